@@ -1,1 +1,40 @@
-//! walpost
+//! walpost: from a Postgres outbox to Kafka, exactly once.
+//!
+//! An event is **read** from Postgres, **decoded**, **routed**, **encoded**, **published** to Kafka, and **confirmed**
+//! back to Postgres:
+//!
+//! ```text
+//! source  →  decode  →  route   →  encode   →  publish  →  confirm
+//!  Chunk     Change     Routed     Outgoing    Receipt     Lsn
+//! ```
+//!
+//! The modules, in reading order: the road, the places it leans on, the ground beneath, the frame around.
+#![forbid(unsafe_code)]
+
+pub mod source;
+
+pub mod decode;
+
+pub mod route;
+
+pub mod encode;
+
+pub mod publish;
+
+pub mod confirm;
+
+pub mod kafka;
+pub mod postgres;
+
+pub mod backoff;
+pub mod failpoint;
+pub mod lsn;
+pub mod observe;
+pub mod position;
+pub mod rejection;
+pub mod secret;
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod pipeline;

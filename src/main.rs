@@ -1,2 +1,3 @@
-//! walpost
+//! Parses arguments, runs one command, prints its error, chooses the exit code.
+
 fn main() {}

@@ -1,0 +1,1 @@
+//! Every property once: name, kind, default, doc, support level.

@@ -1,0 +1,1 @@
+//! Connect's JSON grammar → Raw.

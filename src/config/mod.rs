@@ -1,0 +1,104 @@
+//! Configuration: files in Debezium's and Kafka Connect's terms → one [`Config`] that is right.
+//!
+//! Enters: the connector's file and, optionally, a worker's. Leaves: a [`Config`], or every problem at once, each with
+//! key, file and line, value, and what to write instead. Not done here: connecting to anything.
+
+pub mod catalog;
+pub mod json;
+pub mod properties;
+pub mod raw;
+pub mod resolve;
+
+use crate::{encode, postgres, publish, route, source};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Everything a command needs to know. One that exists is right.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `name`; `topic.prefix` when absent.
+    pub name: String,
+    /// `topic.prefix`.
+    pub topic_prefix: String,
+    /// How to reach Postgres.
+    pub postgres: postgres::Config,
+    /// Slot, publication, reader.
+    pub source: source::Config,
+    /// Event router.
+    pub route: route::Config,
+    /// Converters. `context.run_id` is made anew by each run.
+    pub encode: encode::Config,
+    /// Batches, positions, transactional id.
+    pub publish: publish::Config,
+    /// Kafka clients: settings in librdkafka's names.
+    pub kafka: KafkaConfig,
+    /// `publication.autocreate.mode`.
+    pub publication_autocreate: PublicationAutocreate,
+    /// `publish.via.partition.root`.
+    pub publish_via_partition_root: bool,
+    /// `walpost.adopt`.
+    pub adopt: Option<Adopt>,
+    /// `slot.drop.on.stop` is refused; `slot.failover` is honoured on 17 and later.
+    pub slot_failover: bool,
+    /// `heartbeat.interval.ms`; zero: off.
+    pub heartbeat_interval: Duration,
+    /// `heartbeat.action.query`.
+    pub heartbeat_action_query: Option<String>,
+    /// `topic.heartbeat.prefix` + `.` + `topic.prefix`, or `topic.heartbeat.name`: where heartbeats would go.
+    pub heartbeat_topic: String,
+    /// `walpost.idle.position.interval.ms`: how old an unconfirmed idle position may grow.
+    pub idle_position_interval: Duration,
+    /// `walpost.idle.position.bytes`: how far the WAL may run ahead of it.
+    pub idle_position_bytes: u64,
+    /// `walpost.http.listen`; `None`: no HTTP.
+    pub http_listen: Option<SocketAddr>,
+    /// `walpost.shutdown.timeout.ms`: the deadline of a drain.
+    pub shutdown_timeout: Duration,
+    /// `retriable.restart.connector.wait.ms`: the longest wait between attempts.
+    pub retry_wait_most: Duration,
+}
+
+/// Kafka client settings by librdkafka's names, and how topics are made.
+#[derive(Clone, Debug, Default)]
+pub struct KafkaConfig {
+    /// For every client: bootstrap servers and security.
+    pub common: BTreeMap<String, String>,
+    /// For the producer, on top of `common`.
+    pub producer: BTreeMap<String, String>,
+    /// For consumers and admin clients, on top of `common`.
+    pub admin: BTreeMap<String, String>,
+    /// `topic.creation.enable`, `topic.creation.default.*`; `None`: missing topics are refused by name.
+    pub topic_creation: Option<TopicCreation>,
+}
+
+/// How missing topics are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicCreation {
+    /// `topic.creation.default.partitions`; -1: the broker's default.
+    pub partitions: i32,
+    /// `topic.creation.default.replication.factor`; -1: the broker's default.
+    pub replication_factor: i32,
+    /// Further `topic.creation.default.*`, by topic configuration name.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// `publication.autocreate.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicationAutocreate {
+    /// It must exist.
+    Disabled,
+    /// `FOR ALL TABLES`.
+    AllTables,
+    /// `FOR TABLE` the tables of the include lists.
+    Filtered,
+    /// Without tables.
+    NoTables,
+}
+
+/// `walpost.adopt`: what a first start may take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adopt {
+    /// The slot's confirmed position.
+    Slot,
+}

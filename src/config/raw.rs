@@ -1,0 +1,1 @@
+//! Name → value, and where it was written.

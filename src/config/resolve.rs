@@ -1,0 +1,1 @@
+//! Raw → Config, or every problem at once.

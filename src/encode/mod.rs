@@ -1,0 +1,36 @@
+//! ④ An event becomes bytes, as the Connect converters would have written them. Pure.
+//!
+//! Enters: an [`Event`](crate::route::Event). Leaves: one more record in [`Outgoing`]. Promised: key, value and header
+//! bytes equal those of Debezium 3.6 with the same converters. Not done here: formats that need a schema registry.
+
+pub mod converter;
+pub mod encoder;
+pub mod outgoing;
+
+pub use converter::{Converter, DecimalFormat, HeaderConverter};
+pub use encoder::Encoder;
+pub use outgoing::{Outgoing, RecordRef};
+
+/// Converters, context headers and the size limit.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `key.converter`.
+    pub key: Converter,
+    /// `value.converter`.
+    pub value: Converter,
+    /// `header.converter`.
+    pub header: HeaderConverter,
+    /// The `__debezium.context.*` headers, when `extended.headers.enabled`.
+    pub context: Option<Context>,
+    /// `max.request.size` of the producer, bytes: a larger record is rejected.
+    pub max_record_bytes: usize,
+}
+
+/// The connector's own headers (`extended.headers.enabled`).
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// `__debezium.context.connectorLogicalName`: `topic.prefix`.
+    pub logical_name: String,
+    /// `__debezium.context.runId`: a UUIDv7 per start.
+    pub run_id: String,
+}

@@ -1,0 +1,1 @@
+//! What each client error means: one function, exhaustive.

@@ -1,0 +1,1 @@
+//! The transactional producer: librdkafka behind a few words.

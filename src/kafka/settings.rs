@@ -1,0 +1,1 @@
+//! Client settings: Java names in, librdkafka names out.

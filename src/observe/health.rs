@@ -1,0 +1,1 @@
+//! Live and ready: what the probes are told.

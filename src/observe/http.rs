@@ -1,0 +1,1 @@
+//! The HTTP page: metrics, probes and version.

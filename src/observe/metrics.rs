@@ -1,0 +1,1 @@
+//! The metric families, by their names.

@@ -1,0 +1,3 @@
+//! The only part that names all six acts: start, run, retry, drain.
+
+pub mod startup;

@@ -1,0 +1,1 @@
+//! The start-up matrix: stored position × slot × server → decision. Pure.

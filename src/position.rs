@@ -1,0 +1,51 @@
+//! How far the road has come: the last record of every Kafka transaction, and what a restart begins with.
+//!
+//! A position is a whole source transaction's end, plus, inside one that was too large for a batch, the number of its
+//! changes that are already published. Never a per-row LSN: rows of a COPY share one, and a commit's end can equal the
+//! next row's. The record's form is JSON, one key per connector, in a compacted topic of one partition.
+
+use crate::lsn::Lsn;
+use serde::{Deserialize, Serialize};
+
+/// Where the connector stands. Written in the same Kafka transaction as the events it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Number of this record in the chain; each is one more than the last.
+    pub seq: u64,
+    /// `end_lsn` of the record before this one: the chain.
+    pub prev_lsn: Lsn,
+    /// End of the last source transaction that is published whole.
+    pub end_lsn: Lsn,
+    /// Inside the next transaction: what of it is published already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
+    /// The cluster's system identifier (IDENTIFY_SYSTEM).
+    pub system_id: u64,
+    /// The timeline the LSNs belong to.
+    pub timeline: u32,
+    /// Where the slot was when this chain began.
+    pub slot_birth_lsn: Lsn,
+    /// Events published since the chain began.
+    pub events: u64,
+    /// Source transactions published whole since the chain began.
+    pub transactions: u64,
+    /// The id (xid) of the last transaction published, and its commit time in µs since 1970; 0 when there was none.
+    pub last_xid: u32,
+    /// Commit time of the last transaction published, µs since 1970-01-01 UTC.
+    pub last_commit_us: i64,
+    /// The run that wrote the record.
+    pub instance: String,
+}
+
+/// A source transaction of which the first `ordinal` changes are published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// The transaction's commit LSN (Begin's `final_lsn`).
+    pub commit_lsn: Lsn,
+    /// Its id.
+    pub xid: u32,
+    /// Raw row changes of the transaction that are done with, counted before routing and filters.
+    pub ordinal: u64,
+    /// SHA-256 (first 16 hex digits) of the raw pgoutput bytes of change `ordinal`: a resumed transaction must match.
+    pub change_hash: String,
+}

@@ -1,0 +1,1 @@
+//! What the catalogue tells of a table's columns: types, nullability, defaults.

@@ -1,0 +1,1 @@
+//! Publications: find, create, and the tables they have.

@@ -1,0 +1,1 @@
+//! The SQL session: a tokio-postgres client with our TLS and the pinned settings.

@@ -1,0 +1,1 @@
+//! TLS as libpq means it: from `sslmode` and files to a rustls configuration.

@@ -1,0 +1,1 @@
+//! The outlet that is Kafka: a transactional producer behind [`Outlet`](super::Outlet).

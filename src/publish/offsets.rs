@@ -1,0 +1,1 @@
+//! The position record: its key, its value, and the chain that all of them make.

@@ -1,0 +1,1 @@
+//! The Kafka transaction as a machine: `step(Input) → Action`. Pure.

@@ -1,0 +1,166 @@
+//! ③ A change becomes an event for a topic, as Debezium's outbox event router would have it. Pure.
+//!
+//! Enters: a [`Change`](crate::decode::Change). Leaves: [`Routed`]: an [`Event`] that still borrows the row, a reason
+//! why it passes no event, or a [`Rejection`]. Promised: the order of processing, null substitution, deletes, updates,
+//! tombstones and placements of Debezium 3.6 (`io.debezium.transforms.outbox.EventRouter`). Not done here: bytes.
+
+pub mod plan;
+pub mod router;
+pub mod topic;
+
+pub use plan::{Field, Plan};
+pub use router::Router;
+pub use topic::TopicRule;
+
+use crate::decode::Tuple;
+use crate::decode::value::TypeFacts;
+use crate::rejection::Rejection;
+use std::sync::Arc;
+
+/// The event router's properties, and which tables it serves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `topic.prefix`: the logical name, part of envelope schema names.
+    pub topic_prefix: String,
+    /// `schema.include.list` / `table.include.list` and their exclude twins: which tables are outbox tables.
+    pub tables: TableRule,
+    /// `table.field.event.id`.
+    pub id: String,
+    /// `table.field.event.key`.
+    pub key: String,
+    /// `table.field.event.payload`.
+    pub payload: String,
+    /// `table.field.event.timestamp`.
+    pub timestamp: Option<String>,
+    /// `table.field.event.schema.version`.
+    pub schema_version: Option<String>,
+    /// `table.fields.additional.placement`, in order.
+    pub placements: Vec<Placement>,
+    /// `table.field.additional.missing` = `ignore`.
+    pub ignore_missing: bool,
+    /// `table.op.invalid.behavior`.
+    pub on_update: OnUpdate,
+    /// `route.by.field`.
+    pub route_by: String,
+    /// `route.topic.regex`, `route.topic.replacement`.
+    pub topic: TopicRule,
+    /// `route.tombstone.on.empty.payload`.
+    pub tombstone_on_empty: bool,
+}
+
+/// Which tables are outbox tables: anchored, case-insensitive Java regexes, as Debezium's include lists are.
+#[derive(Clone, Debug, Default)]
+pub struct TableRule {
+    /// `schema.include.list`; empty: every schema.
+    pub schema_include: Vec<fancy_regex::Regex>,
+    /// `schema.exclude.list`.
+    pub schema_exclude: Vec<fancy_regex::Regex>,
+    /// `table.include.list` on `schema.table`; empty: every table.
+    pub include: Vec<fancy_regex::Regex>,
+    /// `table.exclude.list` on `schema.table`.
+    pub exclude: Vec<fancy_regex::Regex>,
+    /// A `TopicNameMatches` predicate of the router on `prefix.schema.table`, and whether it is negated.
+    pub predicate: Option<(fancy_regex::Regex, bool)>,
+}
+
+/// One item of `table.fields.additional.placement`: `column:place[:alias]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Column.
+    pub column: String,
+    /// Where it goes.
+    pub place: Place,
+    /// Name there; the column's when no alias was given.
+    pub alias: String,
+}
+
+/// Where an additional column goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A record header.
+    Header,
+    /// A member of the value, which becomes a struct with `payload` first.
+    Envelope,
+    /// The record's partition.
+    Partition,
+}
+
+/// `table.op.invalid.behavior`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUpdate {
+    /// Log a warning, drop.
+    Warn,
+    /// Log an error, drop.
+    Error,
+    /// Refuse: a [`Rejection`].
+    Fatal,
+}
+
+/// What the catalogue tells of a table's columns, beyond the Relation message. By column name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableFacts {
+    /// Known columns; one that is missing is taken for optional and without default.
+    pub columns: Vec<ColumnFacts>,
+}
+
+/// What the catalogue tells of one column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnFacts {
+    /// Name.
+    pub name: String,
+    /// Its type.
+    pub type_facts: TypeFacts,
+    /// `NOT NULL`, or part of the primary key.
+    pub not_null: bool,
+    /// Default expression as `pg_get_expr` prints it.
+    pub default_expression: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Routed<'a> {
+    /// It is to be published.
+    Event(Event<'a>),
+    /// It passes no event.
+    Skipped(Skipped),
+    /// It cannot be published.
+    Rejected(Rejection),
+}
+
+/// Why a change passes no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Skipped {
+    /// A row of a table that is not an outbox table.
+    OtherTable,
+    /// A deleted outbox row.
+    Delete,
+    /// An updated outbox row (`table.op.invalid.behavior` is `warn` or `error`).
+    Update,
+    /// A truncated table.
+    Truncate,
+    /// A logical decoding message.
+    Message,
+    /// Begin, Commit, Relation and the like.
+    NotARow,
+}
+
+/// An event: the row, and everything that is decided about it but its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// How rows of its table become records.
+    pub plan: &'a Plan,
+    /// The row.
+    pub row: Tuple<'a>,
+    /// The route column's value.
+    pub route: &'a str,
+    /// Its topic; shared, so that a record can keep it without copying.
+    pub topic: &'a Arc<str>,
+    /// From a `partition` placement.
+    pub partition: Option<i32>,
+    /// From the timestamp column, ms since 1970; `None`: the connector's clock.
+    pub timestamp_ms: Option<i64>,
+    /// From `table.field.event.schema.version`, when an envelope is built.
+    pub schema_version: Option<i32>,
+    /// The payload is empty and `route.tombstone.on.empty.payload` is set: no value at all.
+    pub tombstone: bool,
+}

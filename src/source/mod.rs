@@ -1,0 +1,160 @@
+//! ① Postgres in: the replication stream as chunks of frames, and the way back for confirmed positions.
+//!
+//! Enters: bytes of the replication connection. Leaves: [`Chunk`]s of whole frames, in the order of the stream,
+//! bounded by bytes. Promised: feedback keeps its own time, however slow the consumer is; nothing is confirmed that
+//! was not handed to [`Acknowledger::confirm`]. Not done here: decoding, retrying.
+
+pub mod stream;
+
+use crate::lsn::Lsn;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What the stream needs beyond a connection.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `slot.name`.
+    pub slot: String,
+    /// `publication.name`.
+    pub publication: String,
+    /// `slot.stream.params`: further options of START_REPLICATION, as given.
+    pub stream_params: Vec<(String, String)>,
+    /// `status.update.interval.ms`: how often the standby status is sent even if nothing changed.
+    pub status_interval: Duration,
+    /// `walpost.source.queue.bytes`: how many bytes may wait between the reader and the decoder.
+    pub queue_bytes: usize,
+    /// `walpost.source.silence.timeout.ms`: a server silent for longer is taken for dead.
+    pub silence_timeout: Duration,
+}
+
+/// One message of the replication stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// XLogData: a pgoutput message. Its WAL positions are not handed on; progress never comes from them.
+    Wal(&'a [u8]),
+    /// Primary keepalive: the server has sent everything up to `wal_end`.
+    Keepalive {
+        /// End of the WAL the server has gone through.
+        wal_end: Lsn,
+        /// The server waits for an answer (it may be shutting down).
+        reply_requested: bool,
+    },
+}
+
+/// Whole CopyData messages, one after another, as they came. `frames` walks them.
+///
+/// Dropping a chunk gives its bytes back to the reader's budget.
+pub struct Chunk {
+    bytes: Bytes,
+    _budget: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl Chunk {
+    /// Wraps `bytes`, which must hold whole CopyData messages only (type byte, length, payload).
+    pub fn new(bytes: Bytes, budget: Option<tokio::sync::OwnedSemaphorePermit>) -> Chunk {
+        Chunk { bytes, _budget: budget }
+    }
+
+    /// The frames, in the order they came.
+    pub fn frames(&self) -> Frames<'_> {
+        Frames { rest: &self.bytes }
+    }
+}
+
+/// Walks the frames of a chunk.
+pub struct Frames<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<Frame<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        Some(stream::split_frame(&mut self.rest))
+    }
+}
+
+/// Yields the stream. The road reads from this, so that it can be driven by a recording.
+pub trait Feed: Send {
+    /// The next chunk; `Ok(None)` when none came before `until` (or at once, when `until` has passed), or when
+    /// somebody rang the [`Nudge`].
+    fn next(&mut self, until: Instant) -> Result<Option<Chunk>, Error>;
+
+    /// A handle that makes a waiting `next` return.
+    fn nudge(&self) -> Nudge;
+}
+
+/// Makes a waiting [`Feed::next`] return `Ok(None)` at once. Cheap to clone; ringing an ended feed does nothing.
+#[derive(Clone)]
+pub struct Nudge(Arc<dyn Fn() + Send + Sync>);
+
+impl Nudge {
+    /// A nudge that calls `ring`.
+    pub fn new(ring: impl Fn() + Send + Sync + 'static) -> Nudge {
+        Nudge(Arc::new(ring))
+    }
+
+    /// Rings.
+    pub fn ring(&self) {
+        (self.0)()
+    }
+}
+
+/// The stream's other half: what Postgres may forget. Only forward.
+#[derive(Clone)]
+pub struct Acknowledger {
+    confirmed: Arc<AtomicU64>,
+    changed: Arc<tokio::sync::Notify>,
+}
+
+impl Acknowledger {
+    /// Begins at a position that Kafka is known to hold.
+    pub fn new(stored: Lsn) -> Acknowledger {
+        Acknowledger { confirmed: Arc::new(AtomicU64::new(stored.as_u64())), changed: Arc::default() }
+    }
+
+    /// Everything before `lsn` is committed in Kafka, the position with it. A smaller LSN than before changes nothing.
+    pub fn confirm(&self, lsn: Lsn) {
+        if self.confirmed.fetch_max(lsn.as_u64(), Ordering::AcqRel) < lsn.as_u64() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The position that the next standby status carries as flushed.
+    pub fn confirmed(&self) -> Lsn {
+        Lsn::new(self.confirmed.load(Ordering::Acquire))
+    }
+
+    /// Waits for the next forward move.
+    pub async fn changed(&self) {
+        self.changed.notified().await
+    }
+}
+
+/// What can go wrong with the stream.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Connecting, logging in or starting failed.
+    #[error(transparent)]
+    Connect(#[from] crate::postgres::Error),
+    /// The connection broke.
+    #[error("the replication connection broke: {0}")]
+    Io(#[from] std::io::Error),
+    /// The server said nothing for longer than the silence timeout.
+    #[error("the server was silent for {0:?}")]
+    Silent(Duration),
+    /// The server ended the stream with an error.
+    #[error("the server ended the stream: {0}")]
+    Server(crate::postgres::ServerError),
+    /// The server ended the stream without an error (CopyDone), as it does when it shuts down.
+    #[error("the server ended the stream")]
+    Ended,
+    /// Bytes that are not the protocol.
+    #[error("malformed replication message: {0}")]
+    Malformed(String),
+}
