@@ -1,0 +1,363 @@
+//! A Kafka broker, one KRaft node: start, crash, start again on the same data.
+//!
+//! PLAINTEXT for everyone; with certificates also SSL, and with users SASL_SSL (PLAIN and SCRAM-SHA-512 alike).
+//! Topics are never created by being mentioned. A clone is the same broker; the last one dropped stops it.
+
+use super::certificates::Certificates;
+use super::paths::{self, Scratch};
+use super::process::{Process, free_port};
+use super::records::{Reader, Record};
+use super::{PATIENCE, block, wait_until};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustix::process::Signal;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+#[derive(Clone)]
+pub struct Broker(Arc<Server>);
+
+struct Server {
+    process: Mutex<Option<Process>>,
+    starts: Mutex<u32>,
+    ports: Ports,
+    scratch: Scratch,
+}
+
+struct Ports {
+    plaintext: u16,
+    controller: u16,
+    ssl: u16,
+    sasl_ssl: u16,
+}
+
+/// What differs from the default broker.
+#[derive(Default)]
+pub struct BrokerOptions<'a> {
+    settings: Vec<(String, String)>,
+    certificates: Option<&'a Certificates>,
+    users: Vec<(String, String)>,
+}
+
+impl<'a> BrokerOptions<'a> {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A line of server.properties; wins over the default.
+    pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// A listener SSL, and SASL_SSL when there are users. Clients may show certificates; to require them, set
+    /// `listener.name.ssl.ssl.client.auth` to `required`.
+    pub fn tls(mut self, certificates: &'a Certificates) -> Self {
+        self.certificates = Some(certificates);
+        self
+    }
+
+    /// Somebody who may log in at the SASL_SSL listener.
+    pub fn user(mut self, name: &str, password: &str) -> Self {
+        self.users.push((name.into(), password.into()));
+        self
+    }
+}
+
+impl Broker {
+    /// One broker for all tests of this binary; it ends with the process.
+    pub fn shared() -> &'static Broker {
+        static SHARED: OnceLock<Broker> = OnceLock::new();
+        SHARED.get_or_init(Broker::start)
+    }
+
+    /// A broker of one's own.
+    pub fn start() -> Broker {
+        Broker::with(BrokerOptions::new())
+    }
+
+    pub fn with(options: BrokerOptions<'_>) -> Broker {
+        let scratch = Scratch::new("kafka");
+        let ports = Ports {
+            plaintext: free_port(),
+            controller: free_port(),
+            ssl: free_port(),
+            sasl_ssl: free_port(),
+        };
+        std::fs::write(scratch.join("server.properties"), properties(&scratch, &ports, &options))
+            .expect("write");
+        format(&scratch, &options.users);
+        let broker =
+            Broker(Arc::new(Server { process: Mutex::new(None), starts: Mutex::new(0), ports, scratch }));
+        broker.start_again();
+        broker
+    }
+
+    /// `bootstrap.servers` of the PLAINTEXT listener.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.0.ports.plaintext)
+    }
+
+    pub fn ssl_bootstrap(&self) -> String {
+        format!("localhost:{}", self.0.ports.ssl)
+    }
+
+    pub fn sasl_ssl_bootstrap(&self) -> String {
+        format!("localhost:{}", self.0.ports.sasl_ssl)
+    }
+
+    /// A client's settings, to add to.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap());
+        config
+    }
+
+    /// What the broker wrote since it was last started.
+    pub fn log(&self) -> String {
+        let starts = *self.starts();
+        let of = |name: &str| std::fs::read_to_string(self.0.scratch.join(format!("{name}-{starts}.log")));
+        of("server").unwrap_or_default() + &of("out").unwrap_or_default()
+    }
+
+    /// The process id of the JVM, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(Process::id)
+    }
+
+    /// A crash: SIGKILL.
+    pub fn kill(&self) {
+        let process = self.process().take();
+        drop(process);
+    }
+
+    /// An orderly stop.
+    pub fn stop(&self) {
+        if let Some(mut process) = self.process().take() {
+            process.signal(Signal::TERM);
+            process.wait_exit(PATIENCE);
+        }
+    }
+
+    /// Halts the broker without ending it: connections stay open and nothing is answered.
+    pub fn pause(&self) {
+        self.process().as_mut().expect("it runs").signal(Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        self.process().as_mut().expect("it runs").signal(Signal::CONT);
+    }
+
+    /// On the same ports and data; returns when it serves.
+    pub fn start_again(&self) {
+        let starts = {
+            let mut starts = self.starts();
+            *starts += 1;
+            *starts
+        };
+        let (log, kafka) = (self.0.scratch.join(format!("server-{starts}.log")), paths::kafka());
+        let mut java = java("256m", "512m");
+        java.arg(format!("-Dkafka.log.file={}", log.display()));
+        java.arg(format!("-XX:SharedArchiveFile={}", kafka.join("classes.jsa").display()));
+        java.args(["kafka.Kafka", "server.properties"]).current_dir(self.0.scratch.path());
+        let mut process = Process::spawn(java, &self.0.scratch.join(format!("out-{starts}.log")));
+        wait_until("Kafka serves", PATIENCE, || {
+            assert!(process.exit().is_none(), "Kafka did not start:\n{}", self.log());
+            let log = std::fs::read_to_string(&log).ok()?;
+            log.contains("Kafka Server started").then_some(())
+        });
+        *self.process() = Some(process);
+    }
+
+    /// Creates the topic and waits until every partition has a leader.
+    pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let (admin, owned) = (self.admin(), name.to_owned());
+        let configs: Vec<_> = configs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let created = block(async move {
+            let mut topic = NewTopic::new(&owned, partitions, TopicReplication::Fixed(1));
+            for (key, value) in &configs {
+                topic = topic.set(key, value);
+            }
+            admin.create_topics([&topic], &AdminOptions::new().request_timeout(Some(PATIENCE))).await
+        });
+        for result in created.expect("a request to create a topic") {
+            result.unwrap_or_else(|(topic, code)| panic!("topic {topic}: {code}"));
+        }
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        wait_until("the partitions have leaders", PATIENCE, || {
+            let metadata = consumer.fetch_metadata(Some(name), PATIENCE).ok()?;
+            let found = metadata.topics()[0].partitions();
+            (found.len() as i32 == partitions && found.iter().all(|p| p.leader() >= 0)).then_some(())
+        });
+    }
+
+    /// Every topic's name, internal ones included, in order.
+    pub fn topics(&self) -> Vec<String> {
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(None, PATIENCE).expect("metadata");
+        let mut names: Vec<_> = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// The topic's settings, defaults included.
+    pub fn topic_config(&self, name: &str) -> BTreeMap<String, String> {
+        let (admin, name) = (self.admin(), name.to_owned());
+        let described = block(async move {
+            admin.describe_configs([&ResourceSpecifier::Topic(&name)], &AdminOptions::new()).await
+        });
+        let described = described.expect("a request for configs").remove(0).expect("the topic's configs");
+        let entries = described.entries.into_iter();
+        entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+    }
+
+    /// Everything that a read_committed consumer can see of these topics now, by topic, partition and offset.
+    /// An open transaction hides what comes after its first record. Topics that do not exist have no records.
+    pub fn records(&self, topics: &[&str]) -> Vec<Record> {
+        self.reader(topics).read_on()
+    }
+
+    /// Until there are `n` records or more, and then to the end; panics when they have not come by the deadline.
+    pub fn wait_records(&self, topics: &[&str], n: usize, deadline: Duration) -> Vec<Record> {
+        let mut reader = self.reader(topics);
+        let mut records = Vec::new();
+        let began = std::time::Instant::now();
+        while records.len() < n {
+            records.extend(reader.read_on());
+            let waited = began.elapsed();
+            assert!(
+                records.len() >= n || waited < deadline,
+                "{} of {n} records in {topics:?} after {:.1} s",
+                records.len(),
+                waited.as_secs_f32()
+            );
+            if records.len() < n {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        records.extend(reader.read_on());
+        records.sort_by(|a, b| (&a.topic, a.partition, a.offset).cmp(&(&b.topic, b.partition, b.offset)));
+        records
+    }
+
+    /// For reading on where the last read ended.
+    pub fn reader(&self, topics: &[&str]) -> Reader {
+        Reader::new(&self.client(), topics)
+    }
+
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().expect("an admin client")
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.0.process.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn starts(&self) -> MutexGuard<'_, u32> {
+        self.0.starts.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Quick to start rather than quick for long.
+fn java(least: &str, most: &str) -> Command {
+    let mut java = Command::new("java");
+    java.args([&format!("-Xms{least}"), &format!("-Xmx{most}")]);
+    java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable", "-Xlog:all=error:stderr"]);
+    let log4j = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/local/kafka/log4j2.properties");
+    java.arg(format!("-Dlog4j2.configurationFile={log4j}"));
+    java.arg("-cp").arg(paths::kafka().join("libs/*"));
+    java
+}
+
+/// From the prepared directory; only SCRAM users need the storage tool.
+fn format(scratch: &Scratch, users: &[(String, String)]) {
+    if users.is_empty() {
+        let prepared = paths::kafka().join("formatted");
+        let copied = Command::new("cp").arg("-r").arg(prepared).arg(scratch.join("data")).status();
+        assert!(copied.expect("cp runs").success());
+        return;
+    }
+    let mut tool = java("64m", "256m");
+    tool.arg(format!("-Dkafka.log.file={}", scratch.join("format.log").display()));
+    tool.args(["kafka.tools.StorageTool", "format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw"]);
+    tool.args(["--config", "server.properties"]).current_dir(scratch.path());
+    for (name, password) in users {
+        tool.arg("--add-scram").arg(format!("SCRAM-SHA-512=[name={name},password={password}]"));
+    }
+    let done = tool.output().expect("java runs");
+    assert!(done.status.success(), "format: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn properties(scratch: &Scratch, ports: &Ports, options: &BrokerOptions<'_>) -> String {
+    let Ports { plaintext, controller, ssl, sasl_ssl } = ports;
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{plaintext}");
+    let mut tls = String::new();
+    if let Some(certificates) = options.certificates {
+        let _ = write!(listeners, ",SSL://localhost:{ssl}");
+        tls = tls_properties(scratch, certificates);
+        if !options.users.is_empty() {
+            let _ = write!(listeners, ",SASL_SSL://localhost:{sasl_ssl}");
+            tls += &sasl_properties(&options.users);
+        }
+    }
+    let mut text = format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
+inter.broker.listener.name=PLAINTEXT
+log.dirs={}/data
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+controlled.shutdown.enable=false
+{tls}",
+        scratch.path().display()
+    );
+    for (name, value) in &options.settings {
+        let _ = writeln!(text, "{name}={value}");
+    }
+    text
+}
+
+fn tls_properties(scratch: &Scratch, certificates: &Certificates) -> String {
+    let read = |path| std::fs::read_to_string(path).expect("a PEM file");
+    let (keys, trusted) = (scratch.join("server.pem"), &certificates.ca);
+    std::fs::write(&keys, read(&certificates.server_key) + &read(&certificates.server_cert))
+        .expect("a keystore");
+    format!(
+        "ssl.keystore.type=PEM
+ssl.keystore.location={}
+ssl.truststore.type=PEM
+ssl.truststore.location={}
+ssl.client.auth=requested
+",
+        keys.display(),
+        trusted.display()
+    )
+}
+
+fn sasl_properties(users: &[(String, String)]) -> String {
+    let users: String = users.iter().map(|(name, password)| format!(" user_{name}=\"{password}\"")).collect();
+    format!(
+        "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required{users};
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"
+    )
+}

@@ -1,0 +1,71 @@
+//! Outlives the test process by a moment, to stop its servers and remove their files.
+//!
+//! The guard is a shell in a process group of its own that reads from a pipe what it would have to clean up. When
+//! the test process ends, in whatever way, the pipe closes, and the guard kills and removes what is still
+//! registered. Statics are never dropped, so the shared servers end this way too.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+const SCRIPT: &str = r#"
+kills= removes=
+while read -r what value; do
+    case $what in
+        kill) kills="$kills $value" ;;
+        spare) left=; for k in $kills; do [ "$k" = "$value" ] || left="$left $k"; done; kills=$left ;;
+        remove) removes="$removes $value" ;;
+        leave) left=; for r in $removes; do [ "$r" = "$value" ] || left="$left $r"; done; removes=$left ;;
+    esac
+done
+for k in $kills; do kill -9 -- "-$k"; done
+# What a killed server's children still write may outrun the first attempt.
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    # shellcheck disable=SC2086
+    rm -rf $removes && exit 0
+    sleep 0.2
+done
+"#;
+
+/// Kill this process group when the test process ends.
+pub(crate) fn kill(group: i32) {
+    tell(&format!("kill {group}\n"));
+}
+
+/// The group has ended; its number may be another's soon.
+pub(crate) fn spare(group: i32) {
+    tell(&format!("spare {group}\n"));
+}
+
+/// Remove this directory when the test process ends.
+pub(crate) fn remove(directory: &Path) {
+    tell(&format!("remove {}\n", directory.display()));
+}
+
+/// The directory is gone already.
+pub(crate) fn leave(directory: &Path) {
+    tell(&format!("leave {}\n", directory.display()));
+}
+
+fn tell(line: &str) {
+    static GUARD: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
+    let guard = GUARD.get_or_init(|| Mutex::new(start()));
+    let mut pipe = guard.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    pipe.write_all(line.as_bytes()).expect("the guard is listening");
+}
+
+#[allow(clippy::zombie_processes, reason = "it ends after us")]
+fn start() -> ChildStdin {
+    let mut child = Command::new("sh")
+        .args(["-c", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir("/")
+        .process_group(0)
+        .spawn()
+        .expect("sh starts");
+    child.stdin.take().expect("a piped stdin")
+}

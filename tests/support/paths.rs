@@ -1,0 +1,75 @@
+//! Where things are: the programs that deploy/local/install has installed, and throw-away directories.
+
+use super::guard;
+use std::path::{Path, PathBuf};
+
+/// What deploy/local/install prepared, under the target directory.
+pub(crate) fn local() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    manifest.join(target).join("local")
+}
+
+/// The Kafka server: `libs`, `formatted`, `classes.jsa`.
+pub(crate) fn kafka() -> PathBuf {
+    let kafka = local().join("kafka-4.3.1");
+    assert!(
+        kafka.join("formatted/meta.properties").exists(),
+        "no Kafka in {}; deploy/local/install puts it there",
+        kafka.display()
+    );
+    kafka
+}
+
+/// The newest installed Postgres, or the one that WALPOST_POSTGRES_BIN names: (bin directory, major version).
+pub(crate) fn postgres() -> (PathBuf, u32) {
+    if let Some(bin) = std::env::var_os("WALPOST_POSTGRES_BIN").map(PathBuf::from) {
+        let version = std::process::Command::new(bin.join("postgres")).arg("--version").output();
+        let version = version.unwrap_or_else(|e| panic!("WALPOST_POSTGRES_BIN={}: {e}", bin.display()));
+        let text = String::from_utf8_lossy(&version.stdout).into_owned();
+        let major = text.rsplit(' ').next().and_then(|v| v.trim().split('.').next()?.parse().ok());
+        return (bin, major.unwrap_or_else(|| panic!("a version in {text:?}")));
+    }
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    installed
+        .filter_map(|entry| {
+            let major = entry.file_name().to_str()?.parse().ok()?;
+            let bin = entry.path().join("bin");
+            bin.join("postgres").exists().then_some((bin, major))
+        })
+        .max_by_key(|(_, major)| *major)
+        .expect("no Postgres under /usr/lib/postgresql; deploy/local/install installs it")
+}
+
+/// A directory that is removed with its handle, or by the guard.
+pub(crate) struct Scratch(Option<tempfile::TempDir>, PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(what: &str) -> Scratch {
+        let directory = tempfile::Builder::new().prefix(&format!("walpost-{what}-")).tempdir();
+        let directory = directory.expect("a temporary directory");
+        let path = directory.path().to_path_buf();
+        guard::remove(&path);
+        Scratch(Some(directory), path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.1
+    }
+
+    pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.1.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let directory = self.0.take().expect("dropped once");
+        if std::env::var_os("WALPOST_KEEP").is_some() {
+            eprintln!("kept {}", directory.keep().display());
+        } else if directory.close().is_err() {
+            return; // the guard will try again
+        }
+        guard::leave(&self.1);
+    }
+}
