@@ -16,6 +16,9 @@ pub struct Position {
     pub prev_lsn: Lsn,
     /// End of the last source transaction that is published whole.
     pub end_lsn: Lsn,
+    /// The slot is about to be created: nothing is published yet. A start that finds this takes the slot's own position.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub creating: bool,
     /// Inside the next transaction: what of it is published already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
@@ -37,6 +40,40 @@ pub struct Position {
     pub instance: String,
 }
 
+impl Position {
+    /// The mark that precedes the creation of a slot: a chain begins here, at no LSN yet.
+    pub fn creating(system_id: u64, timeline: u32, instance: &str) -> Position {
+        Position {
+            seq: 0,
+            prev_lsn: Lsn::ZERO,
+            end_lsn: Lsn::ZERO,
+            creating: true,
+            partial: None,
+            system_id,
+            timeline,
+            slot_birth_lsn: Lsn::ZERO,
+            events: 0,
+            transactions: 0,
+            last_xid: 0,
+            last_commit_us: 0,
+            instance: instance.to_owned(),
+        }
+    }
+
+    /// The first position of a chain whose slot stands at `slot_lsn`; follows `mark`, the record before it.
+    pub fn first(mark: &Position, slot_lsn: Lsn) -> Position {
+        let (end_lsn, slot_birth_lsn) = (slot_lsn, slot_lsn);
+        Position {
+            seq: mark.seq + 1,
+            prev_lsn: mark.end_lsn,
+            end_lsn,
+            slot_birth_lsn,
+            creating: false,
+            ..mark.clone()
+        }
+    }
+}
+
 /// A source transaction of which the first `ordinal` changes are published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
@@ -48,4 +85,29 @@ pub struct Partial {
     pub ordinal: u64,
     /// SHA-256 (first 16 hex digits) of the raw pgoutput bytes of change `ordinal`: a resumed transaction must match.
     pub change_hash: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let mut position =
+            Position::first(&Position::creating(7_300_000_000_000_000_001, 3, "run"), Lsn::new(1 << 33));
+        for partial in [
+            None,
+            Some(Partial {
+                commit_lsn: Lsn::new(1 << 34),
+                xid: 9,
+                ordinal: 10_000,
+                change_hash: "00ff".into(),
+            }),
+        ] {
+            position.partial = partial;
+            let text = serde_json::to_string(&position).unwrap();
+            assert!(text.contains("\"end_lsn\":\"2/0\""), "{text}");
+            assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), position);
+        }
+    }
 }
