@@ -1,1 +1,304 @@
 //! The start-up matrix: stored position × slot × server → decision. Pure.
+//!
+//! Enters: what Kafka holds, what Postgres says, what the operator allows. Leaves: where to resume, or the reason to
+//! stop, with its own exit code. Promised: no row trusts "the greater LSN"; whatever might be a gap stops.
+
+use crate::error::{Exit, Failure};
+use crate::lsn::Lsn;
+use crate::position::Position;
+use crate::postgres::facts::{SystemIdentity, TimelineSwitch};
+use crate::postgres::slot::SlotFacts;
+
+/// Everything the decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// `slot.name`.
+    pub slot_name: &'a str,
+    /// `database.dbname`.
+    pub database: &'a str,
+    /// The position Kafka holds, read under a fresh fence.
+    pub stored: Option<&'a Position>,
+    /// The slot of that name, if there is one.
+    pub slot: Option<&'a SlotFacts>,
+    /// IDENTIFY_SYSTEM on the connection that will stream.
+    pub server: &'a SystemIdentity,
+    /// TIMELINE_HISTORY of the server's timeline; empty on timeline 1.
+    pub history: &'a [TimelineSwitch],
+    /// `walpost.adopt=slot`.
+    pub adopt_slot: bool,
+}
+
+/// What a start does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on after the stored position (rows 1 and 4).
+    Resume,
+    /// A failover lost WAL that was already published: go on at the switch. Events of (switch, stored] were published
+    /// but no longer exist in the database (row 5).
+    ResumeAtSwitch {
+        /// Where the stored timeline ended.
+        switch_lsn: Lsn,
+    },
+    /// First start: create the slot (row 10).
+    Create,
+    /// Take over the slot where it stands, and write the first position before any event (row 11, or a start that was
+    /// cut short while creating its slot).
+    TakeSlot {
+        /// The slot's confirmed position.
+        slot_lsn: Lsn,
+    },
+    /// Refuse to start.
+    Stop(Box<Failure>),
+}
+
+/// The whole matrix, one row after another; the first that fits decides.
+pub fn decide(seen: &Seen<'_>) -> Decision {
+    let Some(stored) = seen.stored else { return without_position(seen) };
+    if stored.system_id != seen.server.system_id {
+        return stop(other_system(seen, stored));
+    }
+    if stored.creating {
+        return finish_creation(seen);
+    }
+    if seen.server.timeline < stored.timeline {
+        return stop(old_timeline(seen, stored));
+    }
+    let Some(slot) = seen.slot else { return stop(slot_missing(seen, stored)) };
+    let confirmed = match usable(seen, slot) {
+        Ok(confirmed) => confirmed,
+        Err(failure) => return stop(failure),
+    };
+    if seen.server.timeline > stored.timeline {
+        return after_failover(seen, stored, confirmed);
+    }
+    if stored.end_lsn > seen.server.flush_lsn {
+        return stop(server_behind(seen, stored));
+    }
+    if confirmed > stored.end_lsn {
+        return stop(slot_ahead(seen, stored.end_lsn, confirmed));
+    }
+    if confirmed < stored.slot_birth_lsn {
+        return stop(slot_reborn(seen, stored, confirmed));
+    }
+    Decision::Resume
+}
+
+fn stop(failure: Failure) -> Decision {
+    Decision::Stop(Box::new(failure))
+}
+
+/// Rows 10 and 11.
+fn without_position(seen: &Seen<'_>) -> Decision {
+    let Some(slot) = seen.slot else { return Decision::Create };
+    match usable(seen, slot) {
+        Err(failure) => stop(failure),
+        Ok(slot_lsn) if seen.adopt_slot => Decision::TakeSlot { slot_lsn },
+        Ok(slot_lsn) => stop(position_missing(seen, slot_lsn)),
+    }
+}
+
+/// Our own mark says that the slot, if it exists, was made by us and that nothing was published yet.
+fn finish_creation(seen: &Seen<'_>) -> Decision {
+    match seen.slot.map(|slot| usable(seen, slot)) {
+        None => Decision::Create,
+        Some(Ok(slot_lsn)) => Decision::TakeSlot { slot_lsn },
+        Some(Err(failure)) => stop(failure),
+    }
+}
+
+/// Rows 4 and 5.
+fn after_failover(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Decision {
+    let Some(switch) = seen.history.iter().find(|switch| switch.timeline == stored.timeline) else {
+        return stop(foreign_timeline(seen, stored));
+    };
+    if stored.end_lsn <= switch.switch_lsn {
+        return if confirmed > stored.end_lsn {
+            stop(slot_ahead(seen, stored.end_lsn, confirmed))
+        } else if confirmed < stored.slot_birth_lsn {
+            stop(slot_reborn(seen, stored, confirmed))
+        } else {
+            Decision::Resume
+        };
+    }
+    if confirmed <= switch.switch_lsn {
+        Decision::ResumeAtSwitch { switch_lsn: switch.switch_lsn }
+    } else {
+        stop(failover_gap(seen, stored, switch.switch_lsn, confirmed))
+    }
+}
+
+/// The slot's confirmed position, when the slot can be streamed from at all (row 9, and slots that are not ours).
+fn usable(seen: &Seen<'_>, slot: &SlotFacts) -> Result<Lsn, Failure> {
+    if slot.plugin.as_deref() != Some("pgoutput") || slot.database.as_deref() != Some(seen.database) {
+        return Err(foreign_slot(seen, slot));
+    }
+    if slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some() {
+        return Err(slot_lost(seen, slot));
+    }
+    slot.confirmed_flush_lsn.ok_or_else(|| slot_lost(seen, slot))
+}
+
+/// Row 2.
+fn slot_ahead(seen: &Seen<'_>, stored: Lsn, confirmed: Lsn) -> Failure {
+    Failure::new(
+        Exit::SlotAhead,
+        format!("slot {:?} is ahead of the position that Kafka holds", seen.slot_name),
+        format!(
+            "stored position {stored}, slot confirmed {confirmed}: events committed in between ({} bytes of WAL) may \
+             never have been published, and Postgres will not send them again",
+            confirmed.bytes_since(stored)
+        ),
+        "somebody advanced, re-created or consumed the slot, or the position topic was rolled back. Compare the outbox \
+         rows of that range with their topics. Once the gap is dealt with, start over from the slot: drop the position \
+         topic and run with --adopt slot",
+    )
+}
+
+/// Row 3.
+fn server_behind(seen: &Seen<'_>, stored: &Position) -> Failure {
+    Failure::new(
+        Exit::ServerBehind,
+        "the server's WAL ends before the position that Kafka holds",
+        format!(
+            "stored position {}, server flushed {}: the server was restored from an older backup or snapshot, or this is \
+             another server. New transactions below the stored position would be skipped without a word",
+            stored.end_lsn, seen.server.flush_lsn
+        ),
+        "check database.hostname. If the restore was intended: events beyond the server's WAL were published and no \
+         longer exist there; create a new slot and a new position topic (walpost.position.topic)",
+    )
+}
+
+/// Row 5, with the slot past the switch.
+fn failover_gap(seen: &Seen<'_>, stored: &Position, switch: Lsn, confirmed: Lsn) -> Failure {
+    Failure::new(
+        Exit::FailoverGap,
+        format!("a failover lost published WAL, and slot {:?} is past the switch", seen.slot_name),
+        format!(
+            "timeline {} ended at {switch}, stored position {}, slot confirmed {confirmed}: events committed on the new \
+             timeline between the switch and the slot may never have been published",
+            stored.timeline, stored.end_lsn
+        ),
+        "compare the outbox rows committed since the failover with their topics; then drop the position topic and run \
+         with --adopt slot",
+    )
+}
+
+/// Row 6.
+fn old_timeline(seen: &Seen<'_>, stored: &Position) -> Failure {
+    Failure::new(
+        Exit::OldTimeline,
+        "the server is on an older timeline than the position that Kafka holds",
+        format!(
+            "stored timeline {}, server timeline {}: this is an old primary that came back, or a name that points to one. \
+             Events written there are not part of the present history",
+            stored.timeline, seen.server.timeline
+        ),
+        "point database.hostname at the present primary, and keep the old one from taking writes",
+    )
+}
+
+fn foreign_timeline(seen: &Seen<'_>, stored: &Position) -> Failure {
+    Failure::new(
+        Exit::FailoverGap,
+        "the stored timeline is not an ancestor of the server's",
+        format!(
+            "stored position {} on timeline {}, server on timeline {}, whose history does not pass through it",
+            stored.end_lsn, stored.timeline, seen.server.timeline
+        ),
+        "the server was promoted from a copy that left the history earlier. Compare the outbox with its topics; then \
+         start over with a new slot and a new position topic",
+    )
+}
+
+/// Row 7.
+fn other_system(seen: &Seen<'_>, stored: &Position) -> Failure {
+    Failure::new(
+        Exit::OtherSystem,
+        "this is another Postgres cluster than the stored position's",
+        format!(
+            "stored system identifier {}, server's {}: LSNs of the two cannot be compared (pg_upgrade, dump and restore, \
+             or a wrong address)",
+            stored.system_id, seen.server.system_id
+        ),
+        "check database.hostname. If the move was intended and the old cluster was drained first: create the slot on the \
+         new cluster before its first write, drop the position topic, and run with --adopt slot",
+    )
+}
+
+/// Row 8.
+fn slot_missing(seen: &Seen<'_>, stored: &Position) -> Failure {
+    Failure::new(
+        Exit::SlotMissing,
+        format!("slot {:?} does not exist", seen.slot_name),
+        format!(
+            "Kafka holds position {}, so the slot was dropped, or lost in a failover. Events committed since then are \
+             lost to a new slot unless their rows are still in the outbox",
+            stored.end_lsn
+        ),
+        "check slot.name and database.dbname. If the slot is really gone: compare the outbox with its topics, publish \
+         what is missing, create the slot, drop the position topic and run with --adopt slot",
+    )
+}
+
+/// Row 9.
+fn slot_lost(seen: &Seen<'_>, slot: &SlotFacts) -> Failure {
+    let reason =
+        slot.invalidation_reason.as_deref().or(slot.wal_status.as_deref()).unwrap_or("no confirmed position");
+    Failure::new(
+        Exit::SlotLost,
+        format!("slot {:?} is invalidated ({reason})", seen.slot_name),
+        format!(
+            "Postgres removed WAL that the slot still needed{}; what was committed since is lost to this slot",
+            seen.stored.map(|stored| format!(" (stored position {})", stored.end_lsn)).unwrap_or_default()
+        ),
+        "compare the outbox with its topics and publish what is missing; then drop and create the slot, drop the \
+         position topic and run with --adopt slot. Raise max_slot_wal_keep_size, and alert on \
+         walpost_slot_safe_wal_bytes",
+    )
+}
+
+/// Row 11.
+fn position_missing(seen: &Seen<'_>, slot_lsn: Lsn) -> Failure {
+    Failure::new(
+        Exit::PositionMissing,
+        format!("slot {:?} exists, but Kafka holds no position for it", seen.slot_name),
+        format!(
+            "the slot stands at {slot_lsn}. It may belong to another connector, or the position topic was deleted; what \
+             was published before that point cannot be known from here"
+        ),
+        "to take the slot over where it stands (after Debezium has been stopped for good, for example), run once with \
+         --adopt slot or walpost.adopt=slot. Otherwise choose another slot.name",
+    )
+}
+
+/// Row 12.
+fn slot_reborn(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Failure {
+    Failure::new(
+        Exit::SlotReborn,
+        format!("slot {:?} is older than the slot this position was made with", seen.slot_name),
+        format!(
+            "slot confirmed {confirmed}, but the slot of the stored position {} began at {}: the slot was re-created on \
+             a server that had been set back, and its LSNs stand for other transactions",
+            stored.end_lsn, stored.slot_birth_lsn
+        ),
+        "compare the outbox with its topics; then drop the position topic and run with --adopt slot",
+    )
+}
+
+fn foreign_slot(seen: &Seen<'_>, slot: &SlotFacts) -> Failure {
+    Failure::new(
+        Exit::PositionMissing,
+        format!("slot {:?} is not a pgoutput slot of database {:?}", seen.slot_name, seen.database),
+        format!(
+            "its plugin is {}, its database {}",
+            slot.plugin.as_deref().unwrap_or("none (a physical slot)"),
+            slot.database.as_deref().unwrap_or("none")
+        ),
+        "choose another slot.name, or correct database.dbname",
+    )
+}
+
+#[cfg(test)]
+#[path = "startup_tests.rs"]
+mod tests;

@@ -1,0 +1,224 @@
+//! A test per row of the start-up matrix (design: exactly once, 3.5).
+
+use super::*;
+
+const SYSTEM: u64 = 7_300_000_000_000_000_001;
+
+struct World {
+    stored: Option<Position>,
+    slot: Option<SlotFacts>,
+    server: SystemIdentity,
+    history: Vec<TimelineSwitch>,
+    adopt_slot: bool,
+}
+
+fn lsn(position: u64) -> Lsn {
+    Lsn::new(position)
+}
+
+fn stored(end_lsn: u64) -> Option<Position> {
+    let birth = Position::first(&Position::creating(SYSTEM, 1, "test"), lsn(100));
+    Some(Position { end_lsn: lsn(end_lsn), ..birth })
+}
+
+fn slot(confirmed: u64) -> Option<SlotFacts> {
+    Some(SlotFacts {
+        name: "s".into(),
+        plugin: Some("pgoutput".into()),
+        database: Some("app".into()),
+        active: false,
+        active_pid: None,
+        restart_lsn: Some(lsn(confirmed)),
+        confirmed_flush_lsn: Some(lsn(confirmed)),
+        wal_status: Some("reserved".into()),
+        invalidation_reason: None,
+        retained_bytes: Some(0),
+        pending_bytes: Some(0),
+        safe_wal_bytes: None,
+        temporary: false,
+        two_phase: false,
+    })
+}
+
+impl World {
+    fn new(stored: Option<Position>, slot: Option<SlotFacts>) -> World {
+        let server =
+            SystemIdentity { system_id: SYSTEM, timeline: 1, flush_lsn: lsn(5000), database: "app".into() };
+        World { stored, slot, server, history: Vec::new(), adopt_slot: false }
+    }
+
+    fn promoted(mut self, timeline: u32, switch_lsn: u64) -> World {
+        self.server.timeline = timeline;
+        self.history = vec![TimelineSwitch { timeline: timeline - 1, switch_lsn: lsn(switch_lsn) }];
+        self
+    }
+
+    fn decide(&self) -> Decision {
+        decide(&Seen {
+            slot_name: "s",
+            database: "app",
+            stored: self.stored.as_ref(),
+            slot: self.slot.as_ref(),
+            server: &self.server,
+            history: &self.history,
+            adopt_slot: self.adopt_slot,
+        })
+    }
+
+    /// The exit code of the refusal, after checking that it says all three things.
+    fn refusal(&self) -> Exit {
+        match self.decide() {
+            Decision::Stop(failure) => {
+                assert!(!failure.what.is_empty() && !failure.detail.is_empty() && !failure.hint.is_empty());
+                failure.exit
+            }
+            other => panic!("started: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn row_1_a_slot_at_or_behind_the_stored_position_resumes() {
+    for confirmed in [100, 1999, 2000] {
+        assert_eq!(World::new(stored(2000), slot(confirmed)).decide(), Decision::Resume);
+    }
+    let mut world = World::new(stored(2000), slot(2000));
+    world.server.flush_lsn = lsn(2000);
+    assert_eq!(world.decide(), Decision::Resume);
+}
+
+#[test]
+fn row_2_a_slot_ahead_of_the_stored_position_stops() {
+    assert_eq!(World::new(stored(2000), slot(2001)).refusal(), Exit::SlotAhead);
+}
+
+#[test]
+fn row_3_a_server_behind_the_stored_position_stops() {
+    let mut world = World::new(stored(2000), slot(1500));
+    world.server.flush_lsn = lsn(1999);
+    assert_eq!(world.refusal(), Exit::ServerBehind);
+}
+
+#[test]
+fn row_4_a_failover_that_lost_nothing_published_resumes() {
+    for end in [1000, 2000] {
+        assert_eq!(World::new(stored(end), slot(900)).promoted(2, 2000).decide(), Decision::Resume);
+    }
+    assert_eq!(World::new(stored(1000), slot(1001)).promoted(2, 2000).refusal(), Exit::SlotAhead);
+    assert_eq!(World::new(stored(1000), slot(99)).promoted(2, 2000).refusal(), Exit::SlotReborn);
+}
+
+#[test]
+fn row_5_a_failover_that_lost_published_wal_resumes_at_the_switch_or_stops() {
+    let at_switch = Decision::ResumeAtSwitch { switch_lsn: lsn(1500) };
+    for confirmed in [900, 1500] {
+        assert_eq!(World::new(stored(2000), slot(confirmed)).promoted(2, 1500).decide(), at_switch);
+    }
+    assert_eq!(World::new(stored(2000), slot(1501)).promoted(2, 1500).refusal(), Exit::FailoverGap);
+}
+
+#[test]
+fn row_5_the_switch_is_that_of_the_stored_timeline_not_of_the_latest() {
+    let mut world = World::new(stored(2000), slot(900)).promoted(3, 4000);
+    assert_eq!(
+        world.refusal(),
+        Exit::FailoverGap,
+        "a history that does not pass through the stored timeline"
+    );
+    world.history.insert(0, TimelineSwitch { timeline: 1, switch_lsn: lsn(1500) });
+    assert_eq!(world.decide(), Decision::ResumeAtSwitch { switch_lsn: lsn(1500) });
+}
+
+#[test]
+fn row_6_an_older_timeline_stops() {
+    let mut world = World::new(stored(2000), slot(2000));
+    world.stored.as_mut().unwrap().timeline = 2;
+    assert_eq!(world.refusal(), Exit::OldTimeline);
+}
+
+#[test]
+fn row_7_another_cluster_stops_whatever_its_slot_says() {
+    for slot in [None, slot(2000)] {
+        let mut world = World::new(stored(2000), slot);
+        world.server.system_id += 1;
+        assert_eq!(world.refusal(), Exit::OtherSystem);
+        world.adopt_slot = true;
+        assert_eq!(world.refusal(), Exit::OtherSystem);
+    }
+}
+
+#[test]
+fn row_8_a_missing_slot_stops_and_is_never_created_again() {
+    let mut world = World::new(stored(2000), None);
+    assert_eq!(world.refusal(), Exit::SlotMissing);
+    world.adopt_slot = true;
+    assert_eq!(world.refusal(), Exit::SlotMissing);
+    assert_eq!(World::new(stored(1000), None).promoted(2, 2000).refusal(), Exit::SlotMissing);
+}
+
+#[test]
+fn row_9_an_invalidated_slot_stops() {
+    let mut world = World::new(stored(2000), slot(2000));
+    world.slot.as_mut().unwrap().wal_status = Some("lost".into());
+    assert_eq!(world.refusal(), Exit::SlotLost);
+
+    let mut world = World::new(stored(2000), slot(2000));
+    world.slot.as_mut().unwrap().invalidation_reason = Some("idle_timeout".into());
+    assert_eq!(world.refusal(), Exit::SlotLost);
+
+    let mut world = World::new(None, slot(2000));
+    world.slot.as_mut().unwrap().wal_status = Some("lost".into());
+    world.adopt_slot = true;
+    assert_eq!(world.refusal(), Exit::SlotLost);
+}
+
+#[test]
+fn row_10_a_first_start_creates_the_slot() {
+    assert_eq!(World::new(None, None).decide(), Decision::Create);
+    let mut world = World::new(None, None);
+    world.adopt_slot = true;
+    assert_eq!(world.decide(), Decision::Create);
+}
+
+#[test]
+fn row_11_a_slot_without_a_position_stops_unless_adopted() {
+    let mut world = World::new(None, slot(2000));
+    assert_eq!(world.refusal(), Exit::PositionMissing);
+    world.adopt_slot = true;
+    assert_eq!(world.decide(), Decision::TakeSlot { slot_lsn: lsn(2000) });
+}
+
+#[test]
+fn row_11_a_creation_cut_short_takes_the_slot_it_made() {
+    let mark = Some(Position::creating(SYSTEM, 1, "test"));
+    assert_eq!(World::new(mark.clone(), None).decide(), Decision::Create);
+    assert_eq!(World::new(mark, slot(2000)).decide(), Decision::TakeSlot { slot_lsn: lsn(2000) });
+}
+
+#[test]
+fn row_12_a_slot_below_its_own_birth_stops() {
+    assert_eq!(World::new(stored(2000), slot(99)).refusal(), Exit::SlotReborn);
+}
+
+#[test]
+fn adopting_is_without_effect_once_a_position_is_stored() {
+    for (confirmed, expected) in [(1500, None), (2001, Some(Exit::SlotAhead))] {
+        let mut world = World::new(stored(2000), slot(confirmed));
+        world.adopt_slot = true;
+        match expected {
+            None => assert_eq!(world.decide(), Decision::Resume),
+            Some(exit) => assert_eq!(world.refusal(), exit),
+        }
+    }
+}
+
+#[test]
+fn a_slot_of_another_plugin_or_database_is_not_touched() {
+    for (plugin, database) in [("wal2json", "app"), ("pgoutput", "other")] {
+        let mut world = World::new(None, slot(2000));
+        let slot = world.slot.as_mut().unwrap();
+        (slot.plugin, slot.database) = (Some(plugin.into()), Some(database.into()));
+        world.adopt_slot = true;
+        assert_eq!(world.refusal(), Exit::PositionMissing);
+    }
+}
