@@ -22,6 +22,8 @@ struct Record {
     topic: Arc<str>,
     partition: Option<i32>,
     timestamp_ms: i64,
+    /// Where its first byte lies.
+    start: usize,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
     headers: Range<usize>,
@@ -87,6 +89,14 @@ impl Outgoing {
         self.records.clear();
     }
 
+    /// Forgets all records but the first `records`.
+    pub fn truncate(&mut self, records: usize) {
+        let Some(first) = self.records.get(records) else { return };
+        self.bytes.truncate(first.start);
+        self.headers.truncate(first.headers.start);
+        self.records.truncate(records);
+    }
+
     /// Begins a record.
     pub fn draft(&mut self) -> Draft {
         Draft { bytes: self.bytes.len(), headers: self.headers.len(), key: None, value: None }
@@ -132,8 +142,16 @@ impl Outgoing {
     /// Ends the record.
     pub fn finish(&mut self, draft: Draft, topic: &Arc<str>, partition: Option<i32>, timestamp_ms: i64) {
         let headers = draft.headers..self.headers.len();
-        let (key, value) = (draft.key, draft.value);
-        self.records.push(Record { topic: Arc::clone(topic), partition, timestamp_ms, key, value, headers });
+        let (start, key, value) = (draft.bytes, draft.key, draft.value);
+        self.records.push(Record {
+            topic: Arc::clone(topic),
+            partition,
+            timestamp_ms,
+            start,
+            key,
+            value,
+            headers,
+        });
     }
 
     /// Takes back what the draft wrote.

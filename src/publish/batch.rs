@@ -1,9 +1,12 @@
 //! What goes into one Kafka transaction: whole source transactions, up to a count, a size or an age.
+//!
+//! A source transaction is split only when it is itself too large for a batch; then the position carries how many of its
+//! changes are done with, and its LSN waits for the last piece. Pure: the clock is handed in.
 
 use crate::encode::Outgoing;
 use crate::lsn::Lsn;
-use crate::position::Partial;
-use std::time::Duration;
+use crate::position::{Partial, Position};
+use std::time::{Duration, Instant};
 
 /// When a batch closes even though more is waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub struct Batch {
     pub partial: Option<Partial>,
     /// Source transactions that end in here.
     pub transactions: u64,
-    /// The last of them: id and commit time (µs since 1970); unchanged from before when there is none.
+    /// The last of them; unchanged from before when there is none.
     pub last_xid: u32,
     /// Commit time of the last of them, µs since 1970.
     pub last_commit_us: i64,
@@ -37,16 +40,160 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Batcher {
     limits: Limits,
+    batch: Batch,
+    open: Option<OpenTransaction>,
+    /// When the first record of the batch came in.
+    since: Option<Instant>,
+    /// What the batch before this one will have made of the position.
+    handed_over: Lsn,
+    /// When `end_lsn` first moved past that without a record.
+    idle_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct OpenTransaction {
+    commit_lsn: Lsn,
+    xid: u32,
+    commit_us: i64,
+    /// Raw changes so far, those of earlier batches included.
+    ordinal: u64,
+    /// What the batch held when the transaction, or this piece of it, began.
+    records_before: usize,
+    bytes_before: usize,
 }
 
 impl Batcher {
-    /// A batcher with these limits.
-    pub fn new(limits: Limits) -> Batcher {
-        Batcher { limits }
+    /// A batcher that goes on after `position`.
+    pub fn new(limits: Limits, position: &Position) -> Batcher {
+        let batch = Batch {
+            end_lsn: position.end_lsn,
+            last_xid: position.last_xid,
+            last_commit_us: position.last_commit_us,
+            ..Batch::default()
+        };
+        Batcher { limits, batch, open: None, since: None, handed_over: position.end_lsn, idle_since: None }
     }
 
-    /// The limits.
-    pub fn limits(&self) -> Limits {
-        self.limits
+    /// Where records are appended.
+    pub fn outgoing(&mut self) -> &mut Outgoing {
+        &mut self.batch.outgoing
+    }
+
+    /// A source transaction begins.
+    pub fn begin(&mut self, commit_lsn: Lsn, xid: u32, commit_us: i64) {
+        let (records_before, bytes_before) = (self.batch.outgoing.len(), self.batch.outgoing.bytes());
+        self.open =
+            Some(OpenTransaction { commit_lsn, xid, commit_us, ordinal: 0, records_before, bytes_before });
+    }
+
+    /// One more raw change of the open transaction is done with. Whether the transaction has outgrown the batch, which
+    /// then must be closed with [`split`](Batcher::split).
+    pub fn changed(&mut self, now: Instant) -> bool {
+        let (records, bytes) = (self.batch.outgoing.len(), self.batch.outgoing.bytes());
+        if self.since.is_none() && records > 0 {
+            self.since = Some(now);
+        }
+        let Some(open) = &mut self.open else { return false };
+        open.ordinal += 1;
+        records - open.records_before >= self.limits.events || bytes - open.bytes_before >= self.limits.bytes
+    }
+
+    /// Ends the batch inside the open transaction; `change_hash` is that of the change just counted.
+    pub fn split(&mut self, change_hash: String) {
+        if let Some(OpenTransaction { commit_lsn, xid, ordinal, .. }) = self.open {
+            self.batch.partial = Some(Partial { commit_lsn, xid, ordinal, change_hash });
+        }
+    }
+
+    /// The open transaction ends at `end_lsn`.
+    pub fn commit(&mut self, end_lsn: Lsn, now: Instant) {
+        if let Some(open) = self.open.take() {
+            self.batch.transactions += 1;
+            self.batch.last_xid = open.xid;
+            self.batch.last_commit_us = open.commit_us;
+        }
+        self.advance(end_lsn, now);
+    }
+
+    /// A transaction that was published before: nothing of it counts.
+    pub fn forget(&mut self) {
+        self.open = None;
+    }
+
+    /// Gives up what the open transaction put into the batch.
+    pub fn abandon(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.batch.outgoing.truncate(open.records_before);
+        }
+    }
+
+    /// Between transactions, the server has sent everything up to `lsn`.
+    pub fn keepalive(&mut self, lsn: Lsn, now: Instant) {
+        debug_assert!(self.open.is_none());
+        self.advance(lsn, now);
+    }
+
+    fn advance(&mut self, lsn: Lsn, now: Instant) {
+        self.batch.end_lsn = self.batch.end_lsn.max(lsn);
+        if self.idle_since.is_none() && self.batch.end_lsn > self.handed_over {
+            self.idle_since = Some(now);
+        }
+    }
+
+    /// In the middle of a source transaction, where a batch may end only by a split.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// There are records to publish.
+    pub fn has_records(&self) -> bool {
+        !self.batch.outgoing.is_empty()
+    }
+
+    /// The position has moved, though there may be no record.
+    pub fn has_progress(&self) -> bool {
+        self.batch.end_lsn > self.handed_over
+    }
+
+    /// Between transactions, the batch holds as much as it may, or has waited as long as it may.
+    pub fn is_full(&self, now: Instant) -> bool {
+        let outgoing = &self.batch.outgoing;
+        outgoing.len() >= self.limits.events
+            || outgoing.bytes() >= self.limits.bytes
+            || self.since.is_some_and(|since| now.duration_since(since) >= self.limits.age)
+    }
+
+    /// When a position without records has waited for `interval`, or stands `bytes` of WAL ahead of the last.
+    pub fn idle_due(&self, interval: Duration, bytes: u64, now: Instant) -> Option<Instant> {
+        let since = self.idle_since.filter(|_| self.has_progress())?;
+        let far = self.batch.end_lsn.bytes_since(self.handed_over) >= bytes;
+        Some(if far { now } else { since + interval })
+    }
+
+    /// The end of what the batch would publish now.
+    pub fn end_lsn(&self) -> Lsn {
+        self.batch.end_lsn
+    }
+
+    /// Closes the batch; `fill` becomes the next one.
+    pub fn close(&mut self, fill: impl FnOnce(Batch) -> Batch) {
+        let next = Batch {
+            end_lsn: self.batch.end_lsn,
+            last_xid: self.batch.last_xid,
+            last_commit_us: self.batch.last_commit_us,
+            ..Batch::default()
+        };
+        self.handed_over = self.batch.end_lsn;
+        (self.since, self.idle_since) = (None, None);
+        let mut spare = fill(std::mem::replace(&mut self.batch, next));
+        spare.outgoing.clear(2 * self.limits.bytes);
+        self.batch.outgoing = spare.outgoing;
+        if let Some(open) = &mut self.open {
+            (open.records_before, open.bytes_before) = (0, 0);
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;
