@@ -9,6 +9,8 @@ pub mod properties;
 pub mod raw;
 pub mod resolve;
 
+pub use crate::kafka::admin::TopicCreation;
+
 use crate::{encode, postgres, publish, route, source};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -70,17 +72,6 @@ pub struct KafkaConfig {
     pub admin: BTreeMap<String, String>,
     /// `topic.creation.enable`, `topic.creation.default.*`; `None`: missing topics are refused by name.
     pub topic_creation: Option<TopicCreation>,
-}
-
-/// How missing topics are made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TopicCreation {
-    /// `topic.creation.default.partitions`; -1: the broker's default.
-    pub partitions: i32,
-    /// `topic.creation.default.replication.factor`; -1: the broker's default.
-    pub replication_factor: i32,
-    /// Further `topic.creation.default.*`, by topic configuration name.
-    pub settings: BTreeMap<String, String>,
 }
 
 /// `publication.autocreate.mode`.

@@ -13,7 +13,9 @@ pub mod transaction;
 pub use batch::{Batch, Batcher, Limits};
 pub use publisher::Publisher;
 
-use crate::encode::RecordRef;
+pub use crate::kafka::classify::Class;
+
+use crate::encode::{Outgoing, RecordRef};
 use crate::lsn::Lsn;
 use crate::rejection::Rejection;
 
@@ -44,6 +46,9 @@ pub struct Receipt {
 /// Performs the actions of one Kafka transaction. The road publishes through this, so that the machine can be driven
 /// by a model.
 pub trait Outlet: Send {
+    /// Before the transaction begins: everything these records need is there (their topics), or the error says what is
+    /// not.
+    fn prepare(&mut self, outgoing: &Outgoing) -> Result<(), OutletError>;
     /// Begins a transaction.
     fn begin(&mut self) -> Result<(), OutletError>;
     /// Sends one record of it.
@@ -68,25 +73,8 @@ pub struct OutletError {
     pub message: String,
     /// Topic of the record concerned, where there is one.
     pub topic: Option<String>,
-}
-
-/// What a client error means (exactly one answer per error; see `kafka::classify`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Definitely not done; the same call may be made again.
-    Retriable,
-    /// Definitely not done; the transaction must be aborted.
-    Abortable,
-    /// Nobody knows: a time-out or a lost connection while the answer was due.
-    Indefinite,
-    /// A newer instance with the same transactional id has taken over.
-    Fenced,
-    /// This producer is of no further use.
-    Fatal,
-    /// The record is refused for what it is: too large, unknown topic, invalid.
-    RecordRefused,
-    /// The cluster refuses this client: authentication or authorisation.
-    Denied,
+    /// Its number in the batch, from 0, where it is one of the batch's.
+    pub record: Option<usize>,
 }
 
 /// A batch was not published. Whatever it is, this publisher is done: a new one must fence and read the position.
