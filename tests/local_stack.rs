@@ -146,6 +146,8 @@ fn a_broker_with_users_lets_in_those_who_know_the_password() {
 fn servers_that_wait_to_be_orphaned() {
     let (postgres, kafka) = (Database::start(), Broker::start());
     let directory = postgres.data_directory();
+    // Left alone, it would end by itself when its directory is gone; halted, only SIGKILL ends it.
+    kafka.pause();
     println!("orphans {} {} {}", postgres.pid().unwrap(), kafka.pid().unwrap(), directory.display());
     loop {
         std::thread::park();

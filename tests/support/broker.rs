@@ -326,6 +326,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 controlled.shutdown.enable=false
+broker.heartbeat.interval.ms=200
+broker.session.timeout.ms=2000
 {tls}",
         scratch.path().display()
     );

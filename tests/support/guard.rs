@@ -20,7 +20,7 @@ while read -r what value; do
         leave) left=; for r in $removes; do [ "$r" = "$value" ] || left="$left $r"; done; removes=$left ;;
     esac
 done
-for k in $kills; do kill -9 -- "-$k"; done
+for k in $kills; do kill -s KILL -- "-$k"; done
 # What a killed server's children still write may outrun the first attempt.
 for attempt in 1 2 3 4 5 6 7 8 9 10; do
     # shellcheck disable=SC2086
