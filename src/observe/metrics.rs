@@ -1,1 +1,0 @@
-//! The metric families, by their names.

@@ -1,0 +1,356 @@
+//! What is counted and measured, and the page that shows it.
+//!
+//! Enters: typed words from the pipeline, per batch, per sample or per change of state, never per event. Leaves: the
+//! page of `/metrics`. Promised: names, types and help as in `tests/golden/metrics.txt`; a bounded number of label
+//! values; no key, id or payload. What depends on the time of day (lag, idle time) is computed when the page is read.
+
+mod families;
+
+use crate::lsn::Lsn;
+use families::{Families, label};
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A server on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// Postgres.
+    Postgres,
+    /// Kafka.
+    Kafka,
+}
+
+impl Component {
+    /// The label value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Component::Postgres => "postgres",
+            Component::Kafka => "kafka",
+        }
+    }
+}
+
+/// One Kafka transaction that is committed.
+#[derive(Debug)]
+pub struct BatchStats<'a> {
+    /// Events in it.
+    pub events: u64,
+    /// Bytes of their keys, values and headers.
+    pub bytes: u64,
+    /// Source transactions that end in it.
+    pub transactions: u64,
+    /// Records by topic.
+    pub topics: &'a TopicTally,
+    /// The position's `end_lsn`.
+    pub end_lsn: Lsn,
+    /// Commit time of the first source transaction in it, µs since 1970; 0: none.
+    pub oldest_commit_us: i64,
+    /// Commit time of the last one, µs since 1970; 0: none.
+    pub newest_commit_us: i64,
+    /// How long the Kafka commit took, the wait for outstanding records included.
+    pub commit_duration: Duration,
+}
+
+/// Counts records by topic while a batch is sent. Cleared and filled again.
+#[derive(Debug, Default)]
+pub struct TopicTally {
+    counts: HashMap<Arc<str>, u64>,
+    last: Option<(Arc<str>, u64)>,
+}
+
+impl TopicTally {
+    /// One more record for `topic`. Runs of the same `Arc` cost a comparison of pointers.
+    pub fn add(&mut self, topic: &Arc<str>) {
+        match &mut self.last {
+            Some((last, count)) if Arc::ptr_eq(last, topic) => *count += 1,
+            _ => {
+                self.settle();
+                self.last = Some((Arc::clone(topic), 1));
+            }
+        }
+    }
+
+    /// Forgets all counts, keeps the memory.
+    pub fn clear(&mut self) {
+        self.counts.clear();
+        self.last = None;
+    }
+
+    fn settle(&mut self) {
+        if let Some((topic, count)) = self.last.take() {
+            *self.counts.entry(topic).or_default() += count;
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        let last = self.last.iter().map(|(topic, count)| (topic, *count));
+        self.counts.iter().map(|(topic, count)| (topic, *count)).chain(last)
+    }
+}
+
+/// The slot and the server's WAL, as last looked at.
+#[derive(Clone, Debug, Default)]
+pub struct SlotSample {
+    /// A walsender has it.
+    pub active: bool,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+    /// Bytes of WAL it holds.
+    pub retained_bytes: Option<i64>,
+    /// Bytes that may still be written before it is lost; `None`: unlimited.
+    pub safe_wal_bytes: Option<i64>,
+    /// What it has been told.
+    pub confirmed_flush_lsn: Option<Lsn>,
+    /// The server's WAL flush position.
+    pub server_lsn: Lsn,
+}
+
+/// All families. Cheap to clone: clones count into the same registry.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    families: Families,
+    moments: Mutex<Moments>,
+}
+
+/// What the page needs to know to tell the time that has passed. µs since 1970; 0: never.
+#[derive(Debug, Default)]
+struct Moments {
+    /// The first source transaction of each batch that is not committed in Kafka: commit LSN and time, oldest first.
+    waiting: VecDeque<(Lsn, i64)>,
+    last_event: i64,
+    slot_last_active: i64,
+    slot_active: bool,
+    server_lsn: Lsn,
+    published_lsn: Lsn,
+}
+
+impl Metrics {
+    /// Fresh families; `topic_prefix` is the `name` of Debezium's metrics.
+    pub fn new(topic_prefix: &str) -> Metrics {
+        let mut registry = Registry::default();
+        let families = Families::register(&mut registry, topic_prefix);
+        let metrics = Metrics(Arc::new(Inner { registry, families, moments: Mutex::default() }));
+        metrics.begin();
+        metrics
+    }
+
+    /// Series that must be there before anything happens, so that rates and alerts see a zero.
+    fn begin(&self) {
+        let of = &self.0.families;
+        for component in [Component::Postgres, Component::Kafka] {
+            drop(of.up.get_or_create(&label("component", component.name())));
+            drop(of.reconnects.get_or_create(&label("component", component.name())));
+        }
+        for result in ["published", "filtered", "rejected"] {
+            drop(of.events.get_or_create(&label("result", result)));
+        }
+        for result in ["committed", "failed"] {
+            drop(of.transactions.get_or_create(&label("result", result)));
+        }
+        of.slot_safe.set(f64::NAN);
+        of.debezium.since_last_event.set(-1);
+        of.debezium.behind_source.set(-1);
+    }
+
+    /// A server can be used, or not.
+    pub fn up(&self, component: Component, up: bool) {
+        self.0.families.up.get_or_create(&label("component", component.name())).set(up.into());
+        if component == Component::Postgres {
+            self.0.families.debezium.connected.set(up.into());
+        }
+    }
+
+    /// The connector is in `state`, one of `all`. Called by [`Health`](super::health::Health).
+    pub(super) fn state(&self, all: &[&'static str], state: &str) {
+        for &each in all {
+            self.0.families.state.get_or_create(&label("state", each)).set((each == state).into());
+        }
+    }
+
+    /// A connection was lost and is to be made again.
+    pub fn reconnect(&self, component: Component) {
+        self.0.families.reconnects.get_or_create(&label("component", component.name())).inc();
+    }
+
+    /// A batch begins: where and when the first source transaction in it was committed. What is not committed in Kafka
+    /// since then is the lag, so that a batch read again after a reconnect keeps its age.
+    pub fn batch_begun(&self, commit_lsn: Lsn, commit_us: i64) {
+        let mut moments = self.moments();
+        while moments.waiting.back().is_some_and(|(lsn, _)| *lsn >= commit_lsn) {
+            moments.waiting.pop_back();
+        }
+        moments.waiting.push_back((commit_lsn, commit_us));
+    }
+
+    /// Kafka has committed a batch.
+    pub fn batch_published(&self, batch: &BatchStats<'_>) {
+        self.batch_published_at(batch, now_us());
+    }
+
+    fn batch_published_at(&self, batch: &BatchStats<'_>, now_us: i64) {
+        let of = &self.0.families;
+        of.transactions.get_or_create(&label("result", "committed")).inc();
+        of.commit_duration.observe(batch.commit_duration.as_secs_f64());
+        of.source_transactions.inc_by(batch.transactions);
+        of.debezium.committed_transactions.inc_by(signed(batch.transactions));
+        if batch.events > 0 {
+            self.count_events(batch, now_us);
+        }
+        if batch.newest_commit_us > 0 {
+            of.last_commit.set(seconds(batch.newest_commit_us));
+        }
+        let mut moments = self.moments();
+        moments.published_lsn = moments.published_lsn.max(batch.end_lsn);
+        of.published_lsn.set(signed(moments.published_lsn.as_u64()));
+        while moments.waiting.front().is_some_and(|(lsn, _)| *lsn < batch.end_lsn) {
+            moments.waiting.pop_front();
+        }
+        if batch.events > 0 {
+            moments.last_event = now_us;
+        }
+    }
+
+    fn count_events(&self, batch: &BatchStats<'_>, now_us: i64) {
+        let of = &self.0.families;
+        of.events.get_or_create(&label("result", "published")).inc_by(batch.events);
+        of.debezium.events_seen.inc_by(signed(batch.events));
+        of.published_bytes.inc_by(batch.bytes);
+        of.batch_events.observe(batch.events as f64);
+        for (topic, count) in batch.topics.each() {
+            of.published_records.of(topic).inc_by(count);
+        }
+        if batch.oldest_commit_us > 0 {
+            of.end_to_end.observe(seconds(now_us - batch.oldest_commit_us).max(0.0));
+        }
+        if batch.newest_commit_us > 0 {
+            of.debezium.behind_source.set(((now_us - batch.newest_commit_us) / 1000).max(0));
+        }
+    }
+
+    /// A Kafka transaction was not committed, or nobody knows.
+    pub fn batch_failed(&self) {
+        self.0.families.transactions.get_or_create(&label("result", "failed")).inc();
+    }
+
+    /// `count` changes passed no event, for a reason such as `other_table`.
+    pub fn filtered(&self, reason: &'static str, count: u64) {
+        let of = &self.0.families;
+        of.filtered.get_or_create(&label("reason", reason)).inc_by(count);
+        of.events.get_or_create(&label("result", "filtered")).inc_by(count);
+        of.debezium.events_filtered.inc_by(signed(count));
+        of.debezium.events_seen.inc_by(signed(count));
+    }
+
+    /// An event cannot be published, for one of [`Reason`](crate::rejection::Reason)'s names.
+    pub fn rejected(&self, reason: &'static str) {
+        let of = &self.0.families;
+        of.rejections.get_or_create(&label("reason", reason)).inc();
+        of.events.get_or_create(&label("result", "rejected")).inc();
+        of.debezium.erroneous_events.inc();
+        of.debezium.events_seen.inc();
+    }
+
+    /// The stream has come this far: `received` is the furthest end of a transaction or keepalive.
+    pub fn received(&self, received: Lsn) {
+        self.0.families.received_lsn.set(signed(received.as_u64()));
+        let mut moments = self.moments();
+        moments.server_lsn = moments.server_lsn.max(received);
+    }
+
+    /// Everything received is committed in Kafka: there is no lag, whatever was begun before.
+    pub fn caught_up(&self) {
+        self.moments().waiting.clear();
+    }
+
+    /// Bytes received and not yet committed in Kafka.
+    pub fn inflight(&self, bytes: u64) {
+        self.0.families.inflight_bytes.set(signed(bytes));
+    }
+
+    /// librdkafka reported an error, by its name such as `MessageTimedOut`.
+    pub fn produce_error(&self, error: &str) {
+        self.0.families.produce_errors.of(error).inc();
+    }
+
+    /// Somebody looked at the slot.
+    pub fn slot(&self, sample: &SlotSample) {
+        self.slot_at(sample, now_us());
+    }
+
+    fn slot_at(&self, sample: &SlotSample, now_us: i64) {
+        let of = &self.0.families;
+        of.slot_active.set(sample.active.into());
+        of.slot_retained.set(sample.retained_bytes.unwrap_or(0));
+        of.slot_safe.set(sample.safe_wal_bytes.map_or(f64::INFINITY, |bytes| bytes as f64));
+        for status in ["reserved", "extended", "unreserved", "lost"] {
+            let is = sample.wal_status.as_deref() == Some(status);
+            of.slot_wal_status.get_or_create(&label("status", status)).set(is.into());
+        }
+        if let Some(confirmed) = sample.confirmed_flush_lsn {
+            of.confirmed_flush_lsn.set(signed(confirmed.as_u64()));
+        }
+        let mut moments = self.moments();
+        moments.server_lsn = moments.server_lsn.max(sample.server_lsn);
+        // The first look at an idle slot begins its idle time as far as this run can tell.
+        if sample.active || moments.slot_active || moments.slot_last_active == 0 {
+            moments.slot_last_active = now_us;
+        }
+        moments.slot_active = sample.active;
+    }
+
+    /// The page in OpenMetrics 1.0.
+    pub fn page(&self) -> String {
+        self.page_at(now_us())
+    }
+
+    fn page_at(&self, now_us: i64) -> String {
+        self.tell_the_time(now_us);
+        let mut page = String::with_capacity(16 * 1024);
+        // Writing into a String cannot fail.
+        let _ = text::encode(&mut page, &self.0.registry);
+        // The encoder writes Rust's "inf", the format wants this.
+        page.replace(" inf\n", " +Inf\n")
+    }
+
+    fn tell_the_time(&self, now_us: i64) {
+        let of = &self.0.families;
+        let moments = self.moments();
+        let since = |moment: i64| seconds(now_us - moment).max(0.0);
+        of.lag_seconds.set(moments.waiting.front().map_or(0.0, |(_, commit_us)| since(*commit_us)));
+        let published = moments.published_lsn;
+        let behind = if published == Lsn::ZERO { 0 } else { moments.server_lsn.bytes_since(published) };
+        of.lag_bytes.set(signed(behind));
+        let idle = !moments.slot_active && moments.slot_last_active > 0;
+        of.slot_inactive.set(if idle { since(moments.slot_last_active) } else { 0.0 });
+        if moments.last_event > 0 {
+            of.debezium.since_last_event.set(((now_us - moments.last_event) / 1000).max(0));
+        }
+    }
+
+    fn moments(&self) -> MutexGuard<'_, Moments> {
+        self.0.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn seconds(us: i64) -> f64 {
+    us as f64 / 1e6
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
