@@ -1,0 +1,131 @@
+//! Column defaults, evaluated as Debezium does: a constant is read, a function gives the zero value of the kind.
+
+use super::{Kind, Value, parse};
+
+/// What a column's DEFAULT gives: what a NULL in the row is replaced by. `expression` is what `pg_get_expr` prints.
+///
+/// `None` when there is none worth the name: NULL, an expression, or a kind whose defaults Debezium does not read.
+pub fn default_value(kind: &Kind, expression: &str) -> Option<Value<'static>> {
+    if !reads_defaults(kind) {
+        return None;
+    }
+    let expression = expression.trim();
+    if is_generated(expression) {
+        return generated(kind);
+    }
+    let constant = constant(expression)?;
+    let is_null = !constant.quoted && constant.text.eq_ignore_ascii_case("null");
+    if is_null || !cast_fits(kind, constant.cast) {
+        return None;
+    }
+    let value = match kind {
+        Kind::Boolean => match constant.text.as_str() {
+            "t" | "true" | "1" => Value::Boolean(true),
+            _ => Value::Boolean(false),
+        },
+        Kind::String | Kind::Json | Kind::Xml if !constant.quoted => return None,
+        _ => parse(kind, constant.text.as_bytes()).ok()?.into_owned(),
+    };
+    (value != Value::Null).then_some(value)
+}
+
+/// Debezium has no mapper for the others, and Connect cannot hold a struct as a default.
+fn reads_defaults(kind: &Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::VariableScaleDecimal
+            | Kind::Money
+            | Kind::Ltree
+            | Kind::TsVector
+            | Kind::Bytes
+            | Kind::ZonedTime
+            | Kind::Point
+            | Kind::Array(_)
+            | Kind::Unknown
+    )
+}
+
+/// Several Postgres types share a kind, but Debezium reads the defaults of only some of them.
+fn cast_fits(kind: &Kind, cast: Option<&str>) -> bool {
+    match (kind, cast) {
+        (Kind::String, Some(cast)) => matches!(cast, "character varying" | "text" | "bpchar" | "character"),
+        (Kind::Int64, Some(cast)) => cast != "oid",
+        (Kind::Enum(_), cast) => cast.is_some(),
+        _ => true,
+    }
+}
+
+/// A function call, or one of the words that are calls without parentheses.
+fn is_generated(expression: &str) -> bool {
+    const WORDS: [&str; 5] =
+        ["current_timestamp", "current_time", "current_date", "localtime", "localtimestamp"];
+    if WORDS.iter().any(|word| expression.eq_ignore_ascii_case(word)) {
+        return true;
+    }
+    let call = expression.strip_prefix('(').unwrap_or(expression);
+    let name = call.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(0);
+    name > 0 && call[name..].starts_with('(') && call[name + 1..].contains(')')
+}
+
+fn generated(kind: &Kind) -> Option<Value<'static>> {
+    Some(match kind {
+        Kind::Boolean => Value::Boolean(false),
+        Kind::Float32 => Value::Float32(0.0),
+        Kind::Float64 => Value::Float64(0.0),
+        Kind::Decimal { scale, .. } => Value::Decimal { unscaled: "0".to_owned(), scale: *scale },
+        Kind::String | Kind::Xml => Value::Text("".into()),
+        Kind::Json => Value::Text("{}".into()),
+        Kind::Uuid => Value::Text("00000000-0000-0000-0000-000000000000".into()),
+        Kind::ZonedTimestamp { digits } => {
+            Value::Text(super::time::zoned_timestamp("1970-01-01 00:00:00", *digits).ok()?)
+        }
+        Kind::Bits { .. } => Value::Bytes(Vec::new().into()),
+        Kind::Enum(_) => return None,
+        _ => Value::Integer(0),
+    })
+}
+
+struct Constant<'e> {
+    text: String,
+    quoted: bool,
+    cast: Option<&'e str>,
+}
+
+/// `7`, `true`, `'text'::type`, `B'1'::"bit"`, `E'a\\b'::text`; nothing else.
+fn constant(expression: &str) -> Option<Constant<'_>> {
+    let (body, escapes) = match expression.split_at_checked(1)? {
+        ("B" | "b", body) if body.starts_with('\'') => (body, false),
+        ("E" | "e", body) if body.starts_with('\'') => (body, true),
+        _ => (expression, false),
+    };
+    let Some(inside) = body.strip_prefix('\'') else {
+        let plain =
+            body.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'));
+        return plain.then(|| Constant { text: body.to_owned(), quoted: false, cast: None });
+    };
+    let mut text = String::with_capacity(inside.len());
+    let mut characters = inside.char_indices().peekable();
+    while let Some((offset, character)) = characters.next() {
+        match character {
+            '\'' if characters.next_if(|(_, next)| *next == '\'').is_some() => text.push('\''),
+            '\'' => {
+                let cast = type_of_cast(&inside[offset + 1..])?;
+                return Some(Constant { text, quoted: true, cast });
+            }
+            '\\' if escapes => text.push(characters.next()?.1),
+            other => text.push(other),
+        }
+    }
+    None
+}
+
+/// What follows a literal: nothing, or one cast. The type's modifier in parentheses and its quotes do not matter.
+fn type_of_cast(rest: &str) -> Option<Option<&str>> {
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let name = rest.strip_prefix("::")?;
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | '"' | '(' | ')' | ',' | '[' | ']');
+    name.chars().all(plain).then(|| Some(name.split('(').next().unwrap_or(name).trim_matches('"')))
+}
