@@ -11,7 +11,6 @@ use super::{PATIENCE, block, wait_until};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,6 +24,8 @@ pub struct Broker(Arc<Server>);
 struct Server {
     process: Mutex<Option<Process>>,
     starts: Mutex<u32>,
+    /// Kept, because closing one takes a tenth of a second.
+    admin: OnceLock<Arc<AdminClient<DefaultClientContext>>>,
     ports: Ports,
     scratch: Scratch,
 }
@@ -92,8 +93,8 @@ impl Broker {
         std::fs::write(scratch.join("server.properties"), properties(&scratch, &ports, &options))
             .expect("write");
         format(&scratch, &options.users);
-        let broker =
-            Broker(Arc::new(Server { process: Mutex::new(None), starts: Mutex::new(0), ports, scratch }));
+        let (process, starts) = (Mutex::new(None), Mutex::new(0));
+        let broker = Broker(Arc::new(Server { process, starts, admin: OnceLock::new(), ports, scratch }));
         broker.start_again();
         broker
     }
@@ -115,6 +116,8 @@ impl Broker {
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.bootstrap());
+        // A broker that was down is back sooner than the client's ten seconds.
+        config.set("reconnect.backoff.ms", "20").set("reconnect.backoff.max.ms", "200");
         config
     }
 
@@ -188,9 +191,9 @@ impl Broker {
         for result in created.expect("a request to create a topic") {
             result.unwrap_or_else(|(topic, code)| panic!("topic {topic}: {code}"));
         }
-        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let admin = self.admin();
         wait_until("the partitions have leaders", PATIENCE, || {
-            let metadata = consumer.fetch_metadata(Some(name), PATIENCE).ok()?;
+            let metadata = admin.inner().fetch_metadata(Some(name), PATIENCE).ok()?;
             let found = metadata.topics()[0].partitions();
             (found.len() as i32 == partitions && found.iter().all(|p| p.leader() >= 0)).then_some(())
         });
@@ -198,8 +201,7 @@ impl Broker {
 
     /// Every topic's name, internal ones included, in order.
     pub fn topics(&self) -> Vec<String> {
-        let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let metadata = consumer.fetch_metadata(None, PATIENCE).expect("metadata");
+        let metadata = self.admin().inner().fetch_metadata(None, PATIENCE).expect("metadata");
         let mut names: Vec<_> = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
         names.sort();
         names
@@ -250,8 +252,9 @@ impl Broker {
         Reader::new(&self.client(), topics)
     }
 
-    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
-        self.client().create().expect("an admin client")
+    /// For what has no method here.
+    pub fn admin(&self) -> Arc<AdminClient<DefaultClientContext>> {
+        self.0.admin.get_or_init(|| Arc::new(self.client().create().expect("an admin client"))).clone()
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
