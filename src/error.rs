@@ -1,5 +1,10 @@
 //! Every part's error under one roof: what happened, what is at risk, what to do, and which exit code.
 
+mod hints;
+
+use crate::observe::http::ListenError;
+use crate::observe::logging::LevelError;
+use crate::{kafka, postgres};
 use std::fmt;
 
 /// Exit codes. Documented in the README; tests hold the two together.
@@ -77,6 +82,41 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Trouble with Postgres while doing `during` ("creating the slot").
+    pub fn from_postgres(error: &postgres::Error, during: &str) -> Failure {
+        let (detail, hint) = hints::postgres(error);
+        Failure::new(Exit::Postgres, format!("{during}: {error}"), detail, hint)
+    }
+
+    /// Trouble with Kafka while doing `during`.
+    pub fn from_kafka(error: &kafka::Error, during: &str) -> Failure {
+        let exit = match error.kind {
+            kafka::ErrorKind::Settings => Exit::Usage,
+            _ => Exit::Kafka,
+        };
+        let (detail, hint) = hints::kafka(error);
+        Failure::new(exit, format!("{during}: {error}"), detail, hint)
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Failure {
+        Failure::new(
+            Exit::Usage,
+            error.to_string(),
+            "",
+            "walpost.http.listen takes an address of this machine; port 0 takes a free one and logs it",
+        )
+    }
+}
+
+impl From<LevelError> for Failure {
+    fn from(error: LevelError) -> Failure {
+        Failure::new(Exit::Usage, error.to_string(), "", "")
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.what)?;
@@ -91,3 +131,63 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::ServerError;
+
+    fn refused(sqlstate: &str, message: &str) -> postgres::Error {
+        let (sqlstate, message) = (sqlstate.to_owned(), message.to_owned());
+        postgres::Error::Server(ServerError { sqlstate, message, ..ServerError::default() })
+    }
+
+    #[test]
+    fn a_failure_says_what_then_detail_then_hint() {
+        let failure = Failure::new(Exit::Postgres, "it broke", "one\ntwo", "mend it");
+        assert_eq!(failure.to_string(), "error: it broke\n  detail: one\n          two\n  hint: mend it");
+        assert_eq!(Failure::new(Exit::Failure, "it broke", "", "").to_string(), "error: it broke");
+    }
+
+    #[test]
+    fn a_refusal_of_postgres_names_the_sqlstate_and_the_command_that_helps() {
+        for (sqlstate, message, helps) in [
+            ("28P01", "password authentication failed for user \"w\"", "database.password"),
+            ("28000", "no pg_hba.conf entry for host", "pg_hba.conf"),
+            ("3D000", "database \"x\" does not exist", "database.dbname"),
+            ("42501", "must be superuser or replication role", "REPLICATION"),
+            ("42704", "replication slot \"s\" does not exist", "walpost slot list"),
+            ("42704", "publication \"p\" does not exist", "walpost publication create"),
+            ("53400", "all replication slots are in use", "max_replication_slots"),
+            ("55000", "logical decoding requires wal_level >= logical", "wal_level = logical"),
+            ("55006", "replication slot \"s\" is active for PID 7", "walpost slot show"),
+            ("58P01", "requested WAL segment has already been removed", "walpost doctor"),
+        ] {
+            let failure = Failure::from_postgres(&refused(sqlstate, message), "connecting");
+            assert_eq!(failure.exit, Exit::Postgres);
+            assert!(failure.what.contains(sqlstate) && failure.what.starts_with("connecting: "), "{failure}");
+            assert!(failure.hint.contains(helps), "{sqlstate}: {failure}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_detail_and_hint_are_kept() {
+        let error = postgres::Error::Server(ServerError {
+            sqlstate: "XX001".into(),
+            message: "page is broken".into(),
+            detail: Some("block 7".into()),
+            hint: Some("restore it".into()),
+            ..ServerError::default()
+        });
+        let failure = Failure::from_postgres(&error, "looking");
+        assert_eq!((failure.detail.as_str(), failure.hint.as_str()), ("block 7", "restore it"));
+    }
+
+    #[test]
+    fn settings_that_the_kafka_client_refuses_are_a_usage_error() {
+        let error = |kind| kafka::Error { kind, message: "no".into() };
+        assert_eq!(Failure::from_kafka(&error(kafka::ErrorKind::Settings), "x").exit, Exit::Usage);
+        let denied = Failure::from_kafka(&error(kafka::ErrorKind::Denied), "fencing");
+        assert!(denied.exit == Exit::Kafka && denied.hint.contains("TransactionalId"), "{denied}");
+    }
+}

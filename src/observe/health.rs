@@ -120,17 +120,42 @@ impl Health {
         *current = (state, since);
     }
 
+    /// Another instance holds the lock.
+    pub fn standby(&self) {
+        self.set(State::Standby);
+    }
+
+    /// Events flow.
+    pub fn streaming(&self) {
+        self.set(State::Streaming);
+    }
+
+    /// A server is in trouble that may pass.
+    pub fn retrying(&self, component: Component, why: &str) {
+        self.set(State::Retrying { component, why: why.to_owned() });
+    }
+
+    /// Told to stop.
+    pub fn draining(&self) {
+        self.set(State::Draining);
+    }
+
+    /// Stopped for good.
+    pub fn halted(&self, why: &str) {
+        self.set(State::Halted { why: why.to_owned() });
+    }
+
     /// What it is doing now.
     pub fn state(&self) -> State {
         self.current().0.clone()
     }
 
     /// The process turns. To be called from every loop that must not get stuck, at least once a minute.
-    pub fn beat(&self) {
-        self.beat_at(Instant::now());
+    pub fn turn(&self) {
+        self.turn_at(Instant::now());
     }
 
-    fn beat_at(&self, now: Instant) {
+    fn turn_at(&self, now: Instant) {
         let ms = now.saturating_duration_since(self.shared.born).as_millis();
         self.shared.beat.fetch_max(u64::try_from(ms).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -210,7 +235,7 @@ mod tests {
         let start = health.shared.born;
         assert!(health.live_at(start + STILL_ALIVE / 2));
         assert!(!health.live_at(start + STILL_ALIVE * 2));
-        health.beat_at(start + STILL_ALIVE * 2);
+        health.turn_at(start + STILL_ALIVE * 2);
         assert!(health.live_at(start + STILL_ALIVE * 2));
     }
 

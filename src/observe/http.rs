@@ -17,11 +17,22 @@ use std::net::SocketAddr;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// The page cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenError {
+    /// Where it was to be.
+    pub address: SocketAddr,
+    /// The system's words.
+    pub source: std::io::Error,
+}
+
 /// Listens on `listen` (port 0: any free one) and answers for as long as the runtime lives. Gives the address it got
 /// and logs it as the field `http_listen`.
-pub async fn serve(listen: SocketAddr, metrics: Metrics, health: Health) -> std::io::Result<SocketAddr> {
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    let address = listener.local_addr()?;
+pub async fn serve(listen: SocketAddr, metrics: Metrics, health: Health) -> Result<SocketAddr, ListenError> {
+    let taken = |source| ListenError { address: listen, source };
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(taken)?;
+    let address = listener.local_addr().map_err(taken)?;
     tracing::info!(http_listen = %address, "serving metrics and probes");
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router(metrics, health)).await {
@@ -230,6 +241,14 @@ mod tests {
         assert!(body.contains("# TYPE walpost_events_total counter\nwalpost_events_total{"), "{body}");
         assert!(body.contains("# TYPE walpost_build_info gauge\nwalpost_build_info{"), "{body}");
         assert!(!body.contains("# UNIT") && !body.contains("# EOF"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_named() {
+        let page = served().await;
+        let metrics = Metrics::new("app");
+        let error = serve(page.address, metrics.clone(), Health::new(metrics)).await.unwrap_err();
+        assert!(error.to_string().contains(&page.address.to_string()), "{error}");
     }
 
     #[tokio::test]

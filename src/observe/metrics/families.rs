@@ -92,7 +92,7 @@ impl Families {
             batch_events: add(r, "batch_events", "Events in a Kafka transaction that has any", Histogram::new(sizes)),
             commit_duration: unit(r, "commit_duration", Unit::Seconds, "Time to settle and commit a Kafka transaction", Histogram::new(commits)),
             end_to_end: unit(r, "end_to_end_latency", Unit::Seconds, "From the Postgres commit of the oldest event of a Kafka transaction to that transaction's commit", Histogram::new(ages)),
-            lag_seconds: unit(r, "lag", Unit::Seconds, "Age of the oldest transaction received and not committed in Kafka", Float::default()),
+            lag_seconds: unit(r, "lag", Unit::Seconds, "Age of the oldest transaction that the publisher has taken up and Kafka has not committed", Float::default()),
             lag_bytes: unit(r, "lag", Unit::Bytes, "WAL written and not covered by the position in Kafka", Gauge::default()),
             slot_retained: unit(r, "slot_retained_wal", Unit::Bytes, "WAL the server keeps for the slot", Gauge::default()),
             slot_safe: unit(r, "slot_safe_wal", Unit::Bytes, "WAL that may still be written before the slot is lost; +Inf: unlimited", Float::default()),
@@ -105,7 +105,7 @@ impl Families {
             last_commit: unit(r, "last_commit_timestamp", Unit::Seconds, "Postgres commit time of the last transaction committed in Kafka", Float::default()),
             produce_errors: Bounded::add(r, "kafka_produce_errors", "Errors of the Kafka producer, by name", "error", ERRORS_MOST),
             reconnects: add(r, "reconnects", "Connections lost and made again", Counters::default()),
-            inflight_bytes: unit(r, "inflight", Unit::Bytes, "Received and not yet committed in Kafka", Gauge::default()),
+            inflight_bytes: unit(r, "inflight", Unit::Bytes, "Records of the batch that Kafka has not yet committed", Gauge::default()),
             debezium: Debezium::register(root, topic_prefix),
         }
     }

@@ -10,7 +10,7 @@ use crate::lsn::Lsn;
 use families::{Families, label};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -122,8 +122,8 @@ struct Inner {
 /// What the page needs to know to tell the time that has passed. µs since 1970; 0: never.
 #[derive(Debug, Default)]
 struct Moments {
-    /// The first source transaction of each batch that is not committed in Kafka: commit LSN and time, oldest first.
-    waiting: VecDeque<(Lsn, i64)>,
+    /// Commit time of the oldest source transaction that the publisher has taken up and Kafka has not committed.
+    waiting: Option<i64>,
     last_event: i64,
     slot_last_active: i64,
     slot_active: bool,
@@ -179,14 +179,16 @@ impl Metrics {
         self.0.families.reconnects.get_or_create(&label("component", component.name())).inc();
     }
 
-    /// A batch begins: where and when the first source transaction in it was committed. What is not committed in Kafka
-    /// since then is the lag, so that a batch read again after a reconnect keeps its age.
-    pub fn batch_begun(&self, commit_lsn: Lsn, commit_us: i64) {
-        let mut moments = self.moments();
-        while moments.waiting.back().is_some_and(|(lsn, _)| *lsn >= commit_lsn) {
-            moments.waiting.pop_back();
+    /// The publisher takes up a batch of so many bytes, whose first source transaction was committed at
+    /// `oldest_commit_us` (0: it has none). Until it is published this is the lag; one that failed and is read again
+    /// keeps its age.
+    pub fn batch_taken(&self, bytes: u64, oldest_commit_us: i64) {
+        self.0.families.inflight_bytes.set(signed(bytes));
+        if oldest_commit_us > 0 {
+            let mut moments = self.moments();
+            let oldest = moments.waiting.map_or(oldest_commit_us, |waiting| waiting.min(oldest_commit_us));
+            moments.waiting = Some(oldest);
         }
-        moments.waiting.push_back((commit_lsn, commit_us));
     }
 
     /// Kafka has committed a batch.
@@ -196,6 +198,7 @@ impl Metrics {
 
     fn batch_published_at(&self, batch: &BatchStats<'_>, now_us: i64) {
         let of = &self.0.families;
+        of.inflight_bytes.set(0);
         of.transactions.get_or_create(&label("result", "committed")).inc();
         of.commit_duration.observe(batch.commit_duration.as_secs_f64());
         of.source_transactions.inc_by(batch.transactions);
@@ -209,9 +212,7 @@ impl Metrics {
         let mut moments = self.moments();
         moments.published_lsn = moments.published_lsn.max(batch.end_lsn);
         of.published_lsn.set(signed(moments.published_lsn.as_u64()));
-        while moments.waiting.front().is_some_and(|(lsn, _)| *lsn < batch.end_lsn) {
-            moments.waiting.pop_front();
-        }
+        moments.waiting = None;
         if batch.events > 0 {
             moments.last_event = now_us;
         }
@@ -257,21 +258,16 @@ impl Metrics {
         of.debezium.events_seen.inc();
     }
 
-    /// The stream has come this far: `received` is the furthest end of a transaction or keepalive.
-    pub fn received(&self, received: Lsn) {
-        self.0.families.received_lsn.set(signed(received.as_u64()));
+    /// The road has come to the end of a transaction, or to a keepalive, at `lsn`.
+    pub fn received(&self, lsn: Lsn) {
+        self.0.families.received_lsn.set(signed(lsn.as_u64()));
+        self.server_at(lsn);
+    }
+
+    /// The server says that its WAL goes to `lsn`.
+    pub fn server_at(&self, lsn: Lsn) {
         let mut moments = self.moments();
-        moments.server_lsn = moments.server_lsn.max(received);
-    }
-
-    /// Everything received is committed in Kafka: there is no lag, whatever was begun before.
-    pub fn caught_up(&self) {
-        self.moments().waiting.clear();
-    }
-
-    /// Bytes received and not yet committed in Kafka.
-    pub fn inflight(&self, bytes: u64) {
-        self.0.families.inflight_bytes.set(signed(bytes));
+        moments.server_lsn = moments.server_lsn.max(lsn);
     }
 
     /// librdkafka reported an error, by its name such as `MessageTimedOut`.
@@ -323,7 +319,7 @@ impl Metrics {
         let of = &self.0.families;
         let moments = self.moments();
         let since = |moment: i64| seconds(now_us - moment).max(0.0);
-        of.lag_seconds.set(moments.waiting.front().map_or(0.0, |(_, commit_us)| since(*commit_us)));
+        of.lag_seconds.set(moments.waiting.map_or(0.0, since));
         let published = moments.published_lsn;
         let behind = if published == Lsn::ZERO { 0 } else { moments.server_lsn.bytes_since(published) };
         of.lag_bytes.set(signed(behind));

@@ -59,12 +59,11 @@ fn names_types_and_help_are_those_dashboards_were_made_for() {
     metrics.up(Component::Postgres, true);
     metrics.reconnect(Component::Kafka);
     metrics.received(Lsn::new(4000));
-    metrics.batch_begun(Lsn::new(500), NOON - SECOND);
+    metrics.batch_taken(900, NOON - SECOND);
     metrics.batch_published_at(&batch(&tally(&["outbox.event.order"]), 1000), NOON);
     metrics.batch_failed();
     metrics.filtered("other_table", 5);
     metrics.rejected("too_large");
-    metrics.inflight(77);
     metrics.produce_error("MessageTimedOut");
     let slot = SlotSample {
         active: true,
@@ -85,34 +84,30 @@ fn names_types_and_help_are_those_dashboards_were_made_for() {
 #[test]
 fn lag_is_the_age_of_what_waits_and_zero_when_nothing_does() {
     let metrics = Metrics::new("app");
-    let lag = |now| sample(&metrics.page_at(now), "walpost_lag_seconds");
-    assert_eq!(lag(NOON), 0.0);
-    metrics.batch_begun(Lsn::new(100), NOON);
-    metrics.batch_begun(Lsn::new(200), NOON + SECOND);
-    assert_eq!(lag(NOON + 3 * SECOND), 3.0);
+    let page = |now| metrics.page_at(now);
+    assert_eq!(sample(&page(NOON), "walpost_lag_seconds"), 0.0);
+    metrics.batch_taken(900, NOON);
+    assert_eq!(sample(&page(NOON + 3 * SECOND), "walpost_lag_seconds"), 3.0);
+    assert_eq!(sample(&page(NOON), "walpost_inflight_bytes"), 900.0);
     metrics.batch_published_at(&batch(&tally(&[]), 200), NOON + 3 * SECOND);
-    assert_eq!(lag(NOON + 3 * SECOND), 2.0);
-    metrics.batch_published_at(&batch(&tally(&[]), 300), NOON + 3 * SECOND);
-    assert_eq!(lag(NOON + 9 * SECOND), 0.0);
+    assert_eq!(sample(&page(NOON + 9 * SECOND), "walpost_lag_seconds"), 0.0);
+    assert_eq!(sample(&page(NOON), "walpost_inflight_bytes"), 0.0);
 }
 
 #[test]
-fn lag_goes_on_growing_when_a_batch_is_read_again() {
+fn a_batch_that_is_read_again_keeps_its_age() {
     let metrics = Metrics::new("app");
-    metrics.batch_begun(Lsn::new(100), NOON);
-    metrics.batch_begun(Lsn::new(200), NOON + SECOND);
-    metrics.batch_begun(Lsn::new(100), NOON);
+    metrics.batch_taken(900, NOON);
+    metrics.batch_failed();
+    metrics.batch_taken(900, NOON + SECOND);
     assert_eq!(sample(&metrics.page_at(NOON + 5 * SECOND), "walpost_lag_seconds"), 5.0);
-    metrics.batch_published_at(&batch(&tally(&[]), 150), NOON);
-    assert_eq!(sample(&metrics.page_at(NOON + 5 * SECOND), "walpost_lag_seconds"), 0.0);
 }
 
 #[test]
-fn a_transaction_published_in_part_still_lags() {
+fn an_idle_position_has_no_age() {
     let metrics = Metrics::new("app");
-    metrics.batch_begun(Lsn::new(100), NOON);
-    metrics.batch_published_at(&batch(&tally(&[]), 100), NOON);
-    assert_eq!(sample(&metrics.page_at(NOON + SECOND), "walpost_lag_seconds"), 1.0);
+    metrics.batch_taken(0, 0);
+    assert_eq!(sample(&metrics.page_at(NOON), "walpost_lag_seconds"), 0.0);
 }
 
 #[test]
