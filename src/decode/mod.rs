@@ -7,10 +7,12 @@
 pub mod pgoutput;
 pub mod reader;
 pub mod relation;
+#[doc(hidden)]
+pub mod testing;
 pub mod tuple;
 pub mod value;
 
-pub use pgoutput::{Change, Decoder};
+pub use pgoutput::{Change, Decoder, Old, Truncated};
 pub use relation::{Column, Relation, RelationCache};
 pub use tuple::{Cell, Tuple};
 

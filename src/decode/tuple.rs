@@ -1,7 +1,10 @@
 //! A row as it came: cells that borrow the message's bytes.
 
-/// One cell of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::reader::Extent;
+use std::fmt;
+
+/// One cell of a row. Its `Debug` tells lengths only: a payload is in no log line.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {
     /// SQL NULL.
     Null,
@@ -18,12 +21,12 @@ pub enum Cell<'a> {
 pub(super) enum Span {
     Null,
     Unchanged,
-    Text { start: u32, end: u32 },
-    Binary { start: u32, end: u32 },
+    Text(Extent),
+    Binary(Extent),
 }
 
-/// A row: the message it lies in, and where its cells are.
-#[derive(Clone, Copy, Debug)]
+/// A row: the message it lies in, and where its cells are. Its `Debug` shows no content either.
+#[derive(Clone, Copy)]
 pub struct Tuple<'a> {
     pub(super) message: &'a [u8],
     pub(super) spans: &'a [Span],
@@ -45,8 +48,25 @@ impl<'a> Tuple<'a> {
         Some(match *self.spans.get(index)? {
             Span::Null => Cell::Null,
             Span::Unchanged => Cell::Unchanged,
-            Span::Text { start, end } => Cell::Text(&self.message[start as usize..end as usize]),
-            Span::Binary { start, end } => Cell::Binary(&self.message[start as usize..end as usize]),
+            Span::Text(extent) => Cell::Text(extent.of(self.message)),
+            Span::Binary(extent) => Cell::Binary(extent.of(self.message)),
         })
+    }
+}
+
+impl fmt::Debug for Cell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cell::Null => f.write_str("Null"),
+            Cell::Unchanged => f.write_str("Unchanged"),
+            Cell::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Cell::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Tuple<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..self.len()).filter_map(|index| self.get(index))).finish()
     }
 }
