@@ -1,0 +1,22 @@
+//! Against real servers: each promise that walpost makes, as a test named for it.
+//!
+//! Contents
+//! - `road`      what a row becomes: topic, partition, key, value, headers, timestamp; what passes no event
+//! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
+//! - `restart`   starts, stops, crashes and servers that go away
+//! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
+//! - `observe`   metrics, probes and logs
+//!
+//! Tests share one Postgres and one Kafka, each with a database, slot and topics of its own; a test that takes a
+//! server down starts one for itself.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod kit;
+
+mod delivery;
+mod observe;
+mod restart;
+mod road;
+mod security;

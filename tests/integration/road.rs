@@ -1,0 +1,1 @@
+//! What a row becomes, and which rows pass no event.

@@ -1,0 +1,1 @@
+//! TLS, certificates and passwords, to Postgres and to Kafka.
