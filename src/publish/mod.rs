@@ -92,6 +92,9 @@ pub enum Error {
     /// Kafka refuses this client for good.
     #[error("Kafka refuses: {0}")]
     Denied(OutletError),
+    /// A topic is missing, or not as it must be; nothing was published.
+    #[error("a Kafka topic is not usable: {0}")]
+    Topic(OutletError),
     /// One record is refused for what it is.
     #[error("{0}")]
     Rejected(Box<Rejection>),
