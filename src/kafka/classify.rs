@@ -141,11 +141,6 @@ pub fn classify_error(call: Call, error: &KafkaError) -> (Class, String) {
     (classify(call, code, flags), format!("{words} [{code:?}]"))
 }
 
-/// Whether the event says that a connection broke or an answer did not come.
-pub(super) fn is_transport_trouble(code: Code) -> bool {
-    nature(code) == Nature::Unanswered || matches!(code, Code::Resolve | Code::SSL | Code::Authentication)
-}
-
 fn nature(code: Code) -> Nature {
     match code {
         Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Nature::Fenced,
