@@ -3,13 +3,19 @@
 //! Enters: an [`Event`](crate::route::Event). Leaves: one more record in [`Outgoing`]. Promised: key, value and header
 //! bytes equal those of Debezium 3.6 with the same converters. Not done here: formats that need a schema registry.
 
+mod base64;
 pub mod converter;
 pub mod encoder;
+mod java;
+mod json;
 pub mod outgoing;
+mod prepared;
+mod schema;
+mod simple;
 
 pub use converter::{Converter, DecimalFormat, HeaderConverter};
 pub use encoder::Encoder;
-pub use outgoing::{Outgoing, RecordRef};
+pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
 
 /// Converters, context headers and the size limit.
 #[derive(Clone, Debug)]

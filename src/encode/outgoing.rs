@@ -1,4 +1,7 @@
 //! Records ready to send: one arena of bytes and where each record lies in it. No allocation per record.
+//!
+//! Names and topics are kept once, and headers that all records share once for all of them: a record is ranges and
+//! numbers, so that filling and clearing a batch moves no reference count per record.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,20 +12,32 @@ pub struct Outgoing {
     bytes: Vec<u8>,
     headers: Vec<HeaderSpan>,
     records: Vec<Record>,
+    names: Interned,
+    topics: Interned,
+    shared: Vec<Arc<SharedHeaders>>,
+    /// Bytes of shared headers, counted once for each record that has them.
+    shared_bytes: usize,
+}
+
+/// Headers that come first in many records, and are the same in all of them.
+#[derive(Debug, Default)]
+pub struct SharedHeaders {
+    headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 #[derive(Debug)]
 struct HeaderSpan {
-    name: Arc<str>,
+    name: u32,
     value: Option<Range<usize>>,
 }
 
 #[derive(Debug)]
 struct Record {
-    topic: Arc<str>,
+    topic: u32,
+    shared: Option<u32>,
     partition: Option<i32>,
     timestamp_ms: i64,
-    /// Where its first byte lies.
+    /// Where its bytes begin.
     start: usize,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
@@ -43,16 +58,19 @@ pub struct RecordRef<'a> {
     /// Value bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
     outgoing: &'a Outgoing,
-    header_range: Range<usize>,
+    record: &'a Record,
 }
 
 impl<'a> RecordRef<'a> {
     /// Headers in order.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let outgoing = self.outgoing;
-        outgoing.headers[self.header_range.clone()]
-            .iter()
-            .map(move |header| (&*header.name, header.value.clone().map(|range| &outgoing.bytes[range])))
+        let shared = outgoing.shared_of(self.record.shared);
+        let own = &outgoing.headers[self.record.headers.clone()];
+        (0..shared.len() + own.len()).map(move |index| match shared.get(index) {
+            Some((name, value)) => (name.as_str(), value.as_deref()),
+            None => outgoing.header_of(&own[index - shared.len()]),
+        })
     }
 }
 
@@ -61,8 +79,20 @@ impl<'a> RecordRef<'a> {
 pub struct Draft {
     bytes: usize,
     headers: usize,
+    shared: Option<u32>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
+}
+
+impl SharedHeaders {
+    /// These headers, in this order.
+    pub fn new(headers: Vec<(String, Option<Vec<u8>>)>) -> SharedHeaders {
+        SharedHeaders { headers }
+    }
+
+    fn bytes(&self) -> usize {
+        self.headers.iter().map(|(_, value)| value.as_ref().map_or(0, Vec::len)).sum()
+    }
 }
 
 impl Outgoing {
@@ -78,7 +108,7 @@ impl Outgoing {
 
     /// Bytes of all keys, values and header values.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.shared_bytes
     }
 
     /// Forgets all records, keeps the memory; gives back what one huge batch took beyond `keep` bytes.
@@ -87,6 +117,10 @@ impl Outgoing {
         self.bytes.shrink_to(keep);
         self.headers.clear();
         self.records.clear();
+        self.names.clear();
+        self.topics.clear();
+        self.shared.clear();
+        self.shared_bytes = 0;
     }
 
     /// Forgets all records but the first `records`.
@@ -94,12 +128,24 @@ impl Outgoing {
         let Some(first) = self.records.get(records) else { return };
         self.bytes.truncate(first.start);
         self.headers.truncate(first.headers.start);
-        self.records.truncate(records);
+        for record in self.records.split_off(records) {
+            self.shared_bytes -= record.shared.map_or(0, |index| self.shared[index as usize].bytes());
+        }
     }
 
     /// Begins a record.
     pub fn draft(&mut self) -> Draft {
-        Draft { bytes: self.bytes.len(), headers: self.headers.len(), key: None, value: None }
+        Draft { bytes: self.bytes.len(), headers: self.headers.len(), shared: None, key: None, value: None }
+    }
+
+    /// Begins a record that has `shared` before headers of its own.
+    pub fn draft_with(&mut self, shared: &Arc<SharedHeaders>) -> Draft {
+        let known = self.shared.iter().rposition(|known| Arc::ptr_eq(known, shared));
+        let index = known.unwrap_or_else(|| {
+            self.shared.push(Arc::clone(shared));
+            self.shared.len() - 1
+        });
+        Draft { shared: Some(index as u32), ..self.draft() }
     }
 
     /// Appends the key through `write`; an `Err` leaves the draft to be abandoned.
@@ -129,29 +175,37 @@ impl Outgoing {
         write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let value = self.part(write)?;
-        self.headers.push(HeaderSpan { name: Arc::clone(name), value });
+        let name = self.names.index_of(name);
+        self.headers.push(HeaderSpan { name, value });
         Ok(())
     }
 
-    /// Bytes written since the draft began, plus an allowance for names and framing.
+    /// What Kafka's producer takes the record to be at most, uncompressed and in a batch of its own: what it compares
+    /// with `max.request.size` (`AbstractRecords.estimateSizeInBytesUpperBound`).
     pub fn size(&self, draft: &Draft) -> usize {
-        let names: usize = self.headers[draft.headers..].iter().map(|header| header.name.len() + 10).sum();
-        self.bytes.len() - draft.bytes + names
+        const BATCH_OVERHEAD: usize = 61;
+        const RECORD_OVERHEAD: usize = 21;
+        let part = |len: Option<usize>| len.map_or(1, |len| varint(len) + len);
+        let header = |name: usize, value: Option<usize>| varint(name) + name + part(value);
+        let length = |range: &Option<Range<usize>>| range.as_ref().map(Range::len);
+        let shared = self.shared_of(draft.shared);
+        let own = &self.headers[draft.headers..];
+        let headers: usize = shared
+            .iter()
+            .map(|(name, value)| header(name.len(), value.as_ref().map(Vec::len)))
+            .chain(own.iter().map(|span| header(self.names.get(span.name).len(), length(&span.value))))
+            .sum();
+        let content = part(length(&draft.key)) + part(length(&draft.value));
+        BATCH_OVERHEAD + RECORD_OVERHEAD + content + varint(shared.len() + own.len()) + headers
     }
 
     /// Ends the record.
     pub fn finish(&mut self, draft: Draft, topic: &Arc<str>, partition: Option<i32>, timestamp_ms: i64) {
         let headers = draft.headers..self.headers.len();
-        let (start, key, value) = (draft.bytes, draft.key, draft.value);
-        self.records.push(Record {
-            topic: Arc::clone(topic),
-            partition,
-            timestamp_ms,
-            start,
-            key,
-            value,
-            headers,
-        });
+        let topic = self.topics.index_of(topic);
+        let Draft { bytes: start, shared, key, value, .. } = draft;
+        self.shared_bytes += shared.map_or(0, |index| self.shared[index as usize].bytes());
+        self.records.push(Record { topic, shared, partition, timestamp_ms, start, key, value, headers });
     }
 
     /// Takes back what the draft wrote.
@@ -163,14 +217,22 @@ impl Outgoing {
     /// The records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> {
         self.records.iter().map(|record| RecordRef {
-            topic: &record.topic,
+            topic: self.topics.get(record.topic),
             partition: record.partition,
             timestamp_ms: record.timestamp_ms,
             key: record.key.clone().map(|range| &self.bytes[range]),
             value: record.value.clone().map(|range| &self.bytes[range]),
             outgoing: self,
-            header_range: record.headers.clone(),
+            record,
         })
+    }
+
+    fn shared_of(&self, index: Option<u32>) -> &[(String, Option<Vec<u8>>)] {
+        index.map_or(&[], |index| &self.shared[index as usize].headers)
+    }
+
+    fn header_of(&self, span: &HeaderSpan) -> (&str, Option<&[u8]>) {
+        (self.names.get(span.name), span.value.clone().map(|range| &self.bytes[range]))
     }
 
     /// `write` answers whether there are bytes at all: `Ok(false)` is null, not empty.
@@ -180,6 +242,139 @@ impl Outgoing {
     ) -> Result<Option<Range<usize>>, E> {
         let start = self.bytes.len();
         let present = write(&mut self.bytes)?;
-        Ok(present.then(|| start..self.bytes.len()))
+        Ok(present.then_some(start..self.bytes.len()))
+    }
+}
+
+/// Strings kept once and spoken of by number. Sharing is by pointer; one that was not met lately is kept again.
+#[derive(Default, Debug)]
+struct Interned {
+    strings: Vec<Arc<str>>,
+}
+
+impl Interned {
+    /// How far back one is looked for.
+    const LATELY: usize = 16;
+
+    fn index_of(&mut self, string: &Arc<str>) -> u32 {
+        let first = self.strings.len().saturating_sub(Self::LATELY);
+        let known = self.strings[first..].iter().rposition(|known| Arc::ptr_eq(known, string));
+        let index = match known {
+            Some(offset) => first + offset,
+            None => {
+                self.strings.push(Arc::clone(string));
+                self.strings.len() - 1
+            }
+        };
+        index as u32
+    }
+
+    fn get(&self, index: u32) -> &Arc<str> {
+        &self.strings[index as usize]
+    }
+
+    fn clear(&mut self) {
+        self.strings.clear();
+    }
+}
+
+/// Bytes of a length as a zigzag varint.
+fn varint(length: usize) -> usize {
+    let zigzag = (length as u64) << 1;
+    (64 - zigzag.leading_zeros() as usize).max(1).div_ceil(7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    fn put(text: &str) -> impl FnOnce(&mut Vec<u8>) -> Result<bool, Infallible> + '_ {
+        move |out| {
+            out.extend_from_slice(text.as_bytes());
+            Ok(true)
+        }
+    }
+
+    fn record(out: &mut Outgoing, shared: Option<&Arc<SharedHeaders>>, topic: &Arc<str>, key: &str) -> usize {
+        let mut draft = match shared {
+            Some(shared) => out.draft_with(shared),
+            None => out.draft(),
+        };
+        let name: Arc<str> = Arc::from("id");
+        let Ok(()) = out.header(&name, put(key));
+        let Ok(()) = out.header(&name, |_| Ok::<bool, Infallible>(false));
+        let Ok(()) = out.key(&mut draft, put(key));
+        let size = out.size(&draft);
+        out.finish(draft, topic, Some(3), 7);
+        size
+    }
+
+    fn shared() -> Arc<SharedHeaders> {
+        Arc::new(SharedHeaders::new(vec![("a".into(), Some(b"xy".to_vec())), ("b".into(), None)]))
+    }
+
+    #[test]
+    fn a_record_comes_out_as_it_went_in() {
+        let (mut out, topic, shared) = (Outgoing::default(), Arc::from("t"), shared());
+        record(&mut out, Some(&shared), &topic, "k1");
+        record(&mut out, None, &Arc::from("u"), "k2");
+        let records: Vec<RecordRef<'_>> = out.iter().collect();
+        assert_eq!(&**records[0].topic, "t");
+        assert_eq!((records[0].partition, records[0].timestamp_ms), (Some(3), 7));
+        assert_eq!((records[0].key, records[0].value), (Some(&b"k1"[..]), None));
+        let headers: Vec<_> = records[0].headers().collect();
+        assert_eq!(headers, [("a", Some(&b"xy"[..])), ("b", None), ("id", Some(&b"k1"[..])), ("id", None)]);
+        assert_eq!(&**records[1].topic, "u");
+        assert_eq!(records[1].headers().len(), 2);
+        assert_eq!(out.bytes(), 4 + 2 + 4);
+    }
+
+    #[test]
+    fn truncating_and_clearing_forget_records_and_their_bytes() {
+        let (mut out, topic, shared) = (Outgoing::default(), Arc::from("t"), shared());
+        for key in ["1", "2", "3"] {
+            record(&mut out, Some(&shared), &topic, key);
+        }
+        out.truncate(1);
+        assert_eq!((out.len(), out.bytes()), (1, 2 + 2));
+        record(&mut out, Some(&shared), &topic, "4");
+        let keys: Vec<_> = out.iter().map(|record| record.key.unwrap().to_vec()).collect();
+        assert_eq!(keys, [b"1", b"4"]);
+        out.clear(0);
+        assert_eq!((out.len(), out.bytes(), out.iter().len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_abandoned_draft_leaves_nothing() {
+        let (mut out, topic) = (Outgoing::default(), Arc::from("t"));
+        record(&mut out, None, &topic, "1");
+        let before = out.bytes();
+        let mut draft = out.draft_with(&shared());
+        let Ok(()) = out.key(&mut draft, put("gone"));
+        out.abandon(draft);
+        assert_eq!((out.len(), out.bytes()), (1, before));
+    }
+
+    #[test]
+    fn many_topics_are_told_apart() {
+        let mut out = Outgoing::default();
+        let topics: Vec<Arc<str>> = (0..100).map(|n| Arc::from(format!("t{n}"))).collect();
+        for topic in topics.iter().chain(&topics) {
+            record(&mut out, None, topic, "k");
+        }
+        let seen: Vec<&str> = out.iter().map(|record| &**record.topic).collect();
+        let expected: Vec<&str> = topics.iter().chain(&topics).map(|topic| &**topic).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn the_size_is_what_kafkas_producer_estimates() {
+        let (mut out, topic) = (Outgoing::default(), Arc::from("t"));
+        // 82 of framing; key 1 + 2, no value 1; count 1; two headers of 1 + 2 for the name, 1 + 2 and 1 for the value.
+        assert_eq!(record(&mut out, None, &topic, "k1"), 82 + 3 + 1 + 1 + (3 + 3) + (3 + 1));
+        // With two more headers: a (1 + 1) of 1 + 2, and b (1 + 1) of null.
+        assert_eq!(record(&mut out, Some(&shared()), &topic, "k1"), 97 + (2 + 3) + (2 + 1));
+        assert_eq!([varint(0), varint(63), varint(64), varint(8191), varint(8192)], [1, 1, 2, 2, 3]);
     }
 }

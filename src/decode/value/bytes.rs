@@ -1,7 +1,7 @@
 //! `bytea` in hex and bit strings.
 
 /// The hex text of a `bytea` (`bytea_output=hex`), checked; decoded when and where it is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HexText<'a> {
     digits: &'a [u8],
 }

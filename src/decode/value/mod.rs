@@ -33,8 +33,10 @@ pub enum Value<'a> {
     Float64(f64),
     /// STRING.
     Text(Cow<'a, str>),
-    /// BYTES, decoded.
+    /// BYTES, as they are.
     Bytes(Cow<'a, [u8]>),
+    /// BYTES, still in hex: decoded where they are wanted.
+    Hex(HexText<'a>),
     /// Decimal: `unscaled` × 10^-`scale`.
     Decimal {
         /// The unscaled value in decimal digits, `-` first when negative, no superfluous zeros.
@@ -64,6 +66,7 @@ impl Value<'_> {
             Value::Float64(value) => Value::Float64(value),
             Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
             Value::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
+            Value::Hex(hex) => Value::Bytes(Cow::Owned(hex.to_vec())),
             Value::Decimal { unscaled, scale } => Value::Decimal { unscaled, scale },
             Value::Point { x, y } => Value::Point { x, y },
             Value::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
@@ -118,7 +121,7 @@ fn read<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, &'static str> {
         Kind::Decimal { scale, .. } => number::decimal(string, Some(*scale))?,
         Kind::VariableScaleDecimal => number::decimal(string, None)?,
         Kind::Money => number::money(string)?,
-        Kind::Bytes => Value::Bytes(Cow::Owned(HexText::new(text)?.to_vec())),
+        Kind::Bytes => Value::Hex(HexText::new(text)?),
         Kind::Bits { .. } => Value::Bytes(Cow::Owned(self::bytes::bits(text)?)),
         Kind::Date => Value::Integer(time::epoch_days(string)?),
         Kind::Time => Value::Integer(time::micros_of_day(string)? / 1000),

@@ -1,0 +1,99 @@
+//! What is the same for every row of a plan: schemas in JSON, and the member names of an envelope.
+
+use super::schema::Schema;
+use super::{Config, DecimalFormat, json};
+use crate::route::{Field, Plan};
+
+/// The constant bytes of one plan's records. Heads are `{"schema":…,"payload":`, and empty without schemas.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The plan's.
+    pub(super) generation: u64,
+    /// The plan's.
+    pub(super) table: String,
+    /// Head of the header `id`.
+    pub(super) id: Vec<u8>,
+    /// Heads of the other headers.
+    pub(super) headers: Vec<Vec<u8>>,
+    /// Head of the key.
+    pub(super) key: Vec<u8>,
+    /// Head of the value, when that is the payload alone.
+    pub(super) payload: Vec<u8>,
+    /// When the value is an envelope.
+    pub(super) envelope: Envelope,
+}
+
+/// The constant bytes of an envelope.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    /// `{"schema":{"type":"struct","fields":[…`, up to the last field; empty without schemas.
+    pub(super) fields: Vec<u8>,
+    /// The schema's name up to the route, as it stands in a JSON string.
+    pub(super) stem: Vec<u8>,
+    /// Each member's name with what parts it from the one before, in JSON: `{"payload":`, `,"type":`.
+    pub(super) members: Vec<Vec<u8>>,
+}
+
+impl Prepared {
+    /// Prepares a plan for these converters.
+    pub(super) fn new(plan: &Plan, config: &Config) -> Prepared {
+        let headers = config.header.heads();
+        Prepared {
+            generation: plan.generation,
+            table: plan.table.clone(),
+            id: head(&plan.id, headers),
+            headers: plan.headers.iter().map(|(_, field)| head(field, headers)).collect(),
+            key: head(&plan.key, config.key.heads()),
+            payload: head(&plan.payload, config.value.heads()),
+            envelope: plan
+                .envelope
+                .as_ref()
+                .map_or_else(Envelope::default, |placed| Envelope::new(plan, placed, config.value.heads())),
+        }
+    }
+}
+
+impl Envelope {
+    fn new(plan: &Plan, placed: &[(String, Field)], heads: Option<DecimalFormat>) -> Envelope {
+        let members = || members(plan, placed);
+        let mut stem = Vec::new();
+        json::escape(&plan.schema_stem, &mut stem);
+        let mut fields = Vec::new();
+        if let Some(decimals) = heads {
+            for (index, (name, field)) in members().enumerate() {
+                let start: &[u8] =
+                    if index == 0 { br#"{"schema":{"type":"struct","fields":["# } else { b"," };
+                fields.extend_from_slice(start);
+                schema(field, Some(name)).write(decimals, &mut fields);
+            }
+        }
+        let members = members().enumerate().map(|(index, (name, _))| {
+            let mut member = vec![if index == 0 { b'{' } else { b',' }];
+            json::string(name, &mut member);
+            member.push(b':');
+            member
+        });
+        Envelope { fields, stem, members: members.collect() }
+    }
+}
+
+/// The members of an envelope: the payload, then what is placed there, by the names they have.
+pub(super) fn members<'p>(
+    plan: &'p Plan,
+    placed: &'p [(String, Field)],
+) -> impl Iterator<Item = (&'p str, &'p Field)> {
+    let payload = std::iter::once(("payload", &plan.payload));
+    payload.chain(placed.iter().map(|(alias, field)| (alias.as_str(), field)))
+}
+
+fn head(field: &Field, heads: Option<DecimalFormat>) -> Vec<u8> {
+    let Some(decimals) = heads else { return Vec::new() };
+    let mut head = br#"{"schema":"#.to_vec();
+    schema(field, None).write(decimals, &mut head);
+    head.extend_from_slice(br#","payload":"#);
+    head
+}
+
+fn schema<'f>(field: &'f Field, name: Option<&'f str>) -> Schema<'f> {
+    Schema { kind: &field.kind, optional: field.optional, default: field.default.as_ref(), field: name }
+}

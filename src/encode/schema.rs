@@ -1,0 +1,185 @@
+//! Connect schemas as JsonConverter writes them (`schemas.enable`).
+
+use super::{DecimalFormat, java, json};
+use crate::decode::value::{Kind, Value};
+
+/// A schema, and where it stands.
+pub(super) struct Schema<'a> {
+    /// Type, semantic name and parameters.
+    pub(super) kind: &'a Kind,
+    /// May be null.
+    pub(super) optional: bool,
+    /// Default.
+    pub(super) default: Option<&'a Value<'static>>,
+    /// Name of the field, inside a struct.
+    pub(super) field: Option<&'a str>,
+}
+
+impl Schema<'_> {
+    /// Appends the schema: type, fields or items, optional, name, version, doc, parameters, default, field.
+    pub(super) fn write(&self, decimals: DecimalFormat, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(type_name(self.kind).as_bytes());
+        out.push(b'"');
+        self.write_parts(decimals, out);
+        out.extend_from_slice(if self.optional { b",\"optional\":true" } else { b",\"optional\":false" });
+        if let Some(name) = self.kind.semantic_name() {
+            member("name", name, out);
+            out.extend_from_slice(b",\"version\":1");
+        }
+        match self.kind {
+            Kind::VariableScaleDecimal => member("doc", "Variable scaled decimal", out),
+            Kind::Point => member("doc", "Geometry (POINT)", out),
+            _ => {}
+        }
+        self.write_parameters(out);
+        if let Some(default) = self.default {
+            out.extend_from_slice(b",\"default\":");
+            json::write(self.kind, default, decimals, out);
+        }
+        if let Some(field) = self.field {
+            member("field", field, out);
+        }
+        out.push(b'}');
+    }
+
+    fn write_parts(&self, decimals: DecimalFormat, out: &mut Vec<u8>) {
+        match self.kind {
+            Kind::VariableScaleDecimal => out.extend_from_slice(
+                br#","fields":[{"type":"int32","optional":false,"field":"scale"},{"type":"bytes","optional":false,"field":"value"}]"#,
+            ),
+            Kind::Point => out.extend_from_slice(
+                br#","fields":[{"type":"double","optional":false,"field":"x"},{"type":"double","optional":false,"field":"y"},{"type":"bytes","optional":true,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}]"#,
+            ),
+            Kind::Array(element) => {
+                out.extend_from_slice(b",\"items\":");
+                // Debezium makes the elements of an enum array required, and those of every other optional.
+                let optional = !matches!(**element, Kind::Enum(_));
+                Schema { kind: element, optional, default: None, field: None }.write(decimals, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn write_parameters(&self, out: &mut Vec<u8>) {
+        let mut parameters: Vec<(&str, String)> = Vec::new();
+        match self.kind {
+            Kind::Decimal { precision, scale } => {
+                parameters.push(("scale", scale.to_string()));
+                parameters.push(("connect.decimal.precision", precision.to_string()));
+            }
+            Kind::Money => parameters.push(("scale", "2".to_owned())),
+            Kind::Bits { length } => parameters.push(("length", length.to_string())),
+            Kind::Enum(labels) => parameters.push(("allowed", labels.join(","))),
+            _ => return,
+        }
+        for (index, (name, value)) in parameters.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b",\"parameters\":{" } else { b"," });
+            json::string(name, out);
+            out.push(b':');
+            json::string(value, out);
+        }
+        out.push(b'}');
+    }
+}
+
+/// Appends `,"name":"value"`.
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.push(b',');
+    json::string(name, out);
+    out.push(b':');
+    json::string(value, out);
+}
+
+/// The type in JsonConverter's words.
+fn type_name(kind: &Kind) -> &'static str {
+    match kind.connect_type() {
+        "BOOLEAN" => "boolean",
+        "INT16" => "int16",
+        "INT32" => "int32",
+        "INT64" => "int64",
+        "FLOAT32" => "float",
+        "FLOAT64" => "double",
+        "BYTES" => "bytes",
+        "STRUCT" => "struct",
+        "ARRAY" => "array",
+        _ => "string",
+    }
+}
+
+/// Appends the end of an envelope's schema, after its fields: name, version, and the word before the payload.
+pub(super) fn close_envelope(stem: &[u8], route: &str, version: Option<i32>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"],\"optional\":false,\"name\":\"");
+    out.extend_from_slice(stem);
+    out.push(b'.');
+    json::escape(route, out);
+    out.extend_from_slice(b".Value\"");
+    if let Some(version) = version {
+        out.extend_from_slice(b",\"version\":");
+        java::integer(i64::from(version), out);
+    }
+    out.extend_from_slice(b"},\"payload\":");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(kind: Kind, optional: bool, default: Option<Value<'static>>, field: Option<&str>) -> String {
+        let mut out = Vec::new();
+        Schema { kind: &kind, optional, default: default.as_ref(), field }
+            .write(DecimalFormat::Base64, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_kind_has_the_schema_debezium_publishes() {
+        let rows = [
+            (Kind::Boolean, r#"{"type":"boolean","optional":true}"#),
+            (Kind::Int16, r#"{"type":"int16","optional":true}"#),
+            (Kind::Int32, r#"{"type":"int32","optional":true}"#),
+            (Kind::Int64, r#"{"type":"int64","optional":true}"#),
+            (Kind::Float32, r#"{"type":"float","optional":true}"#),
+            (Kind::Float64, r#"{"type":"double","optional":true}"#),
+            (
+                Kind::Decimal { precision: 10, scale: 2 },
+                r#"{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2","connect.decimal.precision":"10"}}"#,
+            ),
+            (
+                Kind::VariableScaleDecimal,
+                r#"{"type":"struct","fields":[{"type":"int32","optional":false,"field":"scale"},{"type":"bytes","optional":false,"field":"value"}],"optional":true,"name":"io.debezium.data.VariableScaleDecimal","version":1,"doc":"Variable scaled decimal"}"#,
+            ),
+            (
+                Kind::Money,
+                r#"{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"}}"#,
+            ),
+            (Kind::String, r#"{"type":"string","optional":true}"#),
+            (Kind::Uuid, r#"{"type":"string","optional":true,"name":"io.debezium.data.Uuid","version":1}"#),
+            (Kind::Bytes, r#"{"type":"bytes","optional":true}"#),
+            (Kind::Date, r#"{"type":"int32","optional":true,"name":"io.debezium.time.Date","version":1}"#),
+            (
+                Kind::Bits { length: 5 },
+                r#"{"type":"bytes","optional":true,"name":"io.debezium.data.Bits","version":1,"parameters":{"length":"5"}}"#,
+            ),
+            (
+                Kind::Array(Box::new(Kind::Uuid)),
+                r#"{"type":"array","items":{"type":"string","optional":true,"name":"io.debezium.data.Uuid","version":1},"optional":true}"#,
+            ),
+            (
+                Kind::Enum(vec!["sad".into(), "happy".into()]),
+                r#"{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"sad,happy"}}"#,
+            ),
+        ];
+        for (kind, json) in rows {
+            assert_eq!(schema(kind, true, None, None), json);
+        }
+    }
+
+    #[test]
+    fn default_and_field_come_last() {
+        assert_eq!(
+            schema(Kind::MicroTimestamp, false, Some(Value::Integer(0)), Some("ts\"")),
+            r#"{"type":"int64","optional":false,"name":"io.debezium.time.MicroTimestamp","version":1,"default":0,"field":"ts\""}"#
+        );
+    }
+}
