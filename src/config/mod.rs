@@ -4,15 +4,21 @@
 //! key, file and line, value, and what to write instead. Not done here: connecting to anything.
 
 pub mod catalog;
-pub mod json;
-pub mod properties;
+mod json;
+mod placeholder;
+pub mod problem;
+mod properties;
 pub mod raw;
 pub mod resolve;
 
 pub use crate::kafka::admin::TopicCreation;
+pub use problem::{Notice, Problem, Problems};
+pub use resolve::{Loaded, Printed, load, print};
 
+use crate::observe::logging;
 use crate::{encode, postgres, publish, route, source};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -59,10 +65,12 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// `retriable.restart.connector.wait.ms`: the longest wait between attempts.
     pub retry_wait_most: Duration,
+    /// `walpost.log.format`, `walpost.log.level`; colours are a matter of the command line.
+    pub log: logging::Options,
 }
 
-/// Kafka client settings by librdkafka's names, and how topics are made.
-#[derive(Clone, Debug, Default)]
+/// Kafka client settings by librdkafka's names, and how topics are made. Its `Debug` shows no secret.
+#[derive(Clone, Default)]
 pub struct KafkaConfig {
     /// For every client: bootstrap servers and security.
     pub common: BTreeMap<String, String>,
@@ -72,6 +80,24 @@ pub struct KafkaConfig {
     pub admin: BTreeMap<String, String>,
     /// `topic.creation.enable`, `topic.creation.default.*`; `None`: missing topics are refused by name.
     pub topic_creation: Option<TopicCreation>,
+}
+
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |settings: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            let shown = settings.iter().map(|(name, value)| {
+                let value = if catalog::is_secret_key(name) { raw::MASK } else { value };
+                (name.clone(), value.to_owned())
+            });
+            shown.collect()
+        };
+        f.debug_struct("KafkaConfig")
+            .field("common", &shown(&self.common))
+            .field("producer", &shown(&self.producer))
+            .field("admin", &shown(&self.admin))
+            .field("topic_creation", &self.topic_creation)
+            .finish()
+    }
 }
 
 /// `publication.autocreate.mode`.

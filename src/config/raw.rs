@@ -1,1 +1,258 @@
 //! Name → value, and where it was written.
+//!
+//! Enters: the connector's file and a worker's. Leaves: a [`Raw`], the connector's entries over the worker's, their
+//! placeholders filled in. Promised: every entry knows file and line; what came out of a placeholder, or stands under
+//! a key that tells of a secret, is masked wherever it is shown. Not done here: what the entries mean.
+
+use super::catalog::{self, converters, worker};
+use super::placeholder::Providers;
+use super::problem::{Notice, Problem};
+use super::{json, properties};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was written, by key.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    entries: BTreeMap<String, Entry>,
+}
+
+/// One value.
+#[derive(Clone)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The value, its placeholders filled in.
+    pub value: String,
+    /// Where it was written.
+    pub origin: Origin,
+    /// It must not be shown.
+    pub secret: bool,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// The line, counted from 1; 0: the file as a whole.
+    pub line: usize,
+}
+
+/// Key, value and line, as a grammar finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub key: String,
+    pub value: String,
+    pub line: usize,
+}
+
+/// What is wrong with a file's grammar, and where. Never quotes a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub line: usize,
+    pub key: Option<String>,
+    pub what: String,
+    pub instead: String,
+}
+
+/// How a value is shown when it must not be seen.
+pub const MASK: &str = "********";
+
+impl Raw {
+    /// The entry of a key.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Every entry, by key.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+}
+
+impl Entry {
+    /// The value, or a mask; a long one is cut.
+    pub fn shown(&self) -> String {
+        const MOST: usize = 120;
+        match (self.secret, self.value.char_indices().nth(MOST)) {
+            (true, _) => MASK.to_owned(),
+            (false, None) => self.value.clone(),
+            (false, Some((at, _))) => format!("{}…", &self.value[..at]),
+        }
+    }
+
+    /// Nothing but blanks: as good as not written.
+    pub fn is_blank(&self) -> bool {
+        self.value.trim().is_empty()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {} ({})", self.key, self.shown(), self.origin)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+/// What the files say, and everything that is wrong with how they say it.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub raw: Raw,
+    pub problems: Vec<Problem>,
+    pub notices: Vec<Notice>,
+    /// A file could not be read to its end: what is missing may stand in the rest.
+    pub torn: bool,
+}
+
+/// Reads both files; the connector's entries win.
+pub(super) fn gather(
+    config: &Path,
+    worker: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Gathered {
+    let mut gathered = Gathered::default();
+    let connector_entries = gathered.file(config);
+    let worker_entries = worker.map(|worker| gathered.file(worker)).unwrap_or_default();
+    gathered.merge(worker_entries, connector_entries);
+    gathered.expand(environment);
+    gathered
+}
+
+impl Gathered {
+    /// The entries of one file; its faults become problems.
+    fn file(&mut self, path: &Path) -> BTreeMap<String, Entry> {
+        let file: Arc<str> = path.display().to_string().into();
+        let mut entries = BTreeMap::new();
+        match read(path) {
+            Ok((written, faults)) => {
+                for Written { key, value, line } in written {
+                    let secret = catalog::is_secret_key(&key);
+                    let origin = Origin { file: file.clone(), line };
+                    entries.insert(key.clone(), Entry { key, value, origin, secret });
+                }
+                self.problems.extend(faults.into_iter().map(|fault| fault.in_file(&file)));
+            }
+            Err(fault) => {
+                self.torn = true;
+                self.problems.push(fault.in_file(&file));
+            }
+        }
+        entries
+    }
+
+    /// The connector's entries over the worker's. A converter goes with its options: Connect takes them from the file
+    /// that names its class, and no others.
+    fn merge(&mut self, mut under: BTreeMap<String, Entry>, mut over: BTreeMap<String, Entry>) {
+        for (key, meaning) in worker::OTHERWISE_IN_WORKER {
+            if let Some(entry) = under.remove(*key) {
+                self.notices.push(Notice::ignored(&entry, meaning));
+            }
+        }
+        for converter in [&converters::KEY, &converters::VALUE, &converters::HEADER] {
+            let options = format!("{}.", converter.name);
+            let (dropped, why) = if over.contains_key(converter.name) {
+                (
+                    &mut under,
+                    "Connect takes a converter's options from the file that names its class: the connector's",
+                )
+            } else if under.contains_key(converter.name) {
+                (
+                    &mut over,
+                    "Connect takes a converter's options from the file that names its class: the worker's",
+                )
+            } else {
+                continue;
+            };
+            let keys: Vec<String> = dropped.keys().filter(|key| key.starts_with(&options)).cloned().collect();
+            for key in keys {
+                if let Some(entry) = dropped.remove(&key) {
+                    self.notices.push(Notice::ignored(&entry, why));
+                }
+            }
+        }
+        under.extend(over);
+        self.raw.entries = under;
+    }
+
+    /// Fills in the placeholders of every value.
+    fn expand(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
+        let providers = Providers::new(&self.raw, environment);
+        for entry in self.raw.entries.values_mut() {
+            let expanded = providers.expand(&entry.value);
+            for unknown in expanded.unknown {
+                let what = format!("{unknown} stays as it is: no config provider of that name is known here");
+                self.notices.push(Notice::about(entry, what));
+            }
+            for fault in expanded.faults {
+                let what = format!("{}: {}", fault.placeholder, fault.what);
+                let mut problem = Problem::of(entry, what, fault.instead);
+                problem.value = None;
+                self.problems.push(problem);
+            }
+            entry.secret |= expanded.filled;
+            entry.value = expanded.value;
+        }
+    }
+}
+
+impl Fault {
+    fn in_file(self, file: &Arc<str>) -> Problem {
+        Problem {
+            origin: Origin { file: file.clone(), line: self.line },
+            key: self.key.unwrap_or_default(),
+            value: None,
+            what: self.what,
+            instead: self.instead,
+        }
+    }
+}
+
+/// One file by its grammar: `.json`, `.properties`, or by its first character when it is called otherwise.
+fn read(path: &Path) -> Result<(Vec<Written>, Vec<Fault>), Fault> {
+    let bytes = std::fs::read(path).map_err(|error| Fault {
+        line: 0,
+        key: None,
+        what: format!("cannot be read: {error}"),
+        instead: "check the name and who may read it".into(),
+    })?;
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let is_json = match extension.to_ascii_lowercase().as_str() {
+        "json" => true,
+        "properties" => false,
+        _ => bytes.trim_ascii_start().first() == Some(&b'{'),
+    };
+    if is_json { json::parse(bytes) } else { properties::parse(bytes) }
+}
+
+/// Of two entries with one key the first is kept, and both lines are named.
+pub(super) fn without_twins(written: Vec<Written>, faults: &mut Vec<Fault>) -> Vec<Written> {
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(written.len());
+    for entry in written {
+        match lines.get(&entry.key) {
+            Some(first) => faults.push(Fault {
+                line: entry.line,
+                what: format!("it is written twice, in line {first} and here"),
+                instead: "leave one of them out".into(),
+                key: Some(entry.key),
+            }),
+            None => {
+                lines.insert(entry.key.clone(), entry.line);
+                kept.push(entry);
+            }
+        }
+    }
+    kept
+}

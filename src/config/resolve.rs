@@ -1,1 +1,110 @@
 //! Raw → Config, or every problem at once.
+//!
+//! Enters: the connector's file and a worker's, by name, and the environment. Leaves: a [`Loaded`], or [`Problems`].
+//! Each stage goes through what concerns it and reports what is wrong, whatever the others found. Not done here:
+//! connecting to anything; of the file system, only files that the configuration names are opened.
+
+mod connector;
+mod converters;
+mod kafka;
+mod names;
+mod report;
+mod router;
+mod survey;
+mod values;
+
+use super::Config;
+use super::catalog::{self, Property, Support};
+use super::problem::{Notice, Problems};
+use super::raw::{self, Entry, MASK, Raw};
+use names::Names;
+use report::Report;
+use std::path::Path;
+use values::View;
+
+/// A configuration that is right.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// What is worth knowing: keys without effect and why, defaults that are not Debezium's.
+    pub notices: Vec<Notice>,
+    /// What was written.
+    raw: Raw,
+    /// Names of transforms and predicates.
+    names: Names,
+}
+
+/// One property as `config print` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// The key.
+    pub key: String,
+    /// The value, masked if it is a secret.
+    pub value: String,
+    /// `FILE:LINE`, or `default`.
+    pub origin: String,
+    /// `honoured` or `ignored`.
+    pub support: &'static str,
+}
+
+/// Reads the connector's file over a worker's.
+pub fn load(
+    config: &Path,
+    worker: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Problems> {
+    let gathered = raw::gather(config, worker, environment);
+    let mut report = Report::new(config, gathered.problems, gathered.notices);
+    if gathered.torn {
+        return Err(report.into_problems());
+    }
+    let raw = gathered.raw;
+    let names = Names::find(&raw, &mut report);
+    survey::survey(&raw, &names, &mut report);
+    let kafka = kafka::kafka(&raw, &names, &mut report);
+    let route = router::router(&raw, &names, &mut report);
+    let encode = converters::encode(&raw, kafka.max_request_size, &mut report);
+    let config = connector::connector(View::plain(&raw), kafka, route, encode, &mut report);
+    match config {
+        Some(config) if !report.has_problems() => {
+            Ok(Loaded { config, notices: report.into_notices(), raw, names })
+        }
+        _ => Err(report.into_problems()),
+    }
+}
+
+/// Everything that was written, and every default that holds.
+pub fn print(loaded: &Loaded) -> Vec<Printed> {
+    let mut printed: Vec<Printed> = loaded.raw.entries().map(written).collect();
+    for property in catalog::all().filter(|property| matches!(property.support, Support::Honoured)) {
+        let Some(value) = effective_default(property, &loaded.config) else { continue };
+        let Some(key) = loaded.names.key(property) else { continue };
+        if loaded.raw.get(&key).is_none_or(Entry::is_blank) {
+            printed.retain(|other| other.key != key);
+            printed.push(Printed { key, value, origin: "default".into(), support: property.support.word() });
+        }
+    }
+    printed.sort_by(|left, right| left.key.cmp(&right.key));
+    printed
+}
+
+fn written(entry: &Entry) -> Printed {
+    let support = catalog::find(&entry.key).map_or("honoured", |property| property.support.word());
+    let value = if entry.secret { MASK.to_owned() } else { entry.value.clone() };
+    Printed { key: entry.key.clone(), value, origin: entry.origin.to_string(), support }
+}
+
+/// The default that holds; what was derived from other properties as it came out.
+fn effective_default(property: &Property, config: &Config) -> Option<String> {
+    let derived = match property.name {
+        name if name == catalog::connector::NAME.name => &config.name,
+        name if name == catalog::walpost::POSITION_TOPIC.name => &config.publish.position_topic,
+        name if name == catalog::walpost::TRANSACTIONAL_ID.name => &config.publish.transactional_id,
+        _ => return property.default_value().map(str::to_owned),
+    };
+    Some(derived.clone())
+}
+
+#[cfg(test)]
+mod tests;

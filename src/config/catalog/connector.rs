@@ -1,0 +1,45 @@
+//! The connector itself: its name, its heartbeats, its patience.
+
+use super::Default::{Derived, Required, Unset, Value};
+use super::Kind::{Boolean, Choice as OneOf, Class, List, Millis, Text};
+use super::{Choice, Section, named, not, word};
+
+/// The connector itself.
+pub const SECTION: Section = Section { title: "Connector", named: NAMED, others: &[] };
+
+/// The one connector class there is.
+pub const POSTGRES_CONNECTOR: &str = "io.debezium.connector.postgresql.PostgresConnector";
+
+const CONNECTORS: &[Choice] = &[word(POSTGRES_CONNECTOR)];
+
+const EXACTLY_ONCE: &[Choice] = &[word("requested"), word("required")];
+
+const TOLERANCE: &[Choice] = &[
+    word("none"),
+    not("all", "Connect then drops what it cannot convert, without a word", "write errors.tolerance=none"),
+];
+
+const DROPS_EVENTS: &str = "an event is never dropped";
+const WRITE_FAIL: &str = "write event.processing.failure.handling.mode=fail";
+const EVENT_FAILURES: &[Choice] = &[
+    word("fail"),
+    not("warn", DROPS_EVENTS, WRITE_FAIL),
+    not("skip", DROPS_EVENTS, WRITE_FAIL),
+    not("ignore", DROPS_EVENTS, WRITE_FAIL),
+];
+
+named! {
+    NAME = "name", Text, Derived("`topic.prefix`"), "Name of the connector, in logs and metrics.";
+    CONNECTOR_CLASS = "connector.class", Class(CONNECTORS), Value(POSTGRES_CONNECTOR), "Debezium's Postgres connector.";
+    TOPIC_PREFIX = "topic.prefix", Text, Required, "Logical name: part of schema names, of the position's key and of heartbeat topics.";
+    EXTENDED_HEADERS_ENABLED = "extended.headers.enabled", Boolean, Value("true"), "Add the `__debezium.context.*` headers to every event.";
+    SKIPPED_OPERATIONS = "skipped.operations", List, Value("t"), "Operations to pass over: `u`, `d`, `t`, `r` or `none`; with `u`, updated rows are dropped whatever `table.op.invalid.behavior` says.";
+    HEARTBEAT_INTERVAL = "heartbeat.interval.ms", Millis(0), Value("0"), "How often `heartbeat.action.query` is run; 0 never. An idle slot moves without heartbeats.";
+    HEARTBEAT_ACTION_QUERY = "heartbeat.action.query", Text, Unset, "SQL to run at each heartbeat.";
+    TOPIC_HEARTBEAT_PREFIX = "topic.heartbeat.prefix", Text, Value("__debezium-heartbeat"), "Heartbeat topics are called this, a dot and `topic.prefix`.";
+    TOPIC_HEARTBEAT_NAME = "topic.heartbeat.name", Text, Unset, "Name of the heartbeat topic, in place of prefix and `topic.prefix`.";
+    EXACTLY_ONCE_SUPPORT = "exactly.once.support", OneOf(EXACTLY_ONCE), Value("requested"), "Exactly-once is always on, with either value.";
+    ERRORS_TOLERANCE = "errors.tolerance", OneOf(TOLERANCE), Value("none"), "What cannot be converted stops the connector.";
+    EVENT_FAILURE_MODE = "event.processing.failure.handling.mode", OneOf(EVENT_FAILURES), Value("fail"), "What cannot be processed stops the connector.";
+    RETRY_WAIT = "retriable.restart.connector.wait.ms", Millis(1), Value("10000"), "Longest wait between two attempts after transient trouble; attempts are made for ever.";
+}

@@ -1,0 +1,99 @@
+//! The outbox event router, as a transform of the connector, and the predicate that may stand before it.
+
+use super::Default::{Required, Unset, Value};
+use super::Kind::{Boolean, Choice as OneOf, Class, List, Regex, Text};
+use super::{Choice, Property, Section, ignored, named, not, refused, word};
+
+/// The event router.
+pub const SECTION: Section = Section { title: "Event router", named: NAMED, others: OTHERS };
+
+/// The one transform there is.
+pub const EVENT_ROUTER: &str = "io.debezium.transforms.outbox.EventRouter";
+
+/// The one predicate there is.
+pub const TOPIC_NAME_MATCHES: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
+
+/// What all keys of transforms begin with.
+pub const TRANSFORM_KEYS: &str = "transforms.";
+
+/// What all keys of predicates begin with.
+pub const PREDICATE_KEYS: &str = "predicates.";
+
+const TRANSFORM_CLASSES: &[Choice] = &[word(EVENT_ROUTER)];
+
+const OTHER_PREDICATE: &str = "rows are told apart by their table only";
+const WRITE_TOPIC_NAME: &str = "write org.apache.kafka.connect.transforms.predicates.TopicNameMatches with a pattern on prefix.schema.table, or name the outbox tables in table.include.list";
+const PREDICATE_CLASSES: &[Choice] = &[
+    word(TOPIC_NAME_MATCHES),
+    not("org.apache.kafka.connect.transforms.predicates.HasHeaderKey", OTHER_PREDICATE, WRITE_TOPIC_NAME),
+    not(
+        "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone",
+        OTHER_PREDICATE,
+        WRITE_TOPIC_NAME,
+    ),
+];
+
+const MISSING: &[Choice] = &[word("error"), word("ignore")];
+const UPDATES: &[Choice] = &[word("warn"), word("error"), word("fatal")];
+const NO_EXPANSION: &[Choice] = &[
+    word("false"),
+    not(
+        "true",
+        "JSON expansion comes with a later release",
+        "write table.expand.json.payload=false; with StringConverter the payload is published as JSON text",
+    ),
+];
+
+named! {
+    TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them, and no other, is the event router.";
+    TYPE = "transforms.<name>.type", Class(TRANSFORM_CLASSES), Required, "The event router's class.";
+    PREDICATE = "transforms.<name>.predicate", Text, Unset, "Predicate that a row's `prefix.schema.table` must fulfil to be an event.";
+    NEGATE = "transforms.<name>.negate", Boolean, Value("false"), "It must not be fulfilled.";
+    PREDICATES = "predicates", List, Unset, "Names of the predicates.";
+    PREDICATE_TYPE = "predicates.<name>.type", Class(PREDICATE_CLASSES), Required, "A predicate's class.";
+    PREDICATE_PATTERN = "predicates.<name>.pattern", Regex, Required, "Java regex that matches the whole of `prefix.schema.table`.";
+    EVENT_ID = "transforms.<name>.table.field.event.id", Text, Value("id"), "Column for the header `id`.";
+    EVENT_KEY = "transforms.<name>.table.field.event.key", Text, Value("aggregateid"), "Column for the record key.";
+    EVENT_PAYLOAD = "transforms.<name>.table.field.event.payload", Text, Value("payload"), "Column for the value.";
+    EVENT_TIMESTAMP = "transforms.<name>.table.field.event.timestamp", Text, Unset, "Column for the record timestamp; the connector's clock when unset.";
+    EVENT_SCHEMA_VERSION = "transforms.<name>.table.field.event.schema.version", Text, Unset, "Column for the value schema's version.";
+    ADDITIONAL_PLACEMENT = "transforms.<name>.table.fields.additional.placement", List, Unset, "Further columns: `column:header|envelope|partition[:alias]`, between commas.";
+    ADDITIONAL_MISSING = "transforms.<name>.table.field.additional.missing", OneOf(MISSING), Value("error"), "A column named there that is missing: `error` or `ignore`.";
+    ADDITIONAL_ERROR_ON_MISSING = "transforms.<name>.table.fields.additional.error.on.missing", Boolean, Value("true"), "The same before Debezium 3.6.";
+    EXPAND_JSON = "transforms.<name>.table.expand.json.payload", OneOf(NO_EXPANSION), Value("false"), "JSON payloads are published as they are.";
+    OP_INVALID_BEHAVIOR = "transforms.<name>.table.op.invalid.behavior", OneOf(UPDATES), Value("warn"), "An updated outbox row: log it as a warning, as an error, or stop.";
+    ROUTE_BY_FIELD = "transforms.<name>.route.by.field", Text, Value("aggregatetype"), "Column for the topic.";
+    ROUTE_TOPIC_REGEX = "transforms.<name>.route.topic.regex", Regex, Value("(?<routedByValue>.*)"), "Java regex for its value.";
+    ROUTE_TOPIC_REPLACEMENT = "transforms.<name>.route.topic.replacement", Text, Value("outbox.event.${routedByValue}"), "The topic, in Java's replacement syntax.";
+    ROUTE_TOMBSTONE = "transforms.<name>.route.tombstone.on.empty.payload", Boolean, Value("false"), "An empty payload becomes a tombstone.";
+}
+
+const NOT_EXPANDED: &str = "payloads are not expanded";
+const NOT_TRACED: &str = "spans come with a later release";
+
+const OTHERS: &[Property] = &[
+    ignored(
+        "transforms.<name>.table.field.event.type",
+        Value("type"),
+        "Debezium never reads it; place the column with table.fields.additional.placement",
+    ),
+    ignored("transforms.<name>.table.json.payload.null.behavior", Value("ignore"), NOT_EXPANDED),
+    ignored("transforms.<name>.table.json.payload.empty.array.behavior", Value("ignore"), NOT_EXPANDED),
+    ignored("transforms.<name>.field.name.adjustment.mode", Value("none"), NOT_EXPANDED),
+    ignored("transforms.<name>.tracing.span.context.field", Value("tracingspancontext"), NOT_TRACED),
+    ignored("transforms.<name>.tracing.operation.name", Value("debezium-read"), NOT_TRACED),
+    ignored("transforms.<name>.tracing.with.context.field.only", Value("true"), NOT_TRACED),
+    ignored("transforms.<name>.plugin.version", Unset, "the event router is built in"),
+    ignored("predicates.<name>.name", Unset, "only HasHeaderKey reads it"),
+    ignored("predicates.<name>.plugin.version", Unset, "the predicate is built in"),
+    refused(
+        "transforms.<name>.table.field.event.payload.id",
+        "Debezium 2.0 took it away",
+        "write table.field.event.key",
+    ),
+    refused(
+        "transforms.<name>.debezium.op.invalid.behavior",
+        "Debezium 2.0 gave it another name",
+        "write table.op.invalid.behavior",
+    ),
+];

@@ -1,0 +1,127 @@
+//! What a Debezium connector's file may say that has no meaning here: accepted, and said to be without effect.
+
+use super::Default::{Unset, Value};
+use super::{Choice, Kind, Property, Section, ignored, named, not, word};
+
+/// Accepted, and without effect.
+pub const SECTION: Section =
+    Section { title: "Debezium and Connect properties without effect", named: NAMED, others: OTHERS };
+
+const BOUNDARIES: &[Choice] = &[
+    word("poll"),
+    word("interval"),
+    not(
+        "connector",
+        "Debezium's connector refuses it as well",
+        "leave it out: a Kafka transaction holds whole Postgres transactions",
+    ),
+];
+
+named! {
+    TRANSACTION_BOUNDARY = "transaction.boundary", Kind::Choice(BOUNDARIES), Value("poll"), "A Kafka transaction holds whole Postgres transactions, with any value.";
+}
+
+const NO_SNAPSHOT: &str = "no snapshot is taken";
+const NO_POLLING: &str = "nothing is polled: events are handed on as they arrive";
+const NO_SIGNALS: &str = "nothing listens to signals";
+const NO_NOTICES: &str = "notifications are not sent";
+const NO_JMX: &str = "there is no JMX here; see /metrics";
+const FOR_EVER: &str = "transient trouble is retried for ever, permanent trouble stops at once";
+const NO_MESSAGES: &str = "logical decoding messages are not asked for";
+const NO_TRANSACTION_TOPIC: &str = "no transaction topic is written";
+const NO_SOURCE_BLOCK: &str = "events carry no source block";
+const NO_JDBC: &str = "there is no JDBC driver here";
+const INSERTS_ONLY: &str = "events are inserted rows";
+const NO_LINEAGE: &str = "lineage is not reported";
+const OWN_POSITIONS: &str = "positions are kept in walpost.position.topic";
+const NO_STATEMENTS: &str =
+    "the settings of our sessions are fixed; give others to the role, with ALTER ROLE … SET";
+const NO_LOG: &str = "a payload is never logged";
+const SINKS_ONLY: &str = "Connect has it for sinks only";
+const ONE_TASK: &str = "one slot is one stream: there is always one task";
+
+const OTHERS: &[Property] = &[
+    ignored("tasks.max", Value("1"), ONE_TASK),
+    ignored("tasks.max.enforce", Value("true"), ONE_TASK),
+    ignored("task.id", Unset, ONE_TASK),
+    ignored("connector.plugin.version", Unset, "the connector is built in"),
+    ignored("config.action.reload", Value("restart"), "the file is read once, at the start"),
+    ignored(
+        "max.batch.size",
+        Value("2048"),
+        "batches follow walpost.batch.max.events and walpost.batch.max.bytes",
+    ),
+    ignored("max.queue.size", Value("8192"), "the queue is bounded by walpost.source.queue.bytes"),
+    ignored("max.queue.size.in.bytes", Value("0"), "the queue is bounded by walpost.source.queue.bytes"),
+    ignored("queue.provider.<option>", Unset, "the queue is bounded by walpost.source.queue.bytes"),
+    ignored("poll.interval.ms", Value("500"), NO_POLLING),
+    ignored("poll.dispatch.interval.ms", Unset, NO_POLLING),
+    ignored("query.fetch.size", Unset, NO_POLLING),
+    ignored("transaction.boundary.interval.ms", Unset, "a Kafka transaction ends as walpost.batch.* says"),
+    ignored("offsets.storage.topic", Unset, OWN_POSITIONS),
+    ignored("tombstones.on.delete", Value("true"), "a deleted outbox row publishes nothing"),
+    ignored("skip.messages.without.change", Value("false"), INSERTS_ONLY),
+    ignored("message.key.columns", Unset, "the event router sets the key"),
+    ignored("replica.identity.autoset.values", Unset, INSERTS_ONLY),
+    ignored(
+        "unavailable.value.placeholder",
+        Value("__debezium_unavailable_value"),
+        "an inserted row has all its values",
+    ),
+    ignored("schema.refresh.mode", Value("columns_diff"), "every change of a table is followed"),
+    ignored("table.ignore.builtin", Value("true"), "the publication says which tables there are"),
+    ignored("database.include.list", Unset, "a slot belongs to one database"),
+    ignored("database.exclude.list", Unset, "a slot belongs to one database"),
+    ignored(
+        "event.converting.failure.handling.mode",
+        Value("warn"),
+        "a value that cannot be read stops the connector; it is never published as NULL",
+    ),
+    ignored("message.prefix.include.list", Unset, NO_MESSAGES),
+    ignored("message.prefix.exclude.list", Unset, NO_MESSAGES),
+    ignored("provide.transaction.metadata", Value("false"), NO_TRANSACTION_TOPIC),
+    ignored("transaction.metadata.factory", Unset, NO_TRANSACTION_TOPIC),
+    ignored("topic.transaction", Value("transaction"), NO_TRANSACTION_TOPIC),
+    ignored("topic.cache.size", Value("10000"), "topic names are kept per route value"),
+    ignored("sourceinfo.struct.maker", Unset, NO_SOURCE_BLOCK),
+    ignored("include.schema.comments", Value("false"), NO_SOURCE_BLOCK),
+    ignored("include.schema.changes", Value("true"), "Debezium has it for other databases"),
+    ignored("xmin.fetch.interval.ms", Value("0"), NO_SOURCE_BLOCK),
+    ignored("slot.max.retries", Value("6"), FOR_EVER),
+    ignored("slot.retry.delay.ms", Value("10000"), FOR_EVER),
+    ignored("errors.max.retries", Value("-1"), FOR_EVER),
+    ignored("errors.retry.timeout", Value("0"), FOR_EVER),
+    ignored("errors.retry.delay.max.ms", Value("60000"), FOR_EVER),
+    ignored("errors.log.enable", Value("false"), "what stops the connector is always logged"),
+    ignored("errors.log.include.messages", Value("false"), NO_LOG),
+    ignored("errors.deadletterqueue.<option>", Unset, SINKS_ONLY),
+    ignored("lsn.flush.timeout.ms", Value("30000"), "the slot is told on its own time and never waited for"),
+    ignored(
+        "lsn.flush.timeout.action",
+        Value("fail"),
+        "the slot is told on its own time and never waited for",
+    ),
+    ignored("streaming.delay.ms", Value("0"), NO_SNAPSHOT),
+    ignored("snapshot.<option>", Unset, NO_SNAPSHOT),
+    ignored("legacy.snapshot.max.threads", Value("false"), NO_SNAPSHOT),
+    ignored("incremental.snapshot.<option>", Unset, NO_SNAPSHOT),
+    ignored("read.only", Value("false"), NO_SNAPSHOT),
+    ignored("signal.<option>", Unset, NO_SIGNALS),
+    ignored("notification.<option>", Unset, NO_NOTICES),
+    ignored("custom.metric.tags", Unset, NO_JMX),
+    ignored("statistics.metrics.enabled", Value("false"), NO_JMX),
+    ignored("custom.sanitize.pattern", Unset, "secrets are known by their keys and placeholders"),
+    ignored("guardrail.collections.<option>", Unset, "tables outside the publication cost nothing"),
+    ignored("executor.shutdown.timeout.ms", Value("4000"), "the deadline is walpost.shutdown.timeout.ms"),
+    ignored("openlineage.integration.<option>", Unset, NO_LINEAGE),
+    ignored("internal.<option>", Unset, "it belongs to Debezium's inside"),
+    ignored("database.initial.statements", Unset, NO_STATEMENTS),
+    ignored("database.query.timeout.ms", Value("600000"), "our queries are short"),
+    ignored("database.connection.timeout.ms", Unset, "the deadline is walpost.database.connect.timeout.ms"),
+    ignored(
+        "connection.validation.timeout.ms",
+        Value("60000"),
+        "the deadline is walpost.database.connect.timeout.ms",
+    ),
+    ignored("driver.<JDBC property>", Unset, NO_JDBC),
+];

@@ -1,0 +1,30 @@
+//! What only walpost knows.
+
+use super::Default::{Derived, Unset, Value};
+use super::Kind::{Choice as OneOf, Millis, Text};
+use super::{Choice, Section, int, named, word};
+
+/// What only walpost knows.
+pub const SECTION: Section = Section { title: "walpost", named: NAMED, others: &[] };
+
+const ADOPTIONS: &[Choice] = &[word("slot")];
+const LOG_FORMATS: &[Choice] = &[word("text"), word("json")];
+const MIB: i64 = 1024 * 1024;
+
+named! {
+    HTTP_LISTEN = "walpost.http.listen", Text, Unset, "Address and port of `/metrics`, `/livez`, `/readyz`; port 0 takes a free one and logs it.";
+    ADOPT = "walpost.adopt", OneOf(ADOPTIONS), Unset, "`slot`: when Kafka holds no position yet, begin where the existing slot stands. Without effect afterwards.";
+    POSITION_TOPIC = "walpost.position.topic", Text, Derived("`__walpost.position.<topic.prefix>.<slot.name>`"), "Where positions are kept: one partition, compacted, this connector's alone.";
+    TRANSACTIONAL_ID = "walpost.transactional.id", Text, Derived("`walpost-<topic.prefix>-<slot.name>`"), "The producer's transactional id; `producer.override.transactional.id` means the same.";
+    BATCH_MAX_EVENTS = "walpost.batch.max.events", int("events", 1, 1_000_000), Value("20000"), "Events in one Kafka transaction at most.";
+    BATCH_MAX_BYTES = "walpost.batch.max.bytes", int("bytes", 1024, 1024 * MIB), Value("8388608"), "Bytes of keys, values and headers in one Kafka transaction at most; one larger event goes alone.";
+    BATCH_MAX_AGE = "walpost.batch.max.age.ms", Millis(0), Value("100"), "How long a Kafka transaction waits for more at most; it never waits when nothing more has arrived.";
+    SOURCE_QUEUE_BYTES = "walpost.source.queue.bytes", int("bytes", 64 * 1024, 1024 * MIB), Value("8388608"), "Bytes that may wait between the replication connection and the decoder.";
+    SOURCE_SILENCE_TIMEOUT = "walpost.source.silence.timeout.ms", Millis(1000), Value("60000"), "A Postgres that says nothing for so long is taken for dead.";
+    DATABASE_CONNECT_TIMEOUT = "walpost.database.connect.timeout.ms", Millis(1), Value("10000"), "How long connecting to Postgres may take.";
+    IDLE_POSITION_INTERVAL = "walpost.idle.position.interval.ms", Millis(1), Value("30000"), "With no events to publish, how often the position is moved on all the same.";
+    IDLE_POSITION_BYTES = "walpost.idle.position.bytes", int("bytes", 1, 1024 * 1024 * MIB), Value("16777216"), "With no events to publish, how far the WAL may run ahead of the position.";
+    SHUTDOWN_TIMEOUT = "walpost.shutdown.timeout.ms", Millis(0), Value("15000"), "How long finishing the open transaction may take on SIGTERM.";
+    LOG_FORMAT = "walpost.log.format", OneOf(LOG_FORMATS), Value("text"), "Logs as text or as JSON, one object a line.";
+    LOG_LEVEL = "walpost.log.level", Text, Value("info"), "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,walpost::source=debug`.";
+}

@@ -1,0 +1,86 @@
+//! Converters and their options.
+
+use super::report::Report;
+use super::values::View;
+use crate::config::catalog::{self, Property, converters as declared};
+use crate::config::raw::Raw;
+use crate::encode::{self, Converter, DecimalFormat, HeaderConverter};
+
+const STRING_OPTIONS: &[&Property] = &[&declared::ENCODING, &declared::CONVERTER_TYPE];
+const JSON_OPTIONS: &[&Property] = &[
+    &declared::SCHEMAS_ENABLE,
+    &declared::DECIMAL_FORMAT,
+    &declared::REPLACE_NULL,
+    &declared::CONVERTER_TYPE,
+];
+const BYTES_OPTIONS: &[&Property] = &[&declared::CONVERTER_TYPE];
+const BINARY_OPTIONS: &[&Property] = &[&declared::DELEGATE, &declared::CONVERTER_TYPE];
+
+/// The three converters. Context headers are the connector's to say.
+pub(super) fn encode(raw: &Raw, max_record_bytes: usize, report: &mut Report) -> encode::Config {
+    let plain = View::plain(raw);
+    let mut of = |class: &'static Property| converter(raw, class.name, plain.word(class), report);
+    encode::Config {
+        key: of(&declared::KEY),
+        value: of(&declared::VALUE),
+        header: match plain.word(&declared::HEADER) {
+            Some(declared::SIMPLE_HEADER) | None => {
+                options(raw, declared::HEADER.name, declared::SIMPLE_HEADER, BYTES_OPTIONS, report);
+                HeaderConverter::Simple
+            }
+            class => HeaderConverter::As(converter(raw, declared::HEADER.name, class, report)),
+        },
+        context: None,
+        max_record_bytes,
+    }
+}
+
+/// The converter configured at a place; a class that is refused was reported and counts as text.
+fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut Report) -> Converter {
+    let view = View::under(raw, place);
+    let Some(class) = class else { return Converter::String };
+    match class {
+        declared::JSON => {
+            options(raw, place, class, JSON_OPTIONS, report);
+            Converter::Json {
+                schemas: view.flag(&declared::SCHEMAS_ENABLE),
+                decimal: match view.word(&declared::DECIMAL_FORMAT) {
+                    Some("NUMERIC") => DecimalFormat::Numeric,
+                    _ => DecimalFormat::Base64,
+                },
+                replace_null_with_default: view.flag(&declared::REPLACE_NULL),
+            }
+        }
+        declared::BYTES => {
+            options(raw, place, class, BYTES_OPTIONS, report);
+            Converter::Bytes
+        }
+        declared::BINARY => {
+            options(raw, place, class, BINARY_OPTIONS, report);
+            let delegate = view.word(&declared::DELEGATE);
+            let place = view.key(&declared::DELEGATE);
+            let delegate = delegate.map(|class| Box::new(converter(raw, &place, Some(class), report)));
+            Converter::Binary { delegate }
+        }
+        _ => {
+            options(raw, place, class, STRING_OPTIONS, report);
+            Converter::String
+        }
+    }
+}
+
+/// Options that another converter would know change nothing: files are full of them.
+fn options(raw: &Raw, place: &str, class: &str, known: &[&Property], report: &mut Report) {
+    let beginning = format!("{place}.");
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    for entry in raw.entries().filter(|entry| entry.key.starts_with(&beginning)) {
+        let Some(property) = catalog::find(&entry.key) else { continue };
+        let is_option = declared::OPTIONS.iter().any(|option| option.name == property.name);
+        let is_known = known.iter().any(|known| known.key(place) == entry.key);
+        let is_delegates = known.iter().any(|known| known.name == declared::DELEGATE.name)
+            && entry.key.starts_with(&format!("{}.", declared::DELEGATE.key(place)));
+        if is_option && !is_known && !is_delegates {
+            report.ignored(entry, &format!("{simple} has no such option"));
+        }
+    }
+}

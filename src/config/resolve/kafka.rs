@@ -1,0 +1,183 @@
+//! Kafka: client properties by their Java names, in their order of precedence, and how topics are made.
+
+use super::names::Names;
+use super::report::Report;
+use super::survey;
+use super::values::View;
+use crate::config::catalog::{self, distance, kafka as declared, nearest, router};
+use crate::config::raw::{Entry, MASK, Raw};
+use crate::config::{KafkaConfig, TopicCreation};
+use crate::kafka::settings::{self, Translation};
+use std::collections::BTreeMap;
+
+/// What was written for Kafka.
+pub(super) struct Kafka {
+    pub config: KafkaConfig,
+    /// `producer.override.transactional.id` and its weaker forms.
+    pub transactional_id: Option<String>,
+    /// `max.request.size` of the producer.
+    pub max_request_size: usize,
+}
+
+/// One client's properties by their Java names, the strongest entry of each.
+type Client<'a> = BTreeMap<&'a str, &'a Entry>;
+
+/// Translates what was written for the producer, and for all other clients.
+pub(super) fn kafka(raw: &Raw, names: &Names, report: &mut Report) -> Kafka {
+    let bare = bare(raw, names);
+    let mut producer = merged(raw, &bare, declared::PRODUCER_PREFIXES);
+    let mut admin = merged(raw, &bare, declared::ADMIN_PREFIXES);
+    for client in [&producer, &admin] {
+        if !client.contains_key(declared::BOOTSTRAP_SERVERS.name) {
+            report.required(&declared::BOOTSTRAP_SERVERS, declared::BOOTSTRAP_SERVERS.name);
+            break;
+        }
+    }
+    check_servers(&producer, &admin, report);
+    let transactional_id =
+        producer.remove(declared::TRANSACTIONAL_ID).map(|entry| entry.value.trim().to_owned());
+    admin.remove(declared::TRANSACTIONAL_ID);
+    let max_request_size = max_request_size(&producer);
+    let mut producer = translated(&producer, names, report);
+    let mut admin = translated(&admin, names, report);
+    admin.retain(|name, _| settings::is_for_every_client(name));
+    let common: BTreeMap<String, String> = producer
+        .iter()
+        .filter(|(name, value)| admin.get(*name) == Some(value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    producer.retain(|name, _| !common.contains_key(name));
+    admin.retain(|name, _| !common.contains_key(name));
+    let config = KafkaConfig { common, producer, admin, topic_creation: topic_creation(raw) };
+    Kafka { config, transactional_id, max_request_size }
+}
+
+/// Entries under no name of the catalogue, and those that are Kafka's in it: they concern every client.
+fn bare<'a>(raw: &'a Raw, names: &Names) -> Client<'a> {
+    let is_bare = |entry: &&Entry| {
+        let key = entry.key.as_str();
+        key == declared::BOOTSTRAP_SERVERS.name
+            || (catalog::find(key).is_none()
+                && !names.covers(key)
+                && !key.starts_with(router::TRANSFORM_KEYS)
+                && !key.starts_with(router::PREDICATE_KEYS))
+    };
+    let entries = raw.entries().filter(is_bare).filter(|entry| !entry.is_blank() || may_be_blank(&entry.key));
+    entries.map(|entry| (entry.key.as_str(), entry)).collect()
+}
+
+/// Bare entries, and over them those of each prefix in turn.
+fn merged<'a>(raw: &'a Raw, bare: &Client<'a>, prefixes: &[&str]) -> Client<'a> {
+    let mut client = bare.clone();
+    for prefix in prefixes {
+        for entry in raw.entries() {
+            let is_meant = catalog::find(&entry.key).is_some_and(|property| {
+                property.name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('<'))
+            });
+            if let Some(name) = entry.key.strip_prefix(prefix).filter(|_| is_meant) {
+                client.insert(name, entry);
+            }
+        }
+    }
+    client
+}
+
+/// An empty value means something there: no check of the host name.
+fn may_be_blank(key: &str) -> bool {
+    key.ends_with("endpoint.identification.algorithm")
+}
+
+/// By librdkafka's names; what has no counterpart is reported under the key it was written with.
+fn translated(client: &Client<'_>, names: &Names, report: &mut Report) -> BTreeMap<String, String> {
+    let mut properties: BTreeMap<String, String> =
+        client.iter().map(|(name, entry)| ((*name).to_owned(), entry.value.trim().to_owned())).collect();
+    let size = declared::MAX_REQUEST_SIZE_DEFAULT.to_string();
+    properties.entry(declared::MAX_REQUEST_SIZE.to_owned()).or_insert(size);
+    let Translation { settings, ignored, refused, unknown } = settings::translate(&properties);
+    for (name, why) in ignored {
+        if let Some(entry) = client.get(name.as_str()) {
+            report.ignored(entry, &why);
+        }
+    }
+    for (name, why) in refused {
+        match client.get(name.as_str()) {
+            Some(entry) => report.wrong(entry, unseen(entry, why), ""),
+            None => report.missing(&name, why, ""),
+        }
+    }
+    for (name, near) in unknown {
+        let Some(entry) = client.get(name.as_str()) else { continue };
+        if declared::CONSUMER_ONLY.contains(&name.as_str()) {
+            report.ignored(entry, "nothing is consumed here but the position");
+            continue;
+        }
+        let prefix = entry.key.strip_suffix(name.as_str()).unwrap_or_default();
+        let near = near.map(|near| format!("{prefix}{near}"));
+        let nearest = near
+            .into_iter()
+            .chain(nearest::nearest(&entry.key, &names.all()))
+            .min_by_key(|near| distance(&entry.key, near));
+        survey::unknown(entry, nearest, report);
+    }
+    settings
+}
+
+/// The words about an entry, without its value when that must not be seen.
+fn unseen(entry: &Entry, words: String) -> String {
+    match entry.secret && !entry.is_blank() {
+        true => words.replace(entry.value.trim(), MASK),
+        false => words,
+    }
+}
+
+/// `host:port`, between commas.
+fn check_servers(producer: &Client<'_>, admin: &Client<'_>, report: &mut Report) {
+    let mut seen: Vec<&str> = Vec::new();
+    for entry in
+        [producer, admin].into_iter().filter_map(|client| client.get(declared::BOOTSTRAP_SERVERS.name))
+    {
+        if seen.contains(&entry.key.as_str()) {
+            continue;
+        }
+        seen.push(&entry.key);
+        for item in entry.value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+            let address = item.rsplit_once("://").map_or(item, |(_, address)| address);
+            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+            if port.and_then(|port| port.parse::<u16>().ok()).is_none_or(|port| port == 0) {
+                let what = match entry.secret {
+                    true => "it is not host:port".to_owned(),
+                    false => format!("`{item}` is not host:port"),
+                };
+                report.wrong(entry, what, "write host:port,host:port");
+            }
+        }
+    }
+}
+
+/// A value that is no number is refused by the translation.
+fn max_request_size(producer: &Client<'_>) -> usize {
+    let written = producer.get(declared::MAX_REQUEST_SIZE).and_then(|entry| entry.value.trim().parse().ok());
+    written.unwrap_or(declared::MAX_REQUEST_SIZE_DEFAULT)
+}
+
+/// How missing topics are made, if they may be.
+fn topic_creation(raw: &Raw) -> Option<TopicCreation> {
+    let view = View::plain(raw);
+    if !view.flag(&declared::TOPIC_CREATION_ENABLE) {
+        return None;
+    }
+    let setting = |entry: &Entry| {
+        let property = catalog::find(&entry.key)?;
+        let prefix = declared::TOPIC_CREATION_SETTING.key("");
+        let name = entry
+            .key
+            .strip_prefix(&prefix)
+            .filter(|_| property.is_pattern() && property.name.starts_with(&prefix))?;
+        Some((name.to_owned(), entry.value.trim().to_owned()))
+    };
+    Some(TopicCreation {
+        partitions: view.number(&declared::TOPIC_CREATION_PARTITIONS).try_into().unwrap_or(-1),
+        replication_factor: view.number(&declared::TOPIC_CREATION_REPLICATION).try_into().unwrap_or(-1),
+        settings: raw.entries().filter_map(setting).collect(),
+    })
+}

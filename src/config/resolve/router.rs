@@ -1,0 +1,143 @@
+//! The event router, and which tables are outbox tables.
+
+use super::names::Names;
+use super::report::Report;
+use super::values::View;
+use crate::config::catalog::{connector, nearest, postgres, router as declared};
+use crate::config::raw::{Entry, Raw};
+use crate::route::{self, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex};
+use fancy_regex::Regex;
+
+const PLACES: &[(&str, Place)] =
+    &[("header", Place::Header), ("envelope", Place::Envelope), ("partition", Place::Partition)];
+
+/// The event router's properties; `None` when there is none, which was reported.
+pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<route::Config> {
+    let tables = tables(raw, names, report);
+    let name = names.router.as_ref()?;
+    let plain = View::plain(raw);
+    let view = View::under(raw, name);
+    let optional = |property| view.optional(property).map(str::to_owned);
+    let placements = placements(view, report);
+    let topic = topic(view, report)?;
+    Some(route::Config {
+        topic_prefix: plain.text(&connector::TOPIC_PREFIX).to_owned(),
+        tables,
+        id: view.text(&declared::EVENT_ID).to_owned(),
+        key: view.text(&declared::EVENT_KEY).to_owned(),
+        payload: view.text(&declared::EVENT_PAYLOAD).to_owned(),
+        timestamp: optional(&declared::EVENT_TIMESTAMP),
+        schema_version: optional(&declared::EVENT_SCHEMA_VERSION),
+        placements,
+        ignore_missing: ignore_missing(view),
+        on_update: on_update(plain, view),
+        route_by: view.text(&declared::ROUTE_BY_FIELD).to_owned(),
+        topic,
+        tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
+    })
+}
+
+/// The name from 3.6 on wins over the older one.
+fn ignore_missing(view: View<'_>) -> bool {
+    match view.entry(&declared::ADDITIONAL_MISSING) {
+        Some(_) => view.word(&declared::ADDITIONAL_MISSING) == Some("ignore"),
+        None => !view.flag(&declared::ADDITIONAL_ERROR_ON_MISSING),
+    }
+}
+
+/// An update that is skipped in the connector never comes to the router.
+fn on_update(plain: View<'_>, view: View<'_>) -> OnUpdate {
+    let is_skipped = plain.list(&connector::SKIPPED_OPERATIONS).contains(&"u");
+    match view.word(&declared::OP_INVALID_BEHAVIOR) {
+        Some("error") if !is_skipped => OnUpdate::Error,
+        Some("fatal") if !is_skipped => OnUpdate::Fatal,
+        _ => OnUpdate::Warn,
+    }
+}
+
+/// `None` when regex or replacement cannot be used, which is reported.
+fn topic(view: View<'_>, report: &mut Report) -> Option<TopicRule> {
+    let regex = view.text(&declared::ROUTE_TOPIC_REGEX);
+    let replacement = view.text(&declared::ROUTE_TOPIC_REPLACEMENT);
+    if java_regex(regex, false).is_err() {
+        return None; // The regex is reported by its kind.
+    }
+    let error = match TopicRule::new(regex, replacement) {
+        Ok(rule) => return Some(rule),
+        Err(error) => error,
+    };
+    let entry = view.entry(&declared::ROUTE_TOPIC_REPLACEMENT).or(view.entry(&declared::ROUTE_TOPIC_REGEX))?;
+    let what = if entry.secret { "it cannot be used".to_owned() } else { error };
+    report.wrong(entry, what, "write $1 or ${name} for a group of the regex, and \\$ for a dollar sign");
+    None
+}
+
+/// `column:place[:alias]`, between commas; each item that is not is reported.
+fn placements(view: View<'_>, report: &mut Report) -> Vec<Placement> {
+    let Some(entry) = view.entry(&declared::ADDITIONAL_PLACEMENT) else { return Vec::new() };
+    let items = entry.value.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items
+        .filter_map(|item| placement(item).map_err(|what| misplaced(entry, item, &what, report)).ok())
+        .collect()
+}
+
+fn placement(item: &str) -> Result<Placement, String> {
+    const FORM: &str = "is not column:place or column:place:alias";
+    let parts: Vec<&str> = item.split(':').map(str::trim).collect();
+    let (column, place, alias) = match parts[..] {
+        [column, place] | [column, place, ""] => (column, place, column),
+        [column, place, alias] => (column, place, alias),
+        _ => return Err(FORM.to_owned()),
+    };
+    if column.is_empty() || place.is_empty() {
+        return Err(FORM.to_owned());
+    }
+    let known = PLACES.iter().find(|(word, _)| word.eq_ignore_ascii_case(place));
+    let Some((_, place)) = known else {
+        let near = nearest::pick(place, PLACES.iter().map(|(word, _)| (*word).to_owned()));
+        let hint = near.map(|near| format!(" (meant is {near}?)")).unwrap_or_default();
+        return Err(format!("has no place {place}{hint}"));
+    };
+    Ok(Placement { column: column.to_owned(), place: *place, alias: alias.to_owned() })
+}
+
+fn misplaced(entry: &Entry, item: &str, what: &str, report: &mut Report) {
+    let what = if entry.secret { "an item cannot be used".to_owned() } else { format!("`{item}` {what}") };
+    report.wrong(
+        entry,
+        what,
+        "write column:header, column:envelope or column:partition, with :alias for another name",
+    );
+}
+
+/// Include and exclude lists, which do not go together, and the predicate.
+fn tables(raw: &Raw, names: &Names, report: &mut Report) -> TableRule {
+    let view = View::plain(raw);
+    for (include, exclude) in [
+        (&postgres::SCHEMA_INCLUDE_LIST, &postgres::SCHEMA_EXCLUDE_LIST),
+        (&postgres::TABLE_INCLUDE_LIST, &postgres::TABLE_EXCLUDE_LIST),
+    ] {
+        if let (Some(_), Some(entry)) = (view.entry(include), view.entry(exclude)) {
+            report.wrong(entry, format!("{} is there already", include.name), "leave one of the two out");
+        }
+    }
+    TableRule {
+        schema_include: view.regexes(&postgres::SCHEMA_INCLUDE_LIST),
+        schema_exclude: view.regexes(&postgres::SCHEMA_EXCLUDE_LIST),
+        include: view.regexes(&postgres::TABLE_INCLUDE_LIST),
+        exclude: view.regexes(&postgres::TABLE_EXCLUDE_LIST),
+        predicate: predicate(raw, names, report),
+    }
+}
+
+fn predicate(raw: &Raw, names: &Names, report: &mut Report) -> Option<(Regex, bool)> {
+    let router = names.router.as_ref()?;
+    let view = View::under(raw, names.predicate.as_ref()?);
+    view.word(&declared::PREDICATE_TYPE)?;
+    let Some(entry) = view.entry(&declared::PREDICATE_PATTERN) else {
+        report.required(&declared::PREDICATE_PATTERN, &view.key(&declared::PREDICATE_PATTERN));
+        return None;
+    };
+    let pattern = java_regex(entry.value.trim(), false).ok()?;
+    Some((pattern, View::under(raw, router).flag(&declared::NEGATE)))
+}
