@@ -31,12 +31,7 @@ fn slot(confirmed: u64) -> Option<SlotFacts> {
         restart_lsn: Some(lsn(confirmed)),
         confirmed_flush_lsn: Some(lsn(confirmed)),
         wal_status: Some("reserved".into()),
-        invalidation_reason: None,
-        retained_bytes: Some(0),
-        pending_bytes: Some(0),
-        safe_wal_bytes: None,
-        temporary: false,
-        two_phase: false,
+        ..SlotFacts::default()
     })
 }
 

@@ -3,15 +3,20 @@
 //! Two kinds of connection: an SQL session (tokio-postgres) and a replication connection of our own, both from one
 //! [`Config`] and one TLS set-up, both with the session settings that decide the text of values pinned.
 
+pub mod auth;
 pub mod catalog;
 pub mod facts;
 pub mod publication;
 pub mod replication;
 pub mod session;
 pub mod slot;
+pub mod socket;
+mod statement;
 pub mod tls;
+mod verifier;
 
 use crate::secret::Secret;
+use pgwire_replication::protocol::messages::ErrorFields;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,6 +89,30 @@ pub struct ServerError {
     pub detail: Option<String>,
     /// Hint, where given.
     pub hint: Option<String>,
+}
+
+impl ServerError {
+    /// Reads the fields of an ErrorResponse or NoticeResponse.
+    pub fn parse(payload: &[u8]) -> ServerError {
+        let fields = ErrorFields::parse(payload);
+        ServerError {
+            severity: fields.severity.unwrap_or_default(),
+            sqlstate: fields.code.unwrap_or_default(),
+            message: fields.message.unwrap_or_default(),
+            detail: fields.detail,
+            hint: fields.hint,
+        }
+    }
+}
+
+/// A notice is somebody's concern, but nobody's error.
+pub fn log_notice(notice: &ServerError) {
+    let (severity, sqlstate, message) = (&notice.severity, &notice.sqlstate, &notice.message);
+    if sqlstate.starts_with("01") {
+        tracing::warn!(%sqlstate, %message, "notice from Postgres");
+    } else {
+        tracing::debug!(%severity, %sqlstate, %message, "notice from Postgres");
+    }
 }
 
 impl std::fmt::Display for ServerError {

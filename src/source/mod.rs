@@ -4,6 +4,10 @@
 //! bounded by bytes. Promised: feedback keeps its own time, however slow the consumer is; nothing is confirmed that
 //! was not handed to [`Acknowledger::confirm`]. Not done here: decoding, retrying.
 
+mod feedback;
+mod frame;
+mod reader;
+pub mod recorded;
 pub mod stream;
 
 use crate::lsn::Lsn;
@@ -75,7 +79,7 @@ impl<'a> Iterator for Frames<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        Some(stream::split_frame(&mut self.rest))
+        Some(frame::split_frame(&mut self.rest))
     }
 }
 

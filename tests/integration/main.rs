@@ -4,6 +4,8 @@
 //! - `road`      what a row becomes: topic, partition, key, value, headers, timestamp; what passes no event
 //! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
 //! - `restart`   starts, stops, crashes and servers that go away
+//! - `postgres`  sessions and their settings, slots, publications, the catalogue
+//! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
 //! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
 //! - `observe`   metrics, probes and logs
 //!
@@ -17,6 +19,8 @@ mod kit;
 
 mod delivery;
 mod observe;
+mod postgres;
 mod restart;
 mod road;
 mod security;
+mod stream;

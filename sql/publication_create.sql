@@ -1,0 +1,3 @@
+-- Makes a publication of inserts only; tables is FOR TABLE …, FOR ALL TABLES or nothing:
+-- psql -v publication=outbox -v tables='for table outbox' -v via_root=false -f sql/publication_create.sql
+create publication :"publication" :tables with (publish = 'insert', publish_via_partition_root = :via_root)

@@ -1,0 +1,41 @@
+-- The columns of a table, but for generated ones, which the stream leaves out:
+-- psql -v oid="'outbox'::regclass::oid" -f sql/table_columns.sql
+-- A domain is resolved to its base type, and an array's element is told beside it. The type modifier of a column
+-- is -1 where its domain has one.
+with recursive resolved (number, type_oid, type_modifier, depth) as (
+    select attnum, atttypid, atttypmod, 0
+    from pg_catalog.pg_attribute
+    where attrelid = :oid and attnum > 0 and not attisdropped and attgenerated = ''
+    union all
+    select
+        r.number, t.typbasetype,
+        case when r.type_modifier = -1 then t.typtypmod else r.type_modifier end,
+        r.depth + 1
+    from resolved r
+    join pg_catalog.pg_type t on t.oid = r.type_oid
+    where t.typtype = 'd'
+), base as (
+    select distinct on (number) number, type_oid, type_modifier
+    from resolved
+    order by number, depth desc
+)
+select
+    a.attname::text as name,
+    t.typname::text as type_name,
+    t.oid as type_oid,
+    b.type_modifier,
+    (select pg_catalog.array_agg(e.enumlabel::text order by e.enumsortorder)
+        from pg_catalog.pg_enum e where e.enumtypid = t.oid) as enum_labels,
+    element.typname::text as element_name,
+    element.oid as element_oid,
+    (select pg_catalog.array_agg(e.enumlabel::text order by e.enumsortorder)
+        from pg_catalog.pg_enum e where e.enumtypid = element.oid) as element_enum_labels,
+    a.attnotnull or coalesce(a.attnum = any (p.indkey::int2[]), false) as not_null,
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default_expression
+from base b
+join pg_catalog.pg_attribute a on a.attrelid = :oid and a.attnum = b.number
+join pg_catalog.pg_type t on t.oid = b.type_oid
+left join pg_catalog.pg_type element on element.oid = t.typelem and t.typcategory = 'A'
+left join pg_catalog.pg_index p on p.indrelid = a.attrelid and p.indisprimary
+left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.atthasdef
+order by a.attnum

@@ -1,0 +1,286 @@
+//! The reader: one big buffer, messages parsed where they lie, whole ones handed over, statuses sent in between.
+
+use super::feedback::{Due, Feedback, Pace};
+use super::frame::{HEADER, message_length, progress};
+use super::stream::Item;
+use super::{Acknowledger, Chunk, Config, Error};
+use crate::lsn::Lsn;
+use crate::postgres::replication::Streaming;
+use crate::postgres::socket::Socket;
+use crate::postgres::{ServerError, log_notice};
+use bytes::{Buf, BytesMut};
+use pgwire_replication::Lsn as WireLsn;
+use pgwire_replication::protocol::framing::{write_copy_data, write_copy_done};
+use pgwire_replication::protocol::replication::{encode_standby_status_update, unix_to_pg_timestamp};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep_until, timeout};
+
+/// What one read may bring.
+const BLOCK: usize = 256 * 1024;
+/// With less room than this, the rest of the block is left alone and a new one begun.
+const LEAST_ROOM: usize = 32 * 1024;
+/// How long the goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+pub(super) struct Reader {
+    socket: Socket,
+    buffer: BytesMut,
+    /// This much of the buffer is whole CopyData messages.
+    whole: usize,
+    /// The buffer was made for a message larger than a block.
+    oversized: bool,
+    items: Sender<Item>,
+    budget: Arc<Semaphore>,
+    queue_bytes: u32,
+    acknowledger: Acknowledger,
+    feedback: Feedback,
+    silence: Duration,
+    /// The server has sent everything before this; nothing after it can be ours to confirm.
+    received: Lsn,
+}
+
+/// What the reader waited for.
+enum Event {
+    Stop,
+    Read(io::Result<usize>),
+    Room(OwnedSemaphorePermit),
+    Confirmed,
+    Time,
+}
+
+impl Reader {
+    pub(super) fn new(
+        streaming: Streaming,
+        config: &Config,
+        acknowledger: Acknowledger,
+        items: Sender<Item>,
+    ) -> Reader {
+        let queue_bytes = u32::try_from(config.queue_bytes).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
+        let pace = Pace::new(config.status_interval, streaming.wal_sender_timeout, config.silence_timeout);
+        Reader {
+            socket: streaming.socket,
+            buffer: BytesMut::with_capacity(BLOCK),
+            whole: 0,
+            oversized: false,
+            items,
+            budget: Arc::new(Semaphore::new(queue_bytes as usize)),
+            queue_bytes,
+            received: streaming.start_lsn.max(acknowledger.confirmed()),
+            acknowledger,
+            feedback: Feedback::new(pace, Instant::now()),
+            silence: config.silence_timeout,
+        }
+    }
+
+    /// Reads until told to stop; the inner result is how the goodbye went.
+    pub(super) async fn run(mut self, stop: &Notify) -> Result<Result<(), Error>, Error> {
+        self.socket.enter_runtime()?;
+        let acknowledger = self.acknowledger.clone();
+        let mut stopped = pin!(stop.notified());
+        let mut confirmed = pin!(acknowledger.changed());
+        let mut clock = pin!(sleep_until(Instant::now().into()));
+        loop {
+            let reading = self.hand_over()?;
+            let now = Instant::now();
+            self.feedback.listen(reading, now);
+            self.speak(now).await?;
+            let next = self.feedback.next(self.confirmable()).into();
+            if clock.deadline() > next {
+                clock.as_mut().reset(next);
+            }
+            if reading {
+                self.make_room()?;
+            }
+            let price = self.price();
+            let event = tokio::select! {
+                biased;
+                () = &mut stopped => Event::Stop,
+                read = self.socket.read_buf(&mut self.buffer), if reading => Event::Read(read),
+                permit = wait_for_room(&self.budget, price), if !reading => Event::Room(permit),
+                () = &mut confirmed => Event::Confirmed,
+                () = &mut clock => Event::Time,
+            };
+            match event {
+                Event::Stop => return Ok(self.say_goodbye().await),
+                Event::Read(read) => self.take_in(read?)?,
+                Event::Room(permit) => self.send_chunk(permit),
+                Event::Confirmed => confirmed.set(acknowledger.changed()),
+                Event::Time if self.feedback.is_dead(Instant::now()) => {
+                    return Err(Error::Silent(self.silence));
+                }
+                Event::Time => clock.as_mut().reset(self.feedback.next(self.confirmable()).into()),
+            }
+        }
+    }
+
+    fn take_in(&mut self, read: usize) -> Result<(), Error> {
+        if read == 0 {
+            return Err(Error::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.feedback.heard(Instant::now());
+        Ok(())
+    }
+
+    /// Hands over what is whole and deals with what is not data; `false` when there is no room for a chunk.
+    fn hand_over(&mut self) -> Result<bool, Error> {
+        loop {
+            let aside = self.scan()?;
+            if self.whole > 0 {
+                match Arc::clone(&self.budget).try_acquire_many_owned(self.price()) {
+                    Ok(permit) => self.send_chunk(permit),
+                    Err(_) => return Ok(false),
+                }
+            }
+            let Some(length) = aside else { return Ok(true) };
+            let message = self.buffer.split_to(length);
+            match message[0] {
+                b'c' | b'C' => return Err(Error::Ended),
+                _ => self.read_aside(&message)?,
+            }
+        }
+    }
+
+    /// Finds the end of the last whole CopyData message; the length of what follows, where that is a whole message of
+    /// another kind.
+    fn scan(&mut self) -> Result<Option<usize>, Error> {
+        while let Some((tag, length)) = message_length(&self.buffer[self.whole..])? {
+            let end = self.whole + length;
+            if end > self.buffer.len() {
+                return Ok(None);
+            }
+            if tag != b'd' {
+                return Ok(Some(length));
+            }
+            let (server_lsn, reply_requested) = progress(&self.buffer[self.whole + HEADER..end])?;
+            self.received = self.received.max(server_lsn);
+            if reply_requested {
+                self.feedback.owe_answer();
+            }
+            self.whole = end;
+        }
+        Ok(None)
+    }
+
+    fn read_aside(&self, message: &[u8]) -> Result<(), Error> {
+        match message[0] {
+            b'E' => Err(Error::Server(ServerError::parse(&message[HEADER..]))),
+            b'N' => {
+                log_notice(&ServerError::parse(&message[HEADER..]));
+                Ok(())
+            }
+            // ParameterStatus, NotificationResponse
+            b'S' | b'A' => Ok(()),
+            tag => Err(Error::Malformed(format!("message {:?} within the stream", tag as char))),
+        }
+    }
+
+    /// What the waiting chunk costs: one that is larger than the whole budget takes all of it.
+    fn price(&self) -> u32 {
+        u32::try_from(self.whole).unwrap_or(u32::MAX).clamp(1, self.queue_bytes)
+    }
+
+    fn send_chunk(&mut self, permit: OwnedSemaphorePermit) {
+        let bytes = self.buffer.split_to(self.whole).freeze();
+        self.whole = 0;
+        // The feed waits for this thread before it goes.
+        let _ = self.items.send(Item::Chunk(Chunk::new(bytes, Some(permit))));
+    }
+
+    /// Room for the rest of a message that has begun, and for a good read in any case.
+    fn make_room(&mut self) -> Result<(), Error> {
+        let begun = message_length(&self.buffer)?.map_or(0, |(_, length)| length);
+        let rest = begun.saturating_sub(self.buffer.len());
+        let room = self.buffer.capacity() - self.buffer.len();
+        let shrink = self.oversized && begun <= BLOCK;
+        if room >= rest.max(LEAST_ROOM) && !shrink {
+            return Ok(());
+        }
+        let capacity = begun.max(BLOCK);
+        if shrink || !self.buffer.try_reclaim(capacity - self.buffer.len()) {
+            let mut fresh = BytesMut::with_capacity(capacity);
+            fresh.extend_from_slice(&self.buffer);
+            self.buffer = fresh;
+            self.oversized = capacity > BLOCK;
+        }
+        Ok(())
+    }
+
+    /// Sends a status if one is due.
+    async fn speak(&mut self, now: Instant) -> Result<(), Error> {
+        match self.feedback.due(self.confirmable(), now) {
+            Some(due) => self.send_status(due).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_status(&mut self, due: Due) -> Result<(), Error> {
+        let lsn = self.confirmable();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = unix_to_pg_timestamp(i64::try_from(now.as_micros()).unwrap_or_default());
+        let status = encode_standby_status_update(WireLsn(lsn.as_u64()), now, due.ask);
+        let limit = if self.silence.is_zero() { Duration::MAX } else { self.silence };
+        match timeout(limit, write_copy_data(&mut self.socket, &status)).await {
+            Ok(written) => written.map_err(|e| io::Error::other(e.to_string()))?,
+            Err(_) => return Err(Error::Silent(self.silence)),
+        }
+        self.feedback.sent(due, lsn, Instant::now());
+        Ok(())
+    }
+
+    /// What is confirmed, and was received at all: Postgres believes whatever it is told, and forgets.
+    fn confirmable(&self) -> Lsn {
+        self.acknowledger.confirmed().min(self.received)
+    }
+
+    /// The last status, CopyDone, and the server's own; then Terminate.
+    async fn say_goodbye(mut self) -> Result<(), Error> {
+        let outcome = match timeout(GOODBYE, self.end_stream()).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::Silent(GOODBYE)),
+        };
+        // A courtesy: the server sees the end of the connection anyway.
+        let _ = timeout(GOODBYE, async {
+            self.socket.write_all(&[b'X', 0, 0, 0, 4]).await?;
+            self.socket.shutdown().await
+        })
+        .await;
+        outcome
+    }
+
+    async fn end_stream(&mut self) -> Result<(), Error> {
+        self.send_status(Due { ask: false }).await?;
+        write_copy_done(&mut self.socket).await.map_err(|e| io::Error::other(e.to_string()))?;
+        loop {
+            let aside = self.scan()?;
+            self.buffer.advance(std::mem::take(&mut self.whole));
+            let Some(length) = aside else {
+                self.make_room()?;
+                let read = self.socket.read_buf(&mut self.buffer).await?;
+                self.take_in(read)?;
+                continue;
+            };
+            let message = self.buffer.split_to(length);
+            match message[0] {
+                // CopyDone, CommandComplete
+                b'c' | b'C' => {}
+                // ReadyForQuery: the server has read everything of ours.
+                b'Z' => return Ok(()),
+                _ => self.read_aside(&message)?,
+            }
+        }
+    }
+}
+
+/// Only a closed semaphore refuses, and this one is never closed.
+async fn wait_for_room(budget: &Arc<Semaphore>, price: u32) -> OwnedSemaphorePermit {
+    match Arc::clone(budget).acquire_many_owned(price).await {
+        Ok(permit) => permit,
+        Err(_) => std::future::pending().await,
+    }
+}
