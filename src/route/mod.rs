@@ -4,10 +4,12 @@
 //! why it passes no event, or a [`Rejection`]. Promised: the order of processing, null substitution, deletes, updates,
 //! tombstones and placements of Debezium 3.6 (`io.debezium.transforms.outbox.EventRouter`). Not done here: bytes.
 
+mod java_regex;
 pub mod plan;
 pub mod router;
 pub mod topic;
 
+pub use java_regex::java_regex;
 pub use plan::{Field, Plan};
 pub use router::Router;
 pub use topic::TopicRule;
