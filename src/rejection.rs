@@ -24,6 +24,8 @@ pub enum Reason {
     PayloadNotEncodable,
     /// Key, value and headers together exceed `max.request.size`.
     TooLarge,
+    /// The broker refuses the record: a null key in a compacted topic, an interceptor or a policy of the cluster.
+    RefusedByBroker,
     /// An UPDATE of an outbox row, and `table.op.invalid.behavior` is `fatal`.
     UpdateRefused,
 }
@@ -40,6 +42,7 @@ impl Reason {
             Reason::HeaderNotEncodable => "header_not_encodable",
             Reason::PayloadNotEncodable => "payload_not_encodable",
             Reason::TooLarge => "too_large",
+            Reason::RefusedByBroker => "refused_by_broker",
             Reason::UpdateRefused => "update_refused",
         }
     }

@@ -3,6 +3,7 @@
 //! Enters: librdkafka's code, the flags it attaches, and the call that met it. Leaves: a [`Class`]. What is not known
 //! here is fatal: a producer that may be wrong is replaced, never guessed about.
 
+use crate::rejection::Reason;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 /// What a client error means for the transaction that met it.
@@ -19,7 +20,7 @@ pub enum Class {
     /// This producer is of no further use.
     Fatal,
     /// The record is refused for what it is: too large, invalid, for a partition that does not exist.
-    RecordRefused,
+    RecordRefused(Reason),
     /// A topic is missing, or not as it must be.
     Topic,
     /// The cluster refuses this client: authentication or authorisation.
@@ -59,7 +60,7 @@ pub struct Flags {
 enum Nature {
     Fenced,
     Denied,
-    Record,
+    Record(Reason),
     Topic,
     /// No answer, or an answer that leaves the outcome open.
     Unanswered,
@@ -97,14 +98,14 @@ pub fn classify(call: Call, code: Code, flags: Flags) -> Class {
             _ if code == Code::QueueFull => Class::Retriable,
             // The transaction failed in the background; the next answer of settle or commit says how.
             _ if matches!(code, Code::State | Code::Outdated) => Class::Abortable,
-            Nature::Record => Class::RecordRefused,
+            Nature::Record(reason) => Class::RecordRefused(reason),
             Nature::Topic => Class::Topic,
             Nature::Unanswered => Class::Indefinite,
             Nature::Passing | Nature::Spoilt => Class::Abortable,
             _ => Class::Fatal,
         },
         Call::Delivery => match nature {
-            Nature::Record => Class::RecordRefused,
+            Nature::Record(reason) => Class::RecordRefused(reason),
             Nature::Topic => Class::Topic,
             Nature::Unanswered => Class::Indefinite,
             Nature::Passing | Nature::Spoilt => Class::Abortable,
@@ -164,13 +165,12 @@ fn nature(code: Code) -> Nature {
         | Code::UnacceptableCredential
         | Code::PrincipalDeserializationFailure => Nature::Denied,
 
-        Code::MessageSizeTooLarge
-        | Code::MessageBatchTooLarge
-        | Code::InvalidMessageSize
-        | Code::InvalidTimestamp
-        | Code::InvalidRecord
-        | Code::UnknownPartition
-        | Code::UnsupportedForMessageFormat => Nature::Record,
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
+            Nature::Record(Reason::TooLarge)
+        }
+        Code::UnknownPartition => Nature::Record(Reason::PartitionIllegal),
+        Code::InvalidTimestamp => Nature::Record(Reason::TimestampIllegal),
+        Code::InvalidRecord | Code::UnsupportedForMessageFormat => Nature::Record(Reason::RefusedByBroker),
 
         Code::UnknownTopic
         | Code::UnknownTopicOrPartition
@@ -286,10 +286,16 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_too_large_is_refused_whether_locally_or_by_the_broker() {
+    fn a_record_is_refused_for_its_own_reason_whether_locally_or_by_the_broker() {
         for call in [Call::Send, Call::Delivery] {
-            for code in [Code::MessageSizeTooLarge, Code::MessageBatchTooLarge, Code::InvalidRecord] {
-                assert_eq!(classify(call, code, NONE), Class::RecordRefused, "{call:?} {code:?}");
+            for (code, reason) in [
+                (Code::MessageSizeTooLarge, Reason::TooLarge),
+                (Code::MessageBatchTooLarge, Reason::TooLarge),
+                (Code::InvalidRecord, Reason::RefusedByBroker),
+                (Code::InvalidTimestamp, Reason::TimestampIllegal),
+                (Code::UnknownPartition, Reason::PartitionIllegal),
+            ] {
+                assert_eq!(classify(call, code, NONE), Class::RecordRefused(reason), "{call:?} {code:?}");
             }
         }
     }

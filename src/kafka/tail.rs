@@ -1,1 +1,186 @@
-//! Reading a topic from its beginning to the high watermark under read_committed.
+//! The newest records of one key in a topic of one partition, under read_committed, up to the high watermark.
+//!
+//! Promised: every record committed before the call is seen, or the answer is an error. The end to reach is the high
+//! watermark; the last stable offset may lie before one's own last commit while some transaction is open. Reached is
+//! what the client's position says: the last offsets are often a transaction's marker, which no consumer is shown.
+//! A time-out is never "nothing there". Blocks; from async code, call it through `spawn_blocking`.
+
+use super::admin::{Listener, client_config};
+use super::producer::{kind, words};
+use super::{Error, ErrorKind};
+use crate::kafka::classify::{Call, classify_error};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Offsets read at first; eight times as many when the key is not among them, and so on to the beginning.
+const LOOK_BACK: i64 = 2_000;
+
+/// A record of the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its offset.
+    pub offset: i64,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Reads the key's newest records, oldest first, through `each`: at least the last one there is, and some before it.
+/// The topic must have one partition. `timeout` holds for the whole.
+pub fn read(
+    settings: &BTreeMap<String, String>,
+    topic: &str,
+    key: &[u8],
+    timeout: Duration,
+    mut each: impl FnMut(Entry<'_>),
+) -> Result<(), Error> {
+    let tail = Tail::connect(settings, topic, Instant::now() + timeout)?;
+    let (first, end) = tail.watermarks(&tail.uncommitted)?;
+    tail.wait_stable(end)?;
+    let mut look_back = LOOK_BACK;
+    let mut from = first.max(end - look_back);
+    while end > first && !tail.read_from(from, key, &mut each)? && from > first {
+        look_back = look_back.saturating_mul(8);
+        from = first.max(end.saturating_sub(look_back));
+    }
+    let (_, end_now) = tail.watermarks(&tail.uncommitted)?;
+    tail.check_end(end_now, end)
+}
+
+struct Tail<'a> {
+    topic: &'a str,
+    deadline: Instant,
+    /// Knows the high watermark.
+    uncommitted: BaseConsumer<Listener>,
+    /// Knows the last stable offset, and reads.
+    committed: BaseConsumer<Listener>,
+}
+
+impl<'a> Tail<'a> {
+    fn connect(
+        settings: &BTreeMap<String, String>,
+        topic: &'a str,
+        deadline: Instant,
+    ) -> Result<Tail<'a>, Error> {
+        let consumer = |isolation: &str| {
+            let mut config = client_config(settings);
+            config.set("isolation.level", isolation);
+            // The client wants a group before it takes an assignment; it is never joined and nothing committed to it.
+            config.set("group.id", "walpost");
+            config.set("enable.auto.commit", "false");
+            config.set("auto.offset.reset", "error");
+            config.set("enable.partition.eof", "true");
+            // The end is told with the first fetch that finds nothing: it must not wait for more.
+            config.set("fetch.wait.max.ms", "10");
+            config.set("check.crcs", "true");
+            config.create_with_context(Listener::default()).map_err(|error| Error {
+                kind: ErrorKind::Settings,
+                message: format!("a Kafka consumer cannot be made with these settings: {}", words(&error)),
+            })
+        };
+        let (uncommitted, committed) = (consumer("read_uncommitted")?, consumer("read_committed")?);
+        Ok(Tail { topic, deadline, uncommitted, committed })
+    }
+
+    /// First offset, and the one after the last: the high watermark, or the last stable offset under read_committed.
+    fn watermarks(&self, consumer: &BaseConsumer<Listener>) -> Result<(i64, i64), Error> {
+        loop {
+            // Short enough to hear between two attempts that a login was refused.
+            let slice = self.left().min(Duration::from_secs(2));
+            let error = match consumer.fetch_watermarks(self.topic, 0, slice) {
+                Ok(watermarks) => return Ok(watermarks),
+                Err(error) => {
+                    while consumer.poll(Duration::ZERO).is_some() {}
+                    consumer.context().error(&format!("asking for the end of topic {}", self.topic), &error)
+                }
+            };
+            if error.kind != ErrorKind::Transient || self.left().is_zero() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits until no transaction is open before `end`; our own are decided, so it would be somebody else's.
+    fn wait_stable(&self, end: i64) -> Result<(), Error> {
+        loop {
+            let (_, stable) = self.watermarks(&self.committed)?;
+            if stable >= end {
+                return Ok(());
+            }
+            let (_, end_now) = self.watermarks(&self.uncommitted)?;
+            self.check_end(end_now, end)?;
+            if self.left().is_zero() {
+                let topic = self.topic;
+                return Err(self.transient(format!(
+                    "reading topic {topic}: a transaction of another producer is open at offset {stable}, \
+                     {} before the end",
+                    end - stable
+                )));
+            }
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// Reads from there to the last stable offset, and says whether the key was met.
+    fn read_from(&self, from: i64, key: &[u8], each: &mut impl FnMut(Entry<'_>)) -> Result<bool, Error> {
+        let doing = || format!("reading topic {}", self.topic);
+        let mut partitions = TopicPartitionList::new();
+        let added = partitions.add_partition_offset(self.topic, 0, Offset::Offset(from));
+        let assigned = added.and_then(|()| self.committed.assign(&partitions));
+        assigned.map_err(|error| self.committed.context().error(&doing(), &error))?;
+        let mut is_met = false;
+        loop {
+            let left = self.left();
+            match self.committed.poll(left.min(Duration::from_millis(100))) {
+                Some(Ok(record)) if record.key() == Some(key) => {
+                    is_met = true;
+                    each(Entry { offset: record.offset(), value: record.payload() });
+                }
+                Some(Ok(_)) => {}
+                // The position is at a last stable offset, which is no earlier than the one waited for.
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(is_met),
+                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) => return Err(self.committed.context().error(&doing(), &error)),
+                None => {}
+            }
+            if left.is_zero() {
+                return Err(self.transient(format!("{}: the end was not reached in time", doing())));
+            }
+        }
+    }
+
+    /// An end that falls back means that a broker has lost what it had acknowledged.
+    fn check_end(&self, now: i64, before: i64) -> Result<(), Error> {
+        if now >= before {
+            return Ok(());
+        }
+        Err(Error {
+            kind: ErrorKind::Topic,
+            message: format!(
+                "topic {} ended at offset {before} and now ends at {now}: its broker has lost records",
+                self.topic
+            ),
+        })
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn transient(&self, message: String) -> Error {
+        Error { kind: ErrorKind::Transient, message }
+    }
+}
+
+/// The client goes on by itself, or it speaks of the group, of which there is no use.
+fn is_passing(error: &KafkaError) -> bool {
+    if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
+        return true;
+    }
+    let (class, _) = classify_error(Call::Init, error);
+    kind(class) == ErrorKind::Transient
+}

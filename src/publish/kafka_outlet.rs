@@ -1,1 +1,141 @@
-//! The outlet that is Kafka: a transactional producer behind [`Outlet`](super::Outlet).
+//! The outlet that is Kafka: a transactional producer behind [`Outlet`].
+//!
+//! Topics are looked at, and made where that is allowed, before the transaction in which they first occur begins: a
+//! missing topic then costs no abort.
+
+use super::{Class, Outlet, OutletError};
+use crate::encode::{Outgoing, RecordRef};
+use crate::kafka::admin::{Admin, TopicCreation};
+use crate::kafka::producer::{Failure, Producer, Record};
+use crate::kafka::{self, ErrorKind};
+use crate::rejection::Reason;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A fenced producer, and what it needs to know about topics.
+pub struct KafkaOutlet {
+    producer: Producer,
+    admin: Admin,
+    creation: Option<TopicCreation>,
+    position_topic: String,
+    /// Partitions of the topics seen so far.
+    topics: HashMap<Arc<str>, i32>,
+}
+
+impl KafkaOutlet {
+    /// An outlet over a producer that has fenced its predecessors. Without `creation`, missing topics are refused.
+    pub fn new(
+        producer: Producer,
+        admin: Admin,
+        position_topic: impl Into<String>,
+        creation: Option<TopicCreation>,
+    ) -> KafkaOutlet {
+        KafkaOutlet {
+            producer,
+            admin,
+            creation,
+            position_topic: position_topic.into(),
+            topics: HashMap::new(),
+        }
+    }
+
+    /// The topic's partitions; asks the cluster when it is new here, or should have more than it had.
+    fn partitions(&mut self, topic: &Arc<str>, at_least: i32) -> Result<i32, OutletError> {
+        match self.topics.get(topic) {
+            Some(&partitions) if partitions >= at_least => return Ok(partitions),
+            _ => {}
+        }
+        let facts = self
+            .admin
+            .ensure_topic(topic, self.creation.as_ref())
+            .map_err(|error| unprepared(error, topic))?;
+        self.topics.insert(Arc::clone(topic), facts.partitions);
+        Ok(facts.partitions)
+    }
+}
+
+impl Outlet for KafkaOutlet {
+    fn prepare(&mut self, outgoing: &Outgoing) -> Result<(), OutletError> {
+        // Neighbours mostly share a topic, and then its very allocation.
+        let mut last: Option<(&Arc<str>, i32)> = None;
+        for (number, record) in outgoing.iter().enumerate() {
+            let needed = record.partition.map_or(1, |partition| partition.saturating_add(1));
+            let partitions = match last {
+                Some((topic, partitions)) if Arc::ptr_eq(topic, record.topic) && partitions >= needed => {
+                    partitions
+                }
+                _ => self.partitions(record.topic, needed)?,
+            };
+            if needed > partitions || record.partition.is_some_and(|partition| partition < 0) {
+                return Err(OutletError {
+                    class: Class::RecordRefused(Reason::PartitionIllegal),
+                    message: format!(
+                        "partition {} of topic {}, which has {partitions}",
+                        needed.saturating_sub(1),
+                        record.topic
+                    ),
+                    topic: Some(record.topic.to_string()),
+                    record: Some(number),
+                });
+            }
+            last = Some((record.topic, partitions));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), OutletError> {
+        Ok(self.producer.begin()?)
+    }
+
+    fn send(&mut self, record: &RecordRef<'_>) -> Result<(), OutletError> {
+        let to_send = Record {
+            topic: record.topic,
+            partition: record.partition,
+            timestamp_ms: Some(record.timestamp_ms),
+            key: record.key,
+            value: record.value,
+        };
+        Ok(self.producer.send(to_send, record.headers())?)
+    }
+
+    fn send_position(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), OutletError> {
+        let position = Record {
+            topic: &self.position_topic,
+            partition: Some(0),
+            timestamp_ms: None,
+            key: Some(key),
+            value,
+        };
+        Ok(self.producer.send(position, std::iter::empty())?)
+    }
+
+    fn settle(&mut self) -> Result<(), OutletError> {
+        Ok(self.producer.settle()?)
+    }
+
+    fn commit(&mut self) -> Result<(), OutletError> {
+        Ok(self.producer.commit()?)
+    }
+
+    fn abort(&mut self) -> Result<(), OutletError> {
+        Ok(self.producer.abort()?)
+    }
+}
+
+impl From<Failure> for OutletError {
+    fn from(failure: Failure) -> OutletError {
+        let Failure { class, message, topic, record } = failure;
+        OutletError { class, message, topic, record }
+    }
+}
+
+fn unprepared(error: kafka::Error, topic: &str) -> OutletError {
+    let class = match error.kind {
+        ErrorKind::Transient => Class::Retriable,
+        ErrorKind::Denied => Class::Denied,
+        ErrorKind::Topic => Class::Topic,
+        ErrorKind::Fenced => Class::Fenced,
+        ErrorKind::Settings | ErrorKind::Other => Class::Fatal,
+    };
+    OutletError { class, message: error.message, topic: Some(topic.to_owned()), record: None }
+}

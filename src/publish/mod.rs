@@ -53,8 +53,8 @@ pub trait Outlet: Send {
     fn begin(&mut self) -> Result<(), OutletError>;
     /// Sends one record of it.
     fn send(&mut self, record: &RecordRef<'_>) -> Result<(), OutletError>;
-    /// Sends the position record, the last of the transaction.
-    fn send_position(&mut self, key: &[u8], value: &[u8]) -> Result<(), OutletError>;
+    /// Sends the position record, the last of the transaction; without a value it forgets the position.
+    fn send_position(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), OutletError>;
     /// Waits until every record sent is acknowledged; the first that was not is the error.
     fn settle(&mut self) -> Result<(), OutletError>;
     /// Commits; `Ok` is Kafka's definite word.

@@ -1,1 +1,0 @@
-//! The transactional producer: librdkafka behind a few words.
