@@ -32,11 +32,12 @@ pub fn hit(name: &'static str) {
         );
         Some((name.to_owned(), nth.parse().expect("WALPOST_FAILPOINT=name:n with a number n")))
     });
-    if let Some((armed, nth)) = armed {
-        if armed == name && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *nth {
-            eprintln!("failpoint {name}");
-            std::process::abort();
-        }
+    if let Some((armed, nth)) = armed
+        && armed == name
+        && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *nth
+    {
+        eprintln!("failpoint {name}");
+        std::process::abort();
     }
 }
 

@@ -185,11 +185,16 @@ impl Choice {
 }
 
 impl Support {
+    /// The word for [`Support::Honoured`].
+    pub const HONOURED: &str = "honoured";
+    /// The word for [`Support::Ignored`].
+    pub const IGNORED: &str = "ignored";
+
     /// One word for tables.
     pub fn word(&self) -> &'static str {
         match self {
-            Support::Honoured => "honoured",
-            Support::Ignored(_) => "ignored",
+            Support::Honoured => Support::HONOURED,
+            Support::Ignored(_) => Support::IGNORED,
             Support::Refused(_) => "refused",
         }
     }

@@ -35,6 +35,8 @@ pub struct Notice {
     pub text: String,
 }
 
+const IGNORED: &str = "ignored: ";
+
 impl Problem {
     /// Something is wrong with an entry.
     pub(super) fn of(entry: &Entry, what: impl Into<String>, instead: impl Into<String>) -> Problem {
@@ -58,9 +60,14 @@ impl Problems {
 }
 
 impl Notice {
+    /// Whether it is about a key that changes nothing.
+    pub fn is_ignored(&self) -> bool {
+        self.text.starts_with(IGNORED)
+    }
+
     /// An entry that changes nothing.
     pub(super) fn ignored(entry: &Entry, why: &str) -> Notice {
-        Notice::about(entry, format!("ignored: {why}"))
+        Notice::about(entry, format!("{IGNORED}{why}"))
     }
 
     /// Something about an entry.

@@ -76,22 +76,24 @@ pub fn load(
 
 /// Everything that was written, and every default that holds.
 pub fn print(loaded: &Loaded) -> Vec<Printed> {
-    let mut printed: Vec<Printed> = loaded.raw.entries().map(written).collect();
+    let mut printed: Vec<Printed> =
+        loaded.raw.entries().map(|entry| written(entry, &loaded.notices)).collect();
     for property in catalog::all().filter(|property| matches!(property.support, Support::Honoured)) {
         let Some(value) = effective_default(property, &loaded.config) else { continue };
         let Some(key) = loaded.names.key(property) else { continue };
         if loaded.raw.get(&key).is_none_or(Entry::is_blank) {
             printed.retain(|other| other.key != key);
-            printed.push(Printed { key, value, origin: "default".into(), support: property.support.word() });
+            printed.push(Printed { key, value, origin: "default".into(), support: Support::HONOURED });
         }
     }
     printed.sort_by(|left, right| left.key.cmp(&right.key));
     printed
 }
 
-fn written(entry: &Entry) -> Printed {
-    let support = catalog::find(&entry.key).map_or("honoured", |property| property.support.word());
+fn written(entry: &Entry, notices: &[Notice]) -> Printed {
+    let is_ignored = notices.iter().any(|notice| notice.key == entry.key && notice.is_ignored());
     let value = if entry.secret { MASK.to_owned() } else { entry.value.clone() };
+    let support = if is_ignored { Support::IGNORED } else { Support::HONOURED };
     Printed { key: entry.key.clone(), value, origin: entry.origin.to_string(), support }
 }
 

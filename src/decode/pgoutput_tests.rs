@@ -1,3 +1,5 @@
+//! What the decoder promises.
+
 use super::*;
 use crate::decode::testing::{self, OldCells};
 use crate::decode::{Cell, Error};

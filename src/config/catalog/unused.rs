@@ -1,25 +1,18 @@
 //! What a Debezium connector's file may say that has no meaning here: accepted, and said to be without effect.
 
 use super::Default::{Unset, Value};
-use super::{Choice, Kind, Property, Section, ignored, named, not, word};
+use super::{Choice, Kind, Property, Section, Support, ignored, not, word};
 
 /// Accepted, and without effect.
 pub const SECTION: Section =
-    Section { title: "Debezium and Connect properties without effect", named: NAMED, others: OTHERS };
+    Section { title: "Debezium and Connect properties without effect", named: &[], others: OTHERS };
 
+const WHOLE_TRANSACTIONS: &str = "a Kafka transaction holds whole Postgres transactions";
 const BOUNDARIES: &[Choice] = &[
     word("poll"),
     word("interval"),
-    not(
-        "connector",
-        "Debezium's connector refuses it as well",
-        "leave it out: a Kafka transaction holds whole Postgres transactions",
-    ),
+    not("connector", "Debezium's connector refuses it as well", "leave it out"),
 ];
-
-named! {
-    TRANSACTION_BOUNDARY = "transaction.boundary", Kind::Choice(BOUNDARIES), Value("poll"), "A Kafka transaction holds whole Postgres transactions, with any value.";
-}
 
 const NO_SNAPSHOT: &str = "no snapshot is taken";
 const NO_POLLING: &str = "nothing is polled: events are handed on as they arrive";
@@ -57,6 +50,13 @@ const OTHERS: &[Property] = &[
     ignored("poll.interval.ms", Value("500"), NO_POLLING),
     ignored("poll.dispatch.interval.ms", Unset, NO_POLLING),
     ignored("query.fetch.size", Unset, NO_POLLING),
+    Property {
+        name: "transaction.boundary",
+        kind: Kind::Choice(BOUNDARIES),
+        default: Value("poll"),
+        support: Support::Ignored(WHOLE_TRANSACTIONS),
+        doc: "",
+    },
     ignored("transaction.boundary.interval.ms", Unset, "a Kafka transaction ends as walpost.batch.* says"),
     ignored("offsets.storage.topic", Unset, OWN_POSITIONS),
     ignored("tombstones.on.delete", Value("true"), "a deleted outbox row publishes nothing"),

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::report::Report;
 use super::values::check;
-use crate::config::catalog::{self, Default, Support, nearest, router};
+use crate::config::catalog::{self, Default, Property, Support, nearest, router};
 use crate::config::raw::{Entry, Raw};
 
 /// Goes through everything that was written. Kafka's client properties are left to those who translate them.
@@ -31,14 +31,22 @@ pub(super) fn survey(raw: &Raw, names: &Names, report: &mut Report) {
                     report.wrong(entry, refusal.why, refusal.instead)
                 }
                 Support::Refused(_) => {}
-                Support::Ignored(why) => report.ignored(entry, why),
-                Support::Honoured if entry.is_blank() => blank(entry, property.default, report),
-                Support::Honoured => {
-                    for unfit in check(property, entry) {
-                        report.wrong(entry, unfit.what, unfit.instead);
-                    }
+                Support::Ignored(why) => {
+                    report.ignored(entry, why);
+                    fitting(property, entry, report);
                 }
+                Support::Honoured if entry.is_blank() => blank(entry, property.default, report),
+                Support::Honoured => fitting(property, entry, report),
             }
+        }
+    }
+}
+
+/// The value is one that the property can have.
+fn fitting(property: &Property, entry: &Entry, report: &mut Report) {
+    if !entry.is_blank() {
+        for unfit in check(property, entry) {
+            report.wrong(entry, unfit.what, unfit.instead);
         }
     }
 }

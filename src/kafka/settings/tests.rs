@@ -1,3 +1,5 @@
+//! What the translation of client properties promises.
+
 use super::*;
 
 fn of(properties: &[(&str, &str)]) -> Translation {

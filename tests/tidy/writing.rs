@@ -1,0 +1,119 @@
+//! What every file has, and what is written in one place only.
+
+use super::sources::sources;
+use walpost::config::catalog::{self, Support};
+use walpost::failpoint;
+use walpost::kafka::settings;
+
+/// No file is longer. Half of them are under 150 lines; this may only be lowered.
+const LINES_MOST: usize = 600;
+
+/// Who speaks to the terminal: the commands; `main`; and a failpoint, whose last words no log would carry.
+const SPEAKERS: &[&str] = &["src/main.rs", "src/cli/", "src/failpoint.rs"];
+
+/// Failpoints whose places are still being built.
+const NOT_YET_HIT: &[&str] = &[
+    "after_fence",
+    "after_position_read",
+    "after_slot_create",
+    "after_begin",
+    "mid_send",
+    "after_position",
+    "before_commit",
+    "after_commit",
+    "before_confirm",
+    "mid_split",
+];
+
+const FOLDERS: &[&str] = &["src", "tests", "benches", "examples"];
+
+#[test]
+fn every_file_has_a_front_page() {
+    for source in FOLDERS.iter().flat_map(|folder| sources(folder)) {
+        let first = source.text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
+        assert!(first.is_some_and(|line| line.starts_with("//!")), "{} begins without //!", source.path);
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_bears() {
+    for source in FOLDERS.iter().flat_map(|folder| sources(folder)) {
+        let lines = source.text.lines().count();
+        assert!(lines <= LINES_MOST, "{} has {lines} lines; split it", source.path);
+    }
+}
+
+#[test]
+fn only_commands_speak_to_the_terminal() {
+    for source in sources("src") {
+        if SPEAKERS.iter().any(|speaker| source.path.starts_with(speaker)) {
+            continue;
+        }
+        for (line, code) in source.code() {
+            for word in ["println!", "eprintln!", "print!(", "eprint!(", "dbg!"] {
+                assert!(!code.contains(word), "{}:{line}: {word}; log it, or return it", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_propertys_name_is_written_in_the_catalogue_only() {
+    // What Kafka's clients know is theirs as well, and a name without a dot is a word like any other.
+    let kafka: Vec<&str> = settings::KNOWN.iter().map(|known| known.name).collect();
+    let names: Vec<String> = catalog::all()
+        .filter(|property| matches!(property.support, Support::Honoured))
+        .filter(|property| property.name.contains('.') && !kafka.contains(&property.name))
+        .map(|property| property.name.rsplit('>').next().unwrap_or_default().trim_start_matches('.'))
+        .filter(|name| name.contains('.'))
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    // What goes wrong is told in `error`, and its hints name what to write.
+    for source in sources("src").iter().filter(|source| !["config", "error"].contains(&source.module())) {
+        for (line, code) in source.code() {
+            if let Some(name) = names.iter().find(|name| code.contains(name.as_str())) {
+                panic!("{}:{line}: {name} belongs to src/config/catalog", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_is_the_only_place_of_names_within_the_configuration_too() {
+    let names: Vec<String> = catalog::all()
+        .filter(|property| property.name.contains('.') && !property.is_pattern())
+        .map(|property| format!("\"{}\"", property.name))
+        .collect();
+    let files = sources("src/config");
+    let code = files.iter().filter(|source| {
+        !source.path.contains("/catalog") && !source.path.contains("/tests") && source.path.ends_with(".rs")
+    });
+    for source in code {
+        for (line, code) in source.code().take_while(|(_, code)| !code.contains("#[cfg(test)]")) {
+            if let Some(name) = names.iter().find(|name| code.contains(name.as_str())) {
+                panic!("{}:{line}: {name} belongs to src/config/catalog", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_failpoint_is_hit_somewhere() {
+    let files = sources("src");
+    for name in failpoint::NAMES {
+        let call = format!("hit(\"{name}\")");
+        let is_hit = files.iter().any(|source| source.code().any(|(_, code)| code.contains(&call)));
+        assert!(is_hit || NOT_YET_HIT.contains(name), "nothing calls failpoint::{call}");
+    }
+    for source in &files {
+        for (line, code) in source.code().filter(|_| source.module() != "failpoint") {
+            let Some((_, after)) = code.split_once("failpoint::hit(\"") else { continue };
+            let name = after.split('"').next().unwrap_or_default();
+            assert!(
+                failpoint::NAMES.contains(&name),
+                "{}:{line}: no failpoint is called {name}",
+                source.path
+            );
+        }
+    }
+}
