@@ -31,6 +31,7 @@ select
     (select pg_catalog.array_agg(e.enumlabel::text order by e.enumsortorder)
         from pg_catalog.pg_enum e where e.enumtypid = element.oid) as element_enum_labels,
     a.attnotnull or coalesce(a.attnum = any (p.indkey::int2[]), false) as not_null,
+    coalesce(a.attnum = any (p.indkey::int2[]), false) as primary_key,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default_expression
 from base b
 join pg_catalog.pg_attribute a on a.attrelid = :oid and a.attnum = b.number

@@ -33,6 +33,7 @@ pub mod observe;
 pub mod position;
 pub mod rejection;
 pub mod secret;
+pub mod shutdown;
 
 pub mod cli;
 pub mod config;

@@ -58,6 +58,11 @@ impl Encoder {
         }
     }
 
+    /// Key and value converter.
+    pub(super) fn converters(&self) -> (&Converter, &Converter) {
+        (&self.config.key, &self.config.value)
+    }
+
     /// Index of the plan's constant bytes.
     fn prepare(&mut self, event: &Event<'_>) -> usize {
         let plan = event.plan;

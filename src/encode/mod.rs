@@ -6,6 +6,7 @@
 mod base64;
 pub mod converter;
 pub mod encoder;
+mod heartbeat;
 mod java;
 mod json;
 pub mod outgoing;

@@ -51,6 +51,19 @@ pub enum Decision {
     Stop(Box<Failure>),
 }
 
+impl Decision {
+    /// Its name in the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Decision::Resume => "resume",
+            Decision::ResumeAtSwitch { .. } => "resume_at_switch",
+            Decision::Create => "create",
+            Decision::TakeSlot { .. } => "take_slot",
+            Decision::Stop(_) => "stop",
+        }
+    }
+}
+
 /// The whole matrix, one row after another; the first that fits decides.
 pub fn decide(seen: &Seen<'_>) -> Decision {
     let Some(stored) = seen.stored else { return without_position(seen) };

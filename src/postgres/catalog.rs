@@ -28,6 +28,8 @@ pub struct CatalogColumn {
     pub type_facts: CatalogType,
     /// `NOT NULL`, or part of the primary key.
     pub not_null: bool,
+    /// Part of the primary key.
+    pub primary_key: bool,
     /// Default expression as `pg_get_expr` prints it.
     pub default_expression: Option<String>,
 }
@@ -96,6 +98,7 @@ fn column(row: &Row) -> Result<CatalogColumn, Error> {
             element,
         },
         not_null: value(row, "not_null")?,
+        primary_key: value(row, "primary_key")?,
         default_expression: value(row, "default_expression")?,
     })
 }

@@ -34,6 +34,8 @@ pub struct Batch {
     pub last_xid: u32,
     /// Commit time of the last of them, µs since 1970.
     pub last_commit_us: i64,
+    /// Commit time of the first source transaction with a record in here, µs since 1970; 0: none.
+    pub oldest_commit_us: i64,
 }
 
 /// Collects records into a batch and knows when it is due.
@@ -95,6 +97,9 @@ impl Batcher {
         }
         let Some(open) = &mut self.open else { return false };
         open.ordinal += 1;
+        if self.batch.oldest_commit_us == 0 && records > 0 {
+            self.batch.oldest_commit_us = open.commit_us;
+        }
         records - open.records_before >= self.limits.events || bytes - open.bytes_before >= self.limits.bytes
     }
 
@@ -155,12 +160,15 @@ impl Batcher {
         self.batch.end_lsn > self.handed_over
     }
 
-    /// Between transactions, the batch holds as much as it may, or has waited as long as it may.
-    pub fn is_full(&self, now: Instant) -> bool {
+    /// The batch holds as much as it may.
+    pub fn is_full(&self) -> bool {
         let outgoing = &self.batch.outgoing;
-        outgoing.len() >= self.limits.events
-            || outgoing.bytes() >= self.limits.bytes
-            || self.since.is_some_and(|since| now.duration_since(since) >= self.limits.age)
+        outgoing.len() >= self.limits.events || outgoing.bytes() >= self.limits.bytes
+    }
+
+    /// The batch has waited as long as it may.
+    pub fn is_aged(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| now.duration_since(since) >= self.limits.age)
     }
 
     /// When a position without records has waited for `interval`, or stands `bytes` of WAL ahead of the last.

@@ -44,7 +44,8 @@ fn several_whole_transactions_make_one_batch_and_its_end_is_the_last_ones() {
         assert!(batcher.is_open());
         batcher.commit(Lsn::new(end), now);
     }
-    assert!(!batcher.is_full(now) && batcher.is_full(now + Duration::from_millis(100)));
+    assert!(!batcher.is_full());
+    assert!(!batcher.is_aged(now) && batcher.is_aged(now + Duration::from_millis(100)));
     let (keys, batch) = close(&mut batcher);
     assert_eq!(keys, ["k1", "k2"]);
     assert_eq!((batch.end_lsn, batch.transactions, batch.last_xid), (Lsn::new(140), 2, 2));
@@ -104,7 +105,7 @@ fn a_transaction_behind_smaller_ones_is_not_split_for_their_sake() {
     record(&mut batcher, "d");
     assert!(!batcher.changed(now));
     batcher.commit(Lsn::new(140), now);
-    assert!(batcher.is_full(now));
+    assert!(batcher.is_full());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where things are: the programs that deploy/local/install has installed, and throw-away directories.
 
 use super::guard;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What deploy/local/install prepared, under the target directory.
@@ -41,12 +42,24 @@ pub(crate) fn postgres() -> (PathBuf, u32) {
         .expect("no Postgres under /usr/lib/postgresql; deploy/local/install installs it")
 }
 
+/// Where throw-away directories are: under the target directory, unless Postgres's own user could not enter it there
+/// (a checkout in somebody's home), or a socket's path would become too long.
+fn throw_away() -> PathBuf {
+    let here = local().join("run");
+    let anybody_enters =
+        |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o001 != 0);
+    let usable = here.as_os_str().len() <= 60
+        && std::fs::create_dir_all(&here).is_ok()
+        && here.canonicalize().is_ok_and(|here| here.ancestors().all(anybody_enters));
+    if usable { here } else { std::env::temp_dir() }
+}
+
 /// A directory that is removed with its handle, or by the guard.
 pub(crate) struct Scratch(Option<tempfile::TempDir>, PathBuf);
 
 impl Scratch {
     pub(crate) fn new(what: &str) -> Scratch {
-        let directory = tempfile::Builder::new().prefix(&format!("walpost-{what}-")).tempdir();
+        let directory = tempfile::Builder::new().prefix(&format!("walpost-{what}-")).tempdir_in(throw_away());
         let directory = directory.expect("a temporary directory");
         let path = directory.path().to_path_buf();
         guard::remove(&path);

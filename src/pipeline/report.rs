@@ -1,0 +1,111 @@
+//! What the road and the publisher tell of themselves: counted on their threads, handed to the metrics per batch.
+
+use crate::lsn::Lsn;
+use crate::observe::health::Health;
+use crate::observe::metrics::{BatchStats, Metrics, TopicTally};
+use crate::publish::{Batch, Receipt};
+use crate::rejection::Reason;
+use crate::route::Skipped;
+use std::time::Instant;
+
+/// One thread's reporter.
+pub struct Reporter {
+    metrics: Metrics,
+    health: Health,
+    skipped: [u64; SKIPPED.len()],
+    tally: TopicTally,
+    publishing_since: Instant,
+}
+
+const SKIPPED: [(Skipped, &str); 6] = [
+    (Skipped::OtherTable, "other_table"),
+    (Skipped::Delete, "delete"),
+    (Skipped::Update, "update"),
+    (Skipped::Truncate, "truncate"),
+    (Skipped::Message, "message"),
+    (Skipped::NotARow, "not_a_row"),
+];
+
+impl Reporter {
+    /// A reporter into these metrics.
+    pub fn new(metrics: Metrics, health: Health) -> Reporter {
+        let publishing_since = Instant::now();
+        Reporter {
+            metrics,
+            health,
+            skipped: [0; SKIPPED.len()],
+            tally: TopicTally::default(),
+            publishing_since,
+        }
+    }
+
+    /// The thread is alive.
+    pub fn turn(&mut self) {
+        self.health.turn();
+        self.flush();
+    }
+
+    /// A change passed no event.
+    pub fn skipped(&mut self, reason: Skipped) {
+        if let Some(index) = SKIPPED.iter().position(|(skipped, _)| *skipped == reason) {
+            self.skipped[index] += 1;
+        }
+    }
+
+    /// The road has come to `lsn`.
+    pub fn received(&mut self, lsn: Lsn) {
+        self.metrics.received(lsn);
+    }
+
+    /// The server says its WAL goes to `lsn`.
+    pub fn server_at(&mut self, lsn: Lsn) {
+        self.metrics.server_at(lsn);
+    }
+
+    /// A batch goes to the publisher.
+    pub fn handed_over(&mut self) {
+        self.flush();
+    }
+
+    /// The publisher takes a batch up.
+    pub fn publishing(&mut self, batch: &Batch) {
+        self.publishing_since = Instant::now();
+        self.tally.clear();
+        for record in batch.outgoing.iter() {
+            self.tally.add(record.topic);
+        }
+        self.metrics.batch_taken(batch.outgoing.bytes() as u64, batch.oldest_commit_us);
+    }
+
+    /// The batch is committed and confirmed.
+    pub fn published(&mut self, batch: &Batch, receipt: &Receipt) {
+        self.metrics.batch_published(&BatchStats {
+            events: receipt.events,
+            bytes: receipt.bytes,
+            transactions: batch.transactions,
+            topics: &self.tally,
+            end_lsn: receipt.end_lsn,
+            oldest_commit_us: batch.oldest_commit_us,
+            newest_commit_us: batch.last_commit_us,
+            commit_duration: self.publishing_since.elapsed(),
+        });
+    }
+
+    /// The batch was not committed, or nobody knows.
+    pub fn failed(&mut self) {
+        self.metrics.batch_failed();
+    }
+
+    /// An event cannot be published.
+    pub fn rejected(&mut self, reason: Reason) {
+        self.metrics.rejected(reason.name());
+    }
+
+    fn flush(&mut self) {
+        for (count, (_, name)) in self.skipped.iter_mut().zip(SKIPPED) {
+            if *count > 0 {
+                self.metrics.filtered(name, std::mem::take(count));
+            }
+        }
+    }
+}

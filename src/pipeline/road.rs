@@ -1,0 +1,318 @@
+//! The road's own thread: reads, decodes, routes and encodes until shutdown, and hands over batches. Connects the acts;
+//! decides only when a batch is due.
+
+use super::handover::{Handover, PublisherEnded};
+use super::resume::{Mismatch, Resume, change_hash};
+use crate::confirm::Ledger;
+use crate::decode::{self, Change, Decoder, Relation};
+use crate::encode::Encoder;
+use crate::lsn::Lsn;
+use crate::publish::Batcher;
+use crate::rejection::Rejection;
+use crate::route::{Routed, Router, Skipped, TableFacts};
+use crate::shutdown::Shutdown;
+use crate::source::{self, Feed, Frame};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Answers what the stream does not tell of a table.
+pub trait Catalog: Send {
+    /// Nullability, defaults and types of the relation's columns, as of now.
+    fn describe(&mut self, relation: &Relation) -> Result<TableFacts, crate::postgres::Error>;
+}
+
+/// What the road thread needs beyond the acts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a position without events may wait.
+    pub idle_interval: Duration,
+    /// How far the WAL may run ahead of it, bytes.
+    pub idle_bytes: u64,
+    /// How often a heartbeat record is published; `None`: never.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// `heartbeat.interval.ms` and where heartbeats go.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// Time between two.
+    pub interval: Duration,
+    /// The heartbeat topic.
+    pub topic: Arc<str>,
+    /// `topic.prefix`.
+    pub server: String,
+}
+
+/// Why the road ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The stream broke or was ended.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// A message that is not pgoutput.
+    #[error(transparent)]
+    Decode(#[from] decode::Error),
+    /// The stream does not continue what was published, or breaks the order of its messages.
+    #[error("{0}")]
+    Order(String),
+    /// The catalogue could not be asked.
+    #[error("reading the catalogue: {0}")]
+    Catalog(crate::postgres::Error),
+    /// An event cannot be published, and the policy is to stop.
+    #[error("{0}")]
+    Rejected(Box<Rejection>),
+    /// The publisher ended; its own result says why.
+    #[error("the publisher ended")]
+    PublisherEnded,
+}
+
+impl From<Mismatch> for Error {
+    fn from(mismatch: Mismatch) -> Error {
+        Error::Order(mismatch.to_string())
+    }
+}
+
+impl From<PublisherEnded> for Error {
+    fn from(_: PublisherEnded) -> Error {
+        Error::PublisherEnded
+    }
+}
+
+/// The acts in the order an event meets them, and what stands between two of them.
+pub struct Road<F: Feed> {
+    /// ①
+    pub feed: F,
+    /// ②
+    pub decoder: Decoder,
+    /// ③
+    pub router: Router,
+    /// ④
+    pub encoder: Encoder,
+    /// What waits to be handed to ⑤.
+    pub batcher: Batcher,
+    /// What of the stream is not new.
+    pub resume: Resume,
+    /// For Relation messages.
+    pub catalog: Box<dyn Catalog>,
+    /// To the publisher.
+    pub handover: Arc<Handover>,
+    /// What was received, for the publisher to check against.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// When to leave.
+    pub shutdown: Shutdown,
+    /// What the road tells of itself.
+    pub reporter: super::report::Reporter,
+    /// Intervals.
+    pub settings: Settings,
+    /// Where the road is within the stream.
+    pub place: Place,
+}
+
+/// Where the road is within the stream.
+#[derive(Debug, Default)]
+pub struct Place {
+    /// Commit LSN and xid of the open transaction.
+    open: Option<(Lsn, u32)>,
+    /// Furthest end of a transaction, or keepalive, read on this connection.
+    received: Lsn,
+    /// The server waits for an answer, and there is something to tell it.
+    urgent: bool,
+    last_heartbeat: Option<Instant>,
+}
+
+impl<F: Feed> Road<F> {
+    /// Runs until shutdown is asked for and everything read so far is handed over.
+    pub fn run(&mut self) -> Result<(), Error> {
+        self.handover.ring_when_free(self.feed.nudge());
+        loop {
+            let now = Instant::now();
+            match self.feed.next(self.wake_at(now))? {
+                Some(chunk) => {
+                    let now = Instant::now();
+                    let now_ms = unix_ms();
+                    for frame in chunk.frames() {
+                        match frame? {
+                            Frame::Wal(message) => self.message(message, now, now_ms)?,
+                            Frame::Keepalive { wal_end, reply_requested } => {
+                                self.keepalive(wal_end, reply_requested, now)
+                            }
+                        }
+                    }
+                    self.reporter.received(self.place.received);
+                }
+                None => self.idle(now)?,
+            }
+            self.reporter.turn();
+            if self.shutdown.is_asked() && !self.batcher.is_open() {
+                return self.leave();
+            }
+        }
+    }
+
+    /// When to look up even if nothing comes: now, if a batch could be handed over, else when something falls due.
+    fn wake_at(&self, now: Instant) -> Instant {
+        let Settings { idle_interval, idle_bytes, .. } = self.settings;
+        let publishable = self.batcher.has_records() && !self.batcher.is_open();
+        if publishable && self.handover.publisher_free().unwrap_or(true) {
+            return now;
+        }
+        let mut turn = now + Duration::from_secs(1);
+        if let Some(heartbeat) = &self.settings.heartbeat {
+            turn = turn.min(self.place.last_heartbeat.map_or(now, |last| last + heartbeat.interval));
+        }
+        self.batcher.idle_due(idle_interval, idle_bytes, now).map_or(turn, |due| due.min(turn))
+    }
+
+    /// Nothing is waiting to be read: what there is may go out, if the publisher is free.
+    fn idle(&mut self, now: Instant) -> Result<(), Error> {
+        if self.batcher.is_open() || !self.handover.publisher_free()? {
+            return Ok(());
+        }
+        let Settings { idle_interval, idle_bytes, .. } = self.settings;
+        self.beat(now)?;
+        let due = self.batcher.idle_due(idle_interval, idle_bytes, now).is_some_and(|due| due <= now);
+        let urgent = std::mem::take(&mut self.place.urgent) && self.batcher.has_progress();
+        if self.batcher.has_records() || due || urgent {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    /// Appends a heartbeat record when one is due.
+    fn beat(&mut self, now: Instant) -> Result<(), Error> {
+        let Some(heartbeat) = &self.settings.heartbeat else { return Ok(()) };
+        let due = self.place.last_heartbeat.is_none_or(|last| now.duration_since(last) >= heartbeat.interval);
+        if due && self.resume.settled() {
+            self.place.last_heartbeat = Some(now);
+            let Heartbeat { topic, server, .. } = heartbeat;
+            let written = self.encoder.heartbeat(topic, server, unix_ms(), self.batcher.outgoing());
+            written.map_err(|rejection| Error::Rejected(Box::new(rejection)))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the batch to the publisher, waiting for it as long as it takes.
+    fn hand_over(&mut self) -> Result<(), Error> {
+        while !self.handover.wait_free(Duration::from_secs(1))? {
+            self.reporter.turn();
+        }
+        self.reporter.handed_over();
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).receive(self.place.received);
+        let handover = &self.handover;
+        self.batcher.close(|batch| handover.give(batch));
+        Ok(())
+    }
+
+    /// Hands over the rest, waits until it is published, and ends the publisher's work.
+    fn leave(&mut self) -> Result<(), Error> {
+        if self.batcher.has_records() || self.batcher.has_progress() {
+            self.hand_over()?;
+        }
+        while !self.handover.wait_free(Duration::from_secs(1))? {
+            self.reporter.turn();
+        }
+        self.handover.end_road();
+        Ok(())
+    }
+
+    fn keepalive(&mut self, wal_end: Lsn, reply_requested: bool, now: Instant) {
+        if !self.batcher.is_open() && self.resume.settled() {
+            self.place.received = self.place.received.max(wal_end);
+            self.batcher.keepalive(wal_end, now);
+            self.place.urgent |= reply_requested;
+        }
+        self.reporter.server_at(wal_end);
+    }
+
+    fn message(&mut self, message: &[u8], now: Instant, now_ms: i64) -> Result<(), Error> {
+        let change = self.decoder.decode(message)?;
+        match &change {
+            Change::Begin { commit_lsn, commit_us, xid } => {
+                if let Some((_, open)) = self.place.open.replace((*commit_lsn, *xid)) {
+                    return Err(Error::Order(format!("transaction {xid} begins before {open} has ended")));
+                }
+                self.resume.begin(*commit_lsn, *xid)?;
+                self.batcher.begin(*commit_lsn, *xid, *commit_us);
+            }
+            Change::Commit { commit_lsn, end_lsn, .. } => {
+                let (commit_lsn, end_lsn) = (*commit_lsn, *end_lsn);
+                return self.commit(commit_lsn, end_lsn, now);
+            }
+            Change::Relation(relation) => {
+                if self.router.serves(relation) {
+                    let facts = self.catalog.describe(relation).map_err(Error::Catalog)?;
+                    self.router.learn(relation, &facts);
+                }
+            }
+            Change::Insert { .. }
+            | Change::Update { .. }
+            | Change::Delete { .. }
+            | Change::Truncate { .. } => {
+                let Some((commit_lsn, xid)) = self.place.open else {
+                    return Err(Error::Order("a row change outside a transaction".to_owned()));
+                };
+                if self.resume.change(message)? {
+                    let out = self.batcher.outgoing();
+                    let rejected = match self.router.route(&change) {
+                        Routed::Event(event) => self.encoder.encode(&event, now_ms, out).err(),
+                        Routed::Skipped(reason) => {
+                            self.reporter.skipped(reason);
+                            None
+                        }
+                        Routed::Rejected(rejection) => Some(rejection),
+                    };
+                    if let Some(rejection) = rejected {
+                        return self.reject(Rejection { commit_lsn, xid, ..rejection });
+                    }
+                }
+                if self.batcher.changed(now) {
+                    self.batcher.split(change_hash(message));
+                    self.hand_over()?;
+                }
+            }
+            Change::Message { .. } => self.reporter.skipped(Skipped::Message),
+            Change::Origin { .. } | Change::Type { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commit_lsn: Lsn, end_lsn: Lsn, now: Instant) -> Result<(), Error> {
+        match self.place.open.take() {
+            Some((begun, _)) if begun == commit_lsn => {}
+            Some((begun, xid)) => {
+                return Err(Error::Order(format!(
+                    "transaction {xid} began for commit {begun} and ends with commit {commit_lsn}"
+                )));
+            }
+            None => return Err(Error::Order(format!("commit {commit_lsn} without a begin"))),
+        }
+        self.place.received = self.place.received.max(end_lsn);
+        if self.resume.commit(end_lsn)? {
+            self.batcher.commit(end_lsn, now);
+        } else {
+            self.batcher.forget();
+        }
+        // A full batch waits for the publisher; one that is merely old goes on filling while the publisher is busy.
+        if self.batcher.is_full() || (self.batcher.is_aged(now) && self.handover.publisher_free()?) {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes the whole transactions before the one with the bad event, then stops.
+    fn reject(&mut self, rejection: Rejection) -> Result<(), Error> {
+        self.reporter.rejected(rejection.reason);
+        self.batcher.abandon();
+        self.leave()?;
+        Err(Error::Rejected(Box::new(rejection)))
+    }
+}
+
+/// The connector's clock, ms since 1970.
+fn unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+#[path = "road_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! One life of the connector: from the fence until trouble or shutdown. Two threads for the road, one task to watch.
+
+use super::handover::Handover;
+use super::publishing;
+use super::report::Reporter;
+use super::resume::Resume;
+use super::road::{self, Heartbeat, Place, Road};
+use super::start::{self, Started};
+use super::tables::SqlCatalog;
+use super::trouble::Trouble;
+use super::watch;
+use crate::config::Config;
+use crate::confirm::Ledger;
+use crate::decode::Decoder;
+use crate::encode::Encoder;
+use crate::observe::health::Health;
+use crate::observe::metrics::{Component, Metrics};
+use crate::publish::Batcher;
+use crate::route::Router;
+use crate::shutdown::Shutdown;
+use crate::source::Feed;
+use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
+
+/// What every session of a run has in common.
+#[derive(Clone)]
+pub struct Common {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// This run's id.
+    pub instance: Arc<str>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Probes.
+    pub health: Health,
+    /// The word to leave.
+    pub shutdown: Shutdown,
+}
+
+/// Lives until shutdown (`Ok`) or trouble.
+pub async fn live(common: &Common) -> Result<(), Trouble> {
+    let Common { config, metrics, health, shutdown, .. } = common;
+    let started = tokio::select! {
+        started = start::start(config, &common.instance, health) => started?,
+        () = shutdown.asked() => return Ok(()),
+    };
+    let session = Arc::clone(&started.session);
+    let nudge = started.feed.nudge();
+    let leave = Shutdown::default();
+    let (road, publisher) = spawn(common, started, leave.clone());
+    both(metrics, true);
+    health.streaming();
+    tracing::info!(slot = %config.source.slot, "streaming");
+
+    let watched = async {
+        let watching = watch::watch(&session, &config.source.slot, metrics);
+        match &config.heartbeat_action_query {
+            Some(statement) if !config.heartbeat_interval.is_zero() => tokio::select! {
+                trouble = watching => trouble,
+                trouble = watch::act(&session, statement, config.heartbeat_interval) => trouble,
+            },
+            _ => watching.await,
+        }
+    };
+    let ended = async {
+        // Both threads end when one does; the publisher's reason comes first, for the road's may be its echo.
+        let (road, publisher) = tokio::join!(road, publisher);
+        publisher.unwrap_or_else(|_| Err(Trouble::defect("the publisher's thread")))?;
+        road.unwrap_or_else(|_| Err(Trouble::defect("the road's thread")))
+    };
+    tokio::pin!(watched, ended);
+    let (mut leaving, mut trouble) = (false, None);
+    let result = loop {
+        tokio::select! {
+            result = &mut ended => break result,
+            seen = &mut watched, if trouble.is_none() => {
+                trouble = Some(seen);
+                leave.ask();
+                nudge.ring();
+            }
+            () = shutdown.asked(), if !leaving => {
+                leaving = true;
+                health.draining();
+                leave.ask();
+                nudge.ring();
+            }
+        }
+    };
+    both(metrics, false);
+    match (result, trouble) {
+        (Ok(()), Some(trouble)) if !leaving => Err(trouble),
+        (result, _) => result,
+    }
+}
+
+/// Both servers can be used, or at least one of them cannot.
+fn both(metrics: &Metrics, up: bool) {
+    metrics.up(Component::Postgres, up);
+    metrics.up(Component::Kafka, up);
+}
+
+type Ending = oneshot::Receiver<Result<(), Trouble>>;
+
+/// Starts the road's thread and the publisher's.
+fn spawn(common: &Common, started: Started, leave: Shutdown) -> (Ending, Ending) {
+    let Started { feed, acknowledger, publisher, position, session } = started;
+    let config = &common.config;
+    let reporter = || Reporter::new(common.metrics.clone(), common.health.clone());
+    let handover = Arc::new(Handover::default());
+    let ledger = Arc::new(Mutex::new(Ledger::new(position.end_lsn)));
+    let heartbeat = (!config.heartbeat_interval.is_zero()).then(|| Heartbeat {
+        interval: config.heartbeat_interval,
+        topic: Arc::from(config.heartbeat_topic.as_str()),
+        server: config.topic_prefix.clone(),
+    });
+
+    let mut road = Road {
+        feed,
+        decoder: Decoder::new(),
+        router: Router::new(config.route.clone()),
+        encoder: Encoder::new(config.encode.clone()),
+        batcher: Batcher::new(config.publish.limits, &position),
+        resume: Resume::new(&position),
+        catalog: Box::new(SqlCatalog::new(session, tokio::runtime::Handle::current())),
+        handover: Arc::clone(&handover),
+        ledger: Arc::clone(&ledger),
+        shutdown: leave,
+        reporter: reporter(),
+        settings: road::Settings {
+            idle_interval: config.idle_position_interval,
+            idle_bytes: config.idle_position_bytes,
+            heartbeat,
+        },
+        place: Place::default(),
+    };
+    let road = thread("road", {
+        let handover = Arc::clone(&handover);
+        move || {
+            let result = road.run().map_err(Trouble::from);
+            handover.end_road();
+            // The last confirmed position leaves with the stream.
+            if let Err(error) = road.feed.stop() {
+                tracing::debug!(%error, "the stream did not end in good order");
+            }
+            result
+        }
+    });
+    let mut reporter = reporter();
+    let publishing = thread("publisher", move || {
+        let result = publishing::run(publisher, &handover, &ledger, &acknowledger, &mut reporter);
+        handover.end_publisher();
+        result.map_err(Trouble::from)
+    });
+    (road, publishing)
+}
+
+/// A named thread whose result can be awaited; a panic shows as a closed channel.
+fn thread(name: &str, work: impl FnOnce() -> Result<(), Trouble> + Send + 'static) -> Ending {
+    let (sender, ending) = oneshot::channel();
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _ = sender.send(work());
+    });
+    if let Err(error) = spawned {
+        tracing::error!(%error, thread = name, "no thread");
+    }
+    ending
+}

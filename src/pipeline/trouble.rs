@@ -1,0 +1,165 @@
+//! What to do about each part's error: try again, or stop with a code of its own. One match per part.
+//!
+//! Transient trouble (a server gone, failing over, restarting) is retried for ever; permanent trouble (authentication,
+//! permissions, configuration, a bad event, anything uncertain about the position) stops at once.
+
+use super::{publishing, road};
+use crate::error::{Exit, Failure};
+use crate::observe::metrics::Component;
+use crate::rejection::Rejection;
+use crate::{kafka, postgres, publish, source};
+
+/// An error, and the remedy for it.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Begin anew after a while: fence, read the position, go on.
+    Retry(Component, Failure),
+    /// Stop.
+    Halt(Failure),
+}
+
+impl Trouble {
+    /// Trouble with Postgres while doing `what`.
+    pub fn postgres(error: &postgres::Error, what: &str) -> Trouble {
+        let failure = Failure::from_postgres(error, what);
+        if error.is_transient() {
+            Trouble::Retry(Component::Postgres, failure)
+        } else {
+            Trouble::Halt(failure)
+        }
+    }
+
+    /// Trouble with Kafka while doing `what`.
+    pub fn kafka(error: &kafka::Error, what: &str) -> Trouble {
+        let failure = Failure::from_kafka(error, what);
+        match error.kind {
+            kafka::ErrorKind::Transient | kafka::ErrorKind::Fenced | kafka::ErrorKind::Other => {
+                Trouble::Retry(Component::Kafka, failure)
+            }
+            kafka::ErrorKind::Denied | kafka::ErrorKind::Settings | kafka::ErrorKind::Topic => {
+                Trouble::Halt(failure)
+            }
+        }
+    }
+
+    /// A blocking task or thread that panicked: a defect. Nothing was confirmed that Kafka does not hold.
+    pub fn defect(what: &str) -> Trouble {
+        Trouble::Halt(Failure::new(
+            Exit::Failure,
+            format!("{what} ended unexpectedly"),
+            "this is a defect of walpost; nothing was confirmed to Postgres that Kafka does not hold",
+            "the log above has the panic; please report it",
+        ))
+    }
+}
+
+impl From<source::Error> for Trouble {
+    fn from(error: source::Error) -> Trouble {
+        let what = "reading the replication stream";
+        match error {
+            source::Error::Connect(error) => Trouble::postgres(&error, what),
+            source::Error::Server(error) if error.sqlstate == "42704" => {
+                Trouble::Halt(publication_unknown(&error))
+            }
+            source::Error::Server(error) => Trouble::postgres(&postgres::Error::Server(error), what),
+            source::Error::Malformed(detail) => Trouble::Halt(stream_broken(&detail)),
+            source::Error::Io(_) | source::Error::Silent(_) | source::Error::Ended => Trouble::Retry(
+                Component::Postgres,
+                Failure::new(
+                    Exit::Postgres,
+                    error.to_string(),
+                    "the connector starts again from the position that Kafka holds; nothing is lost",
+                    "if it does not come back: is Postgres running, and reachable from here?",
+                ),
+            ),
+        }
+    }
+}
+
+impl From<road::Error> for Trouble {
+    fn from(error: road::Error) -> Trouble {
+        match error {
+            road::Error::Source(error) => error.into(),
+            road::Error::Decode(error) => Trouble::Halt(stream_broken(&error.to_string())),
+            road::Error::Order(detail) => Trouble::Halt(stream_broken(&detail)),
+            road::Error::Catalog(error) => {
+                Trouble::postgres(&error, "reading the outbox table's catalogue entry")
+            }
+            road::Error::Rejected(rejection) => {
+                Trouble::Halt(rejected(&rejection, "everything before its transaction is published"))
+            }
+            road::Error::PublisherEnded => Trouble::defect("the publisher"),
+        }
+    }
+}
+
+impl From<publishing::Error> for Trouble {
+    fn from(error: publishing::Error) -> Trouble {
+        let retry = |error: &publish::Error, detail: &str, hint: &str| {
+            Trouble::Retry(Component::Kafka, Failure::new(Exit::Kafka, error.to_string(), detail, hint))
+        };
+        match error {
+            publishing::Error::NotReceived(_) => Trouble::Halt(stream_broken(&error.to_string())),
+            publishing::Error::Publish(error) => match &error {
+                publish::Error::NotCommitted(_) => retry(
+                    &error,
+                    "nothing of the batch is visible under read_committed; it is published again from the stored position",
+                    "if it does not come back: is Kafka running, and do its topics have enough in-sync replicas?",
+                ),
+                publish::Error::Unknown(_) => retry(
+                    &error,
+                    "a new producer fences the old one, and the position that Kafka then holds decides; nothing is lost or doubled",
+                    "if it does not come back: is Kafka running?",
+                ),
+                publish::Error::Fenced(_) => retry(
+                    &error,
+                    "another instance with the same transactional id took over; what this one had not committed is void",
+                    "run one instance per slot; a second one waits as a standby when it can see the first one's lock",
+                ),
+                publish::Error::Denied(_) => Trouble::Halt(Failure::new(
+                    Exit::Kafka,
+                    error.to_string(),
+                    "nothing of the batch is visible under read_committed; Postgres keeps the events",
+                    "grant Write and Describe on the topics and on the transactional id, and Read on the position topic",
+                )),
+                publish::Error::Topic(_) => Trouble::Halt(Failure::new(
+                    Exit::Kafka,
+                    error.to_string(),
+                    "nothing of the batch was published; Postgres keeps the events",
+                    "create the topic, or set topic.creation.enable=true with topic.creation.default.partitions and \
+                     topic.creation.default.replication.factor",
+                )),
+                publish::Error::Rejected(rejection) => {
+                    Trouble::Halt(rejected(rejection, "nothing of its batch is published"))
+                }
+            },
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection, before: &str) -> Failure {
+    let detail = format!("{before}; this event and all after it wait in Postgres");
+    Failure::new(Exit::Rejected, rejection.to_string(), detail, &rejection.hint)
+}
+
+fn stream_broken(detail: &str) -> Failure {
+    Failure::new(
+        Exit::Stream,
+        "the replication stream is not what it must be",
+        format!("{detail}. Nothing after the stored position was confirmed; Postgres keeps the events"),
+        "do not advance the slot. Was the publication changed, or the server replaced, while a large transaction was \
+         published in part? Please report it with the server's version",
+    )
+}
+
+/// The publication is younger than a change that is still to be decoded, or was dropped.
+fn publication_unknown(error: &postgres::ServerError) -> Failure {
+    Failure::new(
+        Exit::Publication,
+        error.to_string(),
+        "the publication was dropped, or created after the slot: Postgres looks it up as it was when each row was \
+         written, so every attempt fails at the same place. Rows before the publication's creation cannot be decoded",
+        "create the publication first and the slot second. To give up what lies between: compare the outbox with its \
+         topics, publish what is missing, drop the slot and the position topic, and start anew",
+    )
+}
