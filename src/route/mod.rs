@@ -7,7 +7,10 @@
 mod java_regex;
 pub mod plan;
 pub mod router;
+mod row;
+mod tables;
 pub mod topic;
+mod topics;
 
 pub use java_regex::java_regex;
 pub use plan::{Field, Plan};
@@ -114,6 +117,8 @@ pub struct ColumnFacts {
     pub type_facts: TypeFacts,
     /// `NOT NULL`, or part of the primary key.
     pub not_null: bool,
+    /// Part of the primary key.
+    pub primary_key: bool,
     /// Default expression as `pg_get_expr` prints it.
     pub default_expression: Option<String>,
 }
@@ -166,3 +171,6 @@ pub struct Event<'a> {
     /// The payload is empty and `route.tombstone.on.empty.payload` is set: no value at all.
     pub tombstone: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,14 @@
 //! How rows of one table become records: columns found once per Relation, not per row.
+//!
+//! Enters: the router's properties, a Relation and what the catalogue adds to it. Leaves: a [`Plan`], or why no row of
+//! this table can be an event: a column that is not there, or one of a type that cannot serve its purpose. What
+//! Debezium would say of every single row is thus said once.
 
-use crate::decode::value::{Kind, Value};
+use super::{ColumnFacts, Config, Place, TableFacts};
+use crate::decode::value::{Kind, TypeFacts, Value, default_value, kind_of};
+use crate::decode::{Column, Relation};
+use crate::rejection::Reason;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The outbox columns of one table, resolved. Made anew whenever the table's Relation changes.
 #[derive(Clone, Debug)]
@@ -9,7 +17,8 @@ pub struct Plan {
     pub generation: u64,
     /// `schema.table`.
     pub table: String,
-    /// `<topic.prefix>.<schema>.<table>`: with the route value and `.Value` appended, the envelope's schema name.
+    /// `<topic.prefix>.<schema>.<table>`, as the change topic is called: with the route value and `.Value` appended,
+    /// the envelope's schema name.
     pub schema_stem: String,
     /// The event id: header `id`.
     pub id: Field,
@@ -21,7 +30,7 @@ pub struct Plan {
     pub route_by: Field,
     /// The timestamp column, where configured.
     pub timestamp: Option<Field>,
-    /// The schema version column, where configured.
+    /// The schema version column, where configured and an envelope is built.
     pub schema_version: Option<Field>,
     /// `header` placements, in order: alias and column.
     pub headers: Vec<(std::sync::Arc<str>, Field)>,
@@ -45,4 +54,220 @@ pub struct Field {
     pub optional: bool,
     /// Its DEFAULT, evaluated as Debezium does: what `Struct.get` returns in place of NULL.
     pub default: Option<Value<'static>>,
+}
+
+/// Why rows cannot be events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) detail: String,
+    pub(super) hint: String,
+}
+
+impl Plan {
+    /// Resolves the configured columns in a table.
+    pub(super) fn new(config: &Config, relation: &Relation, facts: &TableFacts) -> Result<Plan, Refusal> {
+        let mut columns = Columns { relation, facts, missing: Vec::new() };
+        let id = columns.required(&config.id);
+        let key = columns.required(&config.key);
+        let payload = columns.required(&config.payload);
+        let route_by = columns.required(&config.route_by);
+        let timestamp = config.timestamp.as_deref().map(|name| columns.required(name));
+        let placed = |place| config.placements.iter().filter(move |placement| placement.place == place);
+
+        let has_envelope = placed(Place::Envelope).next().is_some();
+        let version = config.schema_version.as_deref().filter(|_| has_envelope);
+        let schema_version = version.map(|name| columns.required(name));
+        let mut optional = |name: &str| match config.ignore_missing {
+            true => columns.find(name).ok(),
+            false => columns.required(name),
+        };
+        let headers = placed(Place::Header)
+            .filter_map(|placement| Some((placement.alias.as_str().into(), optional(&placement.column)?)))
+            .collect();
+        let envelope = placed(Place::Envelope)
+            .filter_map(|placement| Some((placement.alias.clone(), optional(&placement.column)?)))
+            .collect();
+        let partitions: Vec<Field> =
+            placed(Place::Partition).filter_map(|placement| optional(&placement.column)).collect();
+
+        let (Some(id), Some(key), Some(payload), Some(route_by)) = (id, key, payload, route_by) else {
+            return Err(columns.refusal());
+        };
+        if !columns.missing.is_empty() {
+            return Err(columns.refusal());
+        }
+        let plan = Plan {
+            generation: next_generation(),
+            table: format!("{}.{}", relation.schema, relation.table),
+            schema_stem: change_topic(&config.topic_prefix, &relation.schema, &relation.table),
+            id,
+            key,
+            payload,
+            route_by,
+            timestamp: timestamp.flatten(),
+            schema_version: schema_version.flatten(),
+            headers,
+            envelope: has_envelope.then_some(envelope),
+            partition: partitions.last().cloned(),
+        };
+        plan.check_kinds(&partitions)?;
+        Ok(plan)
+    }
+
+    /// Types that the router's typed getters refuse for every row, NULL or not.
+    fn check_kinds(&self, partitions: &[Field]) -> Result<(), Refusal> {
+        if !self.route_by.kind.is_string() {
+            return Err(self.route_by.refusal(
+                Reason::TopicIllegal,
+                "a topic is named by a STRING",
+                "route by a column of type varchar, text, uuid or an enum",
+            ));
+        }
+        let moment = |field: &&Field| {
+            !matches!(field.kind, Kind::Timestamp | Kind::MicroTimestamp | Kind::ZonedTimestamp { .. })
+        };
+        if let Some(field) = self.timestamp.as_ref().filter(moment) {
+            return Err(field.refusal(
+                Reason::TimestampIllegal,
+                "a record's timestamp is a timestamp",
+                "take a column of type timestamp or timestamptz",
+            ));
+        }
+        if let Some(field) = partitions.iter().find(|field| field.kind != Kind::Int32) {
+            return Err(field.refusal(
+                Reason::PartitionIllegal,
+                "a partition is an INT32",
+                "place a column of type integer",
+            ));
+        }
+        if let Some(field) = self.schema_version.as_ref().filter(|field| field.kind != Kind::Int32) {
+            return Err(field.refusal(
+                Reason::PayloadNotEncodable,
+                "a schema version is an INT32",
+                "take a column of type integer",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Every column of which a record is made.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
+        let always = [&self.id, &self.key, &self.payload, &self.route_by].into_iter();
+        let single = self.timestamp.iter().chain(&self.schema_version).chain(&self.partition);
+        let headers = self.headers.iter().map(|(_, field)| field);
+        always.chain(single).chain(headers).chain(self.envelope.iter().flatten().map(|(_, field)| field))
+    }
+}
+
+impl Field {
+    fn refusal(&self, reason: Reason, rule: &str, hint: &str) -> Refusal {
+        let detail = format!("column {} is {}, but {rule}", self.name, describe(&self.kind));
+        Refusal { reason, detail, hint: hint.to_owned() }
+    }
+}
+
+/// Finds columns by name, and keeps what it did not find.
+struct Columns<'a> {
+    relation: &'a Relation,
+    facts: &'a TableFacts,
+    missing: Vec<String>,
+}
+
+impl Columns<'_> {
+    fn required(&mut self, name: &str) -> Option<Field> {
+        match self.find(name) {
+            Ok(field) => Some(field),
+            Err(why) => {
+                if !self.missing.contains(&why) {
+                    self.missing.push(why);
+                }
+                None
+            }
+        }
+    }
+
+    /// The column of this name, or why there is none. Names are as the catalogue has them, case included.
+    fn find(&self, name: &str) -> Result<Field, String> {
+        let columns = &self.relation.columns;
+        let Some((index, column)) = columns.iter().enumerate().find(|(_, column)| column.name == name) else {
+            return Err(format!("column {name} is not there"));
+        };
+        let facts = self.facts.columns.iter().find(|facts| facts.name == name);
+        let type_facts = type_facts(column, facts);
+        let kind = kind_of(&type_facts);
+        if kind == Kind::Unknown {
+            let type_name =
+                if type_facts.name.is_empty() { format!("OID {}", type_facts.oid) } else { type_facts.name };
+            return Err(format!(
+                "column {name} is of type {type_name}, which has no Connect type and is left out"
+            ));
+        }
+        let primary = self.relation.replica_identity == b'd' && column.key;
+        let optional = !(primary || facts.is_some_and(|facts| facts.not_null));
+        let expression = facts.and_then(|facts| facts.default_expression.as_deref());
+        let default = expression.and_then(|expression| default_value(&kind, expression));
+        Ok(Field { index, name: name.to_owned(), kind, optional, default })
+    }
+
+    fn refusal(&self) -> Refusal {
+        let names: Vec<&str> = self.relation.columns.iter().map(|column| column.name.as_str()).collect();
+        let Relation { schema, table, .. } = self.relation;
+        Refusal {
+            reason: Reason::ColumnMissing,
+            detail: format!(
+                "{}; {schema}.{table} is published with the columns {}",
+                self.missing.join("; "),
+                names.join(", ")
+            ),
+            hint: "name the column exactly as the catalogue has it, case included; generated columns and those that \
+                   the publication leaves out are not in the stream"
+                .to_owned(),
+        }
+    }
+}
+
+/// The column of this name, where there is one.
+pub(super) fn find(name: &str, relation: &Relation, facts: &TableFacts) -> Option<Field> {
+    Columns { relation, facts, missing: Vec::new() }.find(name).ok()
+}
+
+/// Types with fixed OIDs are what the stream says they were when the row was written; of the others, the catalogue
+/// knows more.
+fn type_facts(column: &Column, facts: Option<&ColumnFacts>) -> TypeFacts {
+    const FIRST_NORMAL_OID: u32 = 16_384;
+    match facts {
+        Some(facts) if column.type_oid >= FIRST_NORMAL_OID => facts.type_facts.clone(),
+        _ => TypeFacts {
+            oid: column.type_oid,
+            type_modifier: column.type_modifier,
+            name: facts.map(|facts| facts.type_facts.name.clone()).unwrap_or_default(),
+            ..TypeFacts::default()
+        },
+    }
+}
+
+/// A kind for people: `INT64 (io.debezium.time.Timestamp)`.
+pub(super) fn describe(kind: &Kind) -> String {
+    match kind.semantic_name() {
+        Some(name) => format!("{} ({name})", kind.connect_type()),
+        None => kind.connect_type().to_owned(),
+    }
+}
+
+/// The topic Debezium would give the table's own changes; every UTF-16 unit that Kafka does not allow becomes `_`.
+pub(super) fn change_topic(prefix: &str, schema: &str, table: &str) -> String {
+    let mut topic = String::with_capacity(prefix.len() + schema.len() + table.len() + 2);
+    for c in format!("{prefix}.{schema}.{table}").chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => topic.push(c),
+            _ => topic.extend(std::iter::repeat_n('_', c.len_utf16())),
+        }
+    }
+    topic
+}
+
+fn next_generation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -1,36 +1,188 @@
-//! The router: plans by table, topics by route value, and the order in which a row is looked at.
+//! The router: the order in which a change is looked at.
+//!
+//! Enters: changes of one connection. Leaves: [`Routed`]. The order is that of Debezium's router: the operation first
+//! (a deleted row is dropped whatever its table looks like), then the table's columns, then the row's values.
 
-use super::{Config, Routed, Skipped, TableFacts};
-use crate::decode::{Change, Relation};
-use crate::rejection::Rejection;
+use super::plan::{Plan, Refusal, change_topic};
+use super::row;
+use super::tables::{State, Table, Tables};
+use super::topics::Topics;
+use super::{Config, OnUpdate, Routed, Skipped, TableFacts};
+use crate::decode::{Cell, Change, Old, Relation, Tuple};
+use crate::lsn::Lsn;
+use crate::rejection::{Reason, Rejection};
+use std::sync::Arc;
 
 /// Routes the changes of one connection.
 #[derive(Debug)]
 pub struct Router {
     config: Config,
+    tables: Tables,
+    topics: Topics,
+    /// The route value at hand, where it is not a cell's text as it stands.
+    text: String,
 }
 
 impl Router {
     /// A router that knows no table yet.
     pub fn new(config: Config) -> Router {
-        Router { config }
+        Router { config, tables: Tables::default(), topics: Topics::default(), text: String::new() }
     }
 
     /// Whether rows of this table are events.
     pub fn serves(&self, relation: &Relation) -> bool {
-        let _ = (&self.config, relation);
-        false
+        serves(&self.config, relation)
+    }
+
+    /// Whether rows of the table of this name are events.
+    pub fn serves_table(&self, schema: &str, table: &str) -> bool {
+        serves_table(&self.config, schema, table)
     }
 
     /// Takes in what a table looks like from here on. An outbox table that lacks a column makes every row of it a
-    /// rejection, not an error here.
+    /// rejection, not an error here. A table that looks as it did before keeps its plan.
     pub fn learn(&mut self, relation: &Relation, facts: &TableFacts) {
-        let _ = (relation, facts);
+        self.tables.learn(&self.config, relation, facts);
     }
 
     /// Decides what becomes of a change.
     pub fn route<'s>(&'s mut self, change: &Change<'s>) -> Routed<'s> {
-        let _ = (change, None::<Rejection>);
-        Routed::Skipped(Skipped::NotARow)
+        match *change {
+            Change::Insert { relation, new } => match self.find(relation).state {
+                State::Other => Routed::Skipped(Skipped::OtherTable),
+                _ => self.event(new),
+            },
+            Change::Update { relation, ref old, new } => self.update(relation, old.as_ref(), new),
+            Change::Delete { relation, .. } => match self.find(relation).state {
+                State::Other => Routed::Skipped(Skipped::OtherTable),
+                _ => Routed::Skipped(Skipped::Delete),
+            },
+            Change::Truncate { .. } => Routed::Skipped(Skipped::Truncate),
+            Change::Message { .. } => Routed::Skipped(Skipped::Message),
+            Change::Begin { .. }
+            | Change::Commit { .. }
+            | Change::Origin { .. }
+            | Change::Relation(_)
+            | Change::Type { .. } => Routed::Skipped(Skipped::NotARow),
+        }
     }
+
+    /// An UPDATE that changes the primary key reaches Debezium's router as a deleted and a created row, and the created
+    /// one is published; of any other, the router sees an update.
+    fn update<'s>(
+        &'s mut self,
+        relation: &Arc<Relation>,
+        old: Option<&Old<'s>>,
+        new: Tuple<'s>,
+    ) -> Routed<'s> {
+        let refused = self.config.on_update == OnUpdate::Fatal;
+        let table = self.find(relation);
+        if let State::Other = table.state {
+            return Routed::Skipped(Skipped::OtherTable);
+        }
+        if !is_another_row(table, old, new) {
+            return match refused {
+                false => Routed::Skipped(Skipped::Update),
+                true => Routed::Rejected(rejection(table, new, updated())),
+            };
+        }
+        if let State::Planned(plan) = &table.state
+            && let Some(name) = unchanged(plan, new)
+        {
+            return Routed::Rejected(rejection(table, new, not_sent_again(name)));
+        }
+        self.event(new)
+    }
+
+    /// The row of the table that was found.
+    fn event<'s>(&'s mut self, row: Tuple<'s>) -> Routed<'s> {
+        let table = self.tables.found();
+        match &table.state {
+            State::Other => Routed::Skipped(Skipped::OtherTable),
+            State::Refused { refusal, .. } => Routed::Rejected(rejection(table, row, refusal.clone())),
+            State::Planned(plan) => {
+                match row::event(&self.config, plan, &mut self.topics, &mut self.text, row) {
+                    Ok(event) => Routed::Event(event),
+                    Err(refusal) => Routed::Rejected(rejection(table, row, refusal)),
+                }
+            }
+        }
+    }
+
+    fn find(&mut self, relation: &Arc<Relation>) -> &Table {
+        let config = &self.config;
+        self.tables.find(relation, |relation| serves(config, relation))
+    }
+}
+
+fn serves(config: &Config, relation: &Relation) -> bool {
+    serves_table(config, &relation.schema, &relation.table)
+}
+
+/// A regex that gives up on a name (it backtracks too much) counts for serving the table: its rows are then refused
+/// aloud, where leaving them out would lose them in silence.
+fn serves_table(config: &Config, schema: &str, table: &str) -> bool {
+    let rule = &config.tables;
+    let name = format!("{schema}.{table}");
+    let any = |regexes: &[fancy_regex::Regex], text: &str, otherwise: bool| {
+        regexes.iter().any(|regex| regex.is_match(text).unwrap_or(otherwise))
+    };
+    let included =
+        |regexes: &[fancy_regex::Regex], text: &str| regexes.is_empty() || any(regexes, text, true);
+    let predicate = || match &rule.predicate {
+        None => true,
+        Some((regex, negate)) => {
+            let topic = change_topic(&config.topic_prefix, schema, table);
+            regex.is_match(&topic).map_or(true, |matches| matches != *negate)
+        }
+    };
+    included(&rule.schema_include, schema)
+        && !any(&rule.schema_exclude, schema, false)
+        && included(&rule.include, &name)
+        && !any(&rule.exclude, &name, false)
+        && predicate()
+}
+
+/// Whether an UPDATE changed the key: a column of it whose old value the stream tells, and tells to be another.
+fn is_another_row(table: &Table, old: Option<&Old<'_>>, new: Tuple<'_>) -> bool {
+    let (Some(Old::Key(old)) | Some(Old::Row(old))) = old else { return false };
+    table.key.iter().any(|&index| {
+        let new = new.get(index);
+        new != Some(Cell::Unchanged) && old.get(index) != new
+    })
+}
+
+/// A column of the plan whose TOASTed value the stream does not repeat.
+fn unchanged<'p>(plan: &'p Plan, row: Tuple<'_>) -> Option<&'p str> {
+    let mut fields = plan.fields();
+    fields.find(|field| row.get(field.index) == Some(Cell::Unchanged)).map(|field| field.name.as_str())
+}
+
+fn updated() -> Refusal {
+    Refusal {
+        reason: Reason::UpdateRefused,
+        detail: "an outbox row was updated, and table.op.invalid.behavior is fatal".to_owned(),
+        hint: "an event is inserted and, at most, deleted: insert another row instead, or set \
+               table.op.invalid.behavior to warn or error, which drop the update"
+            .to_owned(),
+    }
+}
+
+fn not_sent_again(column: &str) -> Refusal {
+    Refusal {
+        reason: Reason::UpdateRefused,
+        detail: format!(
+            "an UPDATE changed the row's primary key, which publishes it anew, and Postgres does not send the large \
+             value of column {column} again"
+        ),
+        hint:
+            "insert another row instead; or ALTER TABLE … REPLICA IDENTITY FULL, with which the value is sent"
+                .to_owned(),
+    }
+}
+
+fn rejection(table: &Table, row: Tuple<'_>, refusal: Refusal) -> Rejection {
+    let Refusal { reason, detail, hint } = refusal;
+    let event_id = table.id().and_then(|id| row::event_id(id, row));
+    Rejection { reason, detail, hint, table: table.name(), event_id, commit_lsn: Lsn::ZERO, xid: 0 }
 }

@@ -1,0 +1,135 @@
+//! What is known of each table of the stream, by OID: looked up for every row, decided once per Relation.
+
+use super::plan::{self, Field, Plan, Refusal};
+use super::{Config, TableFacts};
+use crate::decode::Relation;
+use crate::rejection::Reason;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The tables of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    tables: Vec<Table>,
+    by_oid: HashMap<u32, usize>,
+    /// Where the last one asked for lies: rows of one table come in runs.
+    last: usize,
+}
+
+/// One table, as it looks since its last Relation message.
+#[derive(Debug)]
+pub(super) struct Table {
+    relation: Arc<Relation>,
+    facts: TableFacts,
+    pub(super) state: State,
+    /// The columns that identify a row, by index.
+    pub(super) key: Vec<usize>,
+}
+
+/// What rows of a table are.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Not events.
+    Other,
+    /// Events that cannot be published, each for the same reason; and the id column, where there is one.
+    Refused { refusal: Refusal, id: Option<Field> },
+    /// Events.
+    Planned(Box<Plan>),
+}
+
+impl Tables {
+    /// Makes a plan for the table, unless it looks as it did before.
+    pub(super) fn learn(&mut self, config: &Config, relation: &Relation, facts: &TableFacts) {
+        let known = self.by_oid.get(&relation.oid).and_then(|&index| self.tables.get(index));
+        let planned = |table: &Table| matches!(table.state, State::Planned(_));
+        if known.is_some_and(|table| planned(table) && *table.relation == *relation && table.facts == *facts)
+        {
+            return;
+        }
+        let state = match Plan::new(config, relation, facts) {
+            Ok(plan) => State::Planned(Box::new(plan)),
+            Err(refusal) => State::Refused { refusal, id: plan::find(&config.id, relation, facts) },
+        };
+        let key = key_columns(relation, facts);
+        self.put(Table { relation: Arc::new(relation.clone()), facts: facts.clone(), state, key });
+    }
+
+    /// The table of a row. `serves` is asked when the table was not learnt, or no longer looks as it was learnt.
+    pub(super) fn find(
+        &mut self,
+        relation: &Arc<Relation>,
+        serves: impl FnOnce(&Relation) -> bool,
+    ) -> &Table {
+        let is_last = |table: &Table| Arc::ptr_eq(&table.relation, relation);
+        if !self.tables.get(self.last).is_some_and(is_last) {
+            self.last = match self.by_oid.get(&relation.oid) {
+                // Another message of the same content: what was learnt of the first holds for it.
+                Some(&index) if *self.tables[index].relation == **relation => {
+                    self.tables[index].relation = Arc::clone(relation);
+                    index
+                }
+                _ => self.put(Table {
+                    relation: Arc::clone(relation),
+                    facts: TableFacts::default(),
+                    state: if serves(relation) { unlearnt(relation) } else { State::Other },
+                    key: Vec::new(),
+                }),
+            };
+        }
+        &self.tables[self.last]
+    }
+
+    /// The table that [`Tables::find`] found last.
+    pub(super) fn found(&self) -> &Table {
+        &self.tables[self.last]
+    }
+
+    fn put(&mut self, table: Table) -> usize {
+        let index = *self.by_oid.entry(table.relation.oid).or_insert(self.tables.len());
+        match self.tables.get_mut(index) {
+            Some(known) => *known = table,
+            None => self.tables.push(table),
+        }
+        index
+    }
+}
+
+impl Table {
+    /// `schema.table`.
+    pub(super) fn name(&self) -> String {
+        format!("{}.{}", self.relation.schema, self.relation.table)
+    }
+
+    /// The event id's column, where there is one.
+    pub(super) fn id(&self) -> Option<&Field> {
+        match &self.state {
+            State::Other => None,
+            State::Refused { id, .. } => id.as_ref(),
+            State::Planned(plan) => Some(&plan.id),
+        }
+    }
+}
+
+/// The columns whose change makes an UPDATE a new row. With REPLICA IDENTITY FULL the stream marks every column, and
+/// the catalogue has to tell.
+fn key_columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
+    let primary = |name: &str| facts.columns.iter().any(|facts| facts.name == name && facts.primary_key);
+    let is_key = |index: &usize| match &relation.columns[*index] {
+        column if relation.replica_identity == b'f' => primary(&column.name),
+        column => column.key,
+    };
+    (0..relation.columns.len()).filter(is_key).collect()
+}
+
+/// A row of an outbox table whose Relation was not learnt: a fault of this program, told rather than guessed over.
+fn unlearnt(relation: &Relation) -> State {
+    let refusal = Refusal {
+        reason: Reason::ColumnMissing,
+        detail: format!(
+            "the columns of {}.{} were not looked up before its rows",
+            relation.schema, relation.table
+        ),
+        hint: "this should not happen: please report it".to_owned(),
+    };
+    State::Refused { refusal, id: None }
+}
