@@ -28,11 +28,22 @@ pub struct StreamFeed {
     bell: Arc<Bell>,
     stop: Arc<Notify>,
     thread: Option<JoinHandle<Result<(), Error>>>,
+    ended: bool,
 }
 
 struct Bell {
     rung: AtomicBool,
     wake: Sender<Item>,
+}
+
+/// Says that the reader has ended, even when it panicked: somebody waits for it.
+struct LastWord(Sender<Item>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // Nobody listens any more when the feed is being dropped.
+        let _ = self.0.send(Item::End(Error::Ended));
+    }
 }
 
 /// Starts reading. Nothing but what `acknowledger` confirms is reported to the server as flushed.
@@ -45,7 +56,8 @@ pub fn start(
     let (items, receiver) = channel();
     let bell = Arc::new(Bell { rung: AtomicBool::new(false), wake: items.clone() });
     let stop = Arc::new(Notify::new());
-    let reader = Reader::new(streaming, config, acknowledger, items.clone());
+    let last_word = LastWord(items.clone());
+    let reader = Reader::new(streaming, config, acknowledger, items);
     let asked_to_stop = Arc::clone(&stop);
     let thread = std::thread::Builder::new().name("walpost-reader".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -54,13 +66,12 @@ pub fn start(
         match outcome {
             Ok(goodbye) => goodbye,
             Err(error) => {
-                // Nobody listens any more when the feed is being dropped.
-                let _ = items.send(Item::End(error));
+                let _ = last_word.0.send(Item::End(error));
                 Ok(())
             }
         }
     })?;
-    Ok(StreamFeed { items: receiver, bell, stop, thread: Some(thread) })
+    Ok(StreamFeed { items: receiver, bell, stop, thread: Some(thread), ended: false })
 }
 
 impl StreamFeed {
@@ -93,6 +104,9 @@ impl Feed for StreamFeed {
             if self.bell.rung.swap(false, Ordering::AcqRel) {
                 return Ok(None);
             }
+            if self.ended {
+                return Err(Error::Ended);
+            }
             let item = match self.items.try_recv() {
                 Err(TryRecvError::Empty) => {
                     let wait = until.saturating_duration_since(Instant::now());
@@ -107,7 +121,10 @@ impl Feed for StreamFeed {
             match item {
                 Ok(Item::Chunk(chunk)) => return Ok(Some(chunk)),
                 Ok(Item::Nudge) => {}
-                Ok(Item::End(error)) => return Err(error),
+                Ok(Item::End(error)) => {
+                    self.ended = true;
+                    return Err(error);
+                }
                 Err(RecvTimeoutError::Timeout) => return Ok(None),
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::Ended),
             }

@@ -252,3 +252,27 @@ async fn a_statement_that_fails_keeps_the_servers_words() {
     assert_eq!(error.sqlstate(), Some("42703"));
     assert!(error.to_string().contains("column \"nonsense\" does not exist"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_promoted_server_tells_where_its_timeline_began() {
+    let server = Database::start();
+    server.stop_fast();
+    std::fs::write(server.data_directory().join("standby.signal"), "").unwrap();
+    server.start_again();
+    let config = server_config(&server, "postgres");
+    let session = session::connect(&config).await.unwrap();
+    assert!(facts::server(&session).await.unwrap().in_recovery);
+    let before = facts::wal_flush_lsn(&session).await.unwrap();
+    server.execute("select pg_promote()");
+    server.wait_for("select not pg_is_in_recovery()");
+    let mut connection = Connection::connect(&config).await.unwrap();
+    let identity = connection.identify_system().await.unwrap();
+    assert_eq!(identity.timeline, 2);
+    let [switch] = connection.timeline_history(2).await.unwrap()[..] else { panic!("one line") };
+    assert_eq!(switch.timeline, 1);
+    assert!(
+        before <= switch.switch_lsn && switch.switch_lsn <= identity.flush_lsn,
+        "{switch:?} of {identity:?}"
+    );
+    assert_eq!(slot::list(&session).await.unwrap(), []);
+}
