@@ -48,7 +48,7 @@ pub(super) fn kafka(raw: &Raw, names: &Names, report: &mut Report) -> Kafka {
         .collect();
     producer.retain(|name, _| !common.contains_key(name));
     admin.retain(|name, _| !common.contains_key(name));
-    let config = KafkaConfig { common, producer, admin, topic_creation: topic_creation(raw) };
+    let config = KafkaConfig { common, producer, admin, topic_creation: topic_creation(raw, report) };
     Kafka { config, transactional_id, max_request_size }
 }
 
@@ -161,23 +161,30 @@ fn max_request_size(producer: &Client<'_>) -> usize {
 }
 
 /// How missing topics are made, if they may be.
-fn topic_creation(raw: &Raw) -> Option<TopicCreation> {
-    let view = View::plain(raw);
-    if !view.flag(&declared::TOPIC_CREATION_ENABLE) {
-        return None;
+fn topic_creation(raw: &Raw, report: &mut Report) -> Option<TopicCreation> {
+    let prefix = declared::TOPIC_CREATION_SETTING.key("");
+    let mut settings = BTreeMap::new();
+    for entry in raw.entries() {
+        let is_setting =
+            catalog::find(&entry.key).is_some_and(|it| it.name == declared::TOPIC_CREATION_SETTING.name);
+        let Some(name) = entry.key.strip_prefix(&prefix).filter(|_| is_setting) else { continue };
+        if let Some(meant) = misspelt_topic_property(&prefix, name) {
+            survey::unknown(entry, Some(format!("{prefix}{meant}")), report);
+        }
+        settings.insert(name.to_owned(), entry.value.trim().to_owned());
     }
-    let setting = |entry: &Entry| {
-        let property = catalog::find(&entry.key)?;
-        let prefix = declared::TOPIC_CREATION_SETTING.key("");
-        let name = entry
-            .key
-            .strip_prefix(&prefix)
-            .filter(|_| property.is_pattern() && property.name.starts_with(&prefix))?;
-        Some((name.to_owned(), entry.value.trim().to_owned()))
-    };
-    Some(TopicCreation {
+    let view = View::plain(raw);
+    view.flag(&declared::TOPIC_CREATION_ENABLE).then(|| TopicCreation {
         partitions: view.number(&declared::TOPIC_CREATION_PARTITIONS).try_into().unwrap_or(-1),
         replication_factor: view.number(&declared::TOPIC_CREATION_REPLICATION).try_into().unwrap_or(-1),
-        settings: raw.entries().filter_map(setting).collect(),
+        settings,
     })
+}
+
+/// What Kafka has of nearly that name. A name like none of Kafka's may be another make's: the broker will tell.
+fn misspelt_topic_property(prefix: &str, name: &str) -> Option<String> {
+    let numbers = [&declared::TOPIC_CREATION_PARTITIONS, &declared::TOPIC_CREATION_REPLICATION];
+    let numbers = numbers.into_iter().filter_map(|property| property.name.strip_prefix(prefix));
+    let known = declared::TOPIC_PROPERTIES.iter().copied().chain(numbers);
+    nearest::pick(name, known.map(str::to_owned)).filter(|near| near != name)
 }
