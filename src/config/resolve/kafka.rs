@@ -70,11 +70,13 @@ fn bare<'a>(raw: &'a Raw, names: &Names) -> Client<'a> {
 fn merged<'a>(raw: &'a Raw, bare: &Client<'a>, prefixes: &[&str]) -> Client<'a> {
     let mut client = bare.clone();
     for prefix in prefixes {
-        for entry in raw.entries() {
+        let named = raw.entries().filter_map(|entry| Some((entry.key.strip_prefix(prefix)?, entry)));
+        for (name, entry) in named {
+            // `admin.listeners` begins like one of these, and is none.
             let is_meant = catalog::find(&entry.key).is_some_and(|property| {
                 property.name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('<'))
             });
-            if let Some(name) = entry.key.strip_prefix(prefix).filter(|_| is_meant) {
+            if is_meant {
                 client.insert(name, entry);
             }
         }
