@@ -57,6 +57,34 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// All of them, in order.
+    pub const ALL: &[Exit] = &[
+        Exit::Ok,
+        Exit::Failure,
+        Exit::Usage,
+        Exit::Findings,
+        Exit::NotConfirmed,
+        Exit::NotFound,
+        Exit::Postgres,
+        Exit::Kafka,
+        Exit::Rejected,
+        Exit::Stream,
+        Exit::Undrained,
+        Exit::SlotAhead,
+        Exit::ServerBehind,
+        Exit::FailoverGap,
+        Exit::OldTimeline,
+        Exit::OtherSystem,
+        Exit::SlotMissing,
+        Exit::SlotLost,
+        Exit::PositionMissing,
+        Exit::SlotReborn,
+        Exit::Publication,
+        Exit::Interrupted,
+    ];
+}
+
 /// An error for a person: what happened, detail, hint; and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

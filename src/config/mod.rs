@@ -72,11 +72,9 @@ pub struct Config {
 /// Kafka client settings by librdkafka's names, and how topics are made. Its `Debug` shows no secret.
 #[derive(Clone, Default)]
 pub struct KafkaConfig {
-    /// For every client: bootstrap servers and security.
-    pub common: BTreeMap<String, String>,
-    /// For the producer, on top of `common`.
+    /// For the producer: bootstrap servers, security, and what only a producer has.
     pub producer: BTreeMap<String, String>,
-    /// For consumers and admin clients, on top of `common`.
+    /// For consumers and admin clients: bootstrap servers and security.
     pub admin: BTreeMap<String, String>,
     /// `topic.creation.enable`, `topic.creation.default.*`; `None`: missing topics are refused by name.
     pub topic_creation: Option<TopicCreation>,
@@ -92,7 +90,6 @@ impl fmt::Debug for KafkaConfig {
             shown.collect()
         };
         f.debug_struct("KafkaConfig")
-            .field("common", &shown(&self.common))
             .field("producer", &shown(&self.producer))
             .field("admin", &shown(&self.admin))
             .field("topic_creation", &self.topic_creation)

@@ -47,67 +47,9 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
         session::connect(&config.postgres).await.map_err(|error| Trouble::postgres(&error, "connecting"))?;
     let session = Arc::new(session);
     lead(config, &session, health).await?;
-
-    let fence = {
-        let config = config.clone();
-        blocking("the fence", move || fence(&config))
-    };
-    let login = async {
-        Connection::connect(&config.postgres)
-            .await
-            .map_err(|error| Trouble::postgres(&error, "opening the replication connection"))
-    };
-    let ((mut outlet, stored), mut connection) = tokio::try_join!(fence, login)?;
-
-    let server =
-        connection.identify_system().await.map_err(|error| Trouble::postgres(&error, "IDENTIFY_SYSTEM"))?;
-    let (decision, mark) = decide(config, &session, &mut connection, &server, stored.as_ref()).await?;
-    let position = match decision {
-        Decision::Stop(failure) => return Err(Trouble::Halt(*failure)),
-        Decision::Resume => {
-            require_publication(config, &session).await?;
-            let stored = mark;
-            Position { timeline: server.timeline, instance: instance.to_owned(), ..stored }
-        }
-        Decision::ResumeAtSwitch { switch_lsn } => {
-            require_publication(config, &session).await?;
-            tracing::warn!(
-                stored = %mark.end_lsn, switch = %switch_lsn, timeline = server.timeline,
-                "a failover lost WAL that was already published: events between the two exist in Kafka only"
-            );
-            let partial = mark.partial.clone().filter(|partial| partial.commit_lsn < switch_lsn);
-            let next = Position {
-                seq: mark.seq + 1,
-                prev_lsn: mark.end_lsn,
-                end_lsn: switch_lsn,
-                partial,
-                timeline: server.timeline,
-                instance: instance.to_owned(),
-                ..mark
-            };
-            outlet = write_position(config, outlet, &next).await?;
-            next
-        }
-        Decision::TakeSlot { slot_lsn } => {
-            require_publication(config, &session).await?;
-            let first = Position::first(&mark, slot_lsn);
-            outlet = write_position(config, outlet, &first).await?;
-            tracing::info!(slot = %config.source.slot, position = %slot_lsn, "took the slot where it stands");
-            first
-        }
-        Decision::Create => {
-            create_publication(config, &session).await?;
-            outlet = write_position(config, outlet, &mark).await?;
-            tracing::info!(slot = %config.source.slot, "creating the slot; this waits for every running transaction to end");
-            let slot_lsn = slot::create(&session, &config.source.slot, config.slot_failover)
-                .await
-                .map_err(|error| Trouble::postgres(&error, "creating the slot"))?;
-            failpoint::hit("after_slot_create");
-            let first = Position::first(&mark, slot_lsn);
-            outlet = write_position(config, outlet, &first).await?;
-            first
-        }
-    };
+    let mut scene = Scene::look(config, &session).await?;
+    let position = scene.position(config, instance, &session).await?;
+    let Scene { outlet, connection, .. } = scene;
 
     let acknowledger = Acknowledger::new(position.end_lsn);
     let streaming = connection
@@ -126,6 +68,108 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
     Ok(Started { feed, acknowledger, publisher, position, session })
+}
+
+/// S2 to S6 ahead of the first start: makes the publication, the slot and the first position. Refuses where a position
+/// exists already.
+pub async fn begin(config: &Config, session: &Session) -> Result<Position, Trouble> {
+    let mut scene = Scene::look(config, session).await?;
+    if matches!(scene.decision, Decision::Resume | Decision::ResumeAtSwitch { .. }) {
+        return Err(Trouble::Halt(Failure::new(
+            Exit::Failure,
+            format!("slot {:?} exists, and Kafka holds its position", config.source.slot),
+            format!("position {}", scene.mark.end_lsn),
+            "nothing is to be done: walpost run goes on there",
+        )));
+    }
+    scene.position(config, &config.name, session).await
+}
+
+/// What a start knows after S5.
+struct Scene {
+    outlet: KafkaOutlet,
+    connection: Connection,
+    server: SystemIdentity,
+    decision: Decision,
+    /// The stored position, or the mark of a new chain.
+    mark: Position,
+}
+
+impl Scene {
+    /// S2 to S5. The log-in goes beside the fence; nothing is asked before the position is read.
+    async fn look(config: &Config, session: &Session) -> Result<Scene, Trouble> {
+        let fence = {
+            let config = config.clone();
+            blocking("the fence", move || fence(&config))
+        };
+        let login = async {
+            Connection::connect(&config.postgres)
+                .await
+                .map_err(|error| Trouble::postgres(&error, "opening the replication connection"))
+        };
+        let ((outlet, stored), mut connection) = tokio::try_join!(fence, login)?;
+        let server = connection
+            .identify_system()
+            .await
+            .map_err(|error| Trouble::postgres(&error, "IDENTIFY_SYSTEM"))?;
+        let decision = decide(config, session, &mut connection, &server, stored.as_ref()).await?;
+        let mark =
+            stored.unwrap_or_else(|| Position::creating(server.system_id, server.timeline, &config.name));
+        Ok(Scene { outlet, connection, server, decision, mark })
+    }
+
+    /// S6: does what the decision asks for; then there is a position to go on from.
+    async fn position(
+        &mut self,
+        config: &Config,
+        instance: &str,
+        session: &Session,
+    ) -> Result<Position, Trouble> {
+        let mark = Position { instance: instance.to_owned(), ..self.mark.clone() };
+        match self.decision.clone() {
+            Decision::Stop(failure) => Err(Trouble::Halt(*failure)),
+            Decision::Resume => {
+                require_publication(config, session).await?;
+                Ok(Position { timeline: self.server.timeline, ..mark })
+            }
+            Decision::ResumeAtSwitch { switch_lsn } => {
+                require_publication(config, session).await?;
+                tracing::warn!(
+                    stored = %mark.end_lsn, switch = %switch_lsn, timeline = self.server.timeline,
+                    "a failover lost WAL that was already published: events between the two exist in Kafka only"
+                );
+                let partial = mark.partial.clone().filter(|partial| partial.commit_lsn < switch_lsn);
+                let (seq, prev_lsn, timeline) = (mark.seq + 1, mark.end_lsn, self.server.timeline);
+                self.write(config, Position { seq, prev_lsn, end_lsn: switch_lsn, partial, timeline, ..mark })
+                    .await
+            }
+            Decision::TakeSlot { slot_lsn } => {
+                require_publication(config, session).await?;
+                tracing::info!(slot = %config.source.slot, position = %slot_lsn, "took the slot where it stands");
+                self.write(config, Position::first(&mark, slot_lsn)).await
+            }
+            Decision::Create => {
+                create_publication(config, session).await?;
+                let mark = self.write(config, mark).await?;
+                tracing::info!(slot = %config.source.slot, "creating the slot, once every running transaction has ended");
+                let slot_lsn = slot::create(session, &config.source.slot, config.slot_failover)
+                    .await
+                    .map_err(|error| Trouble::postgres(&error, "creating the slot"))?;
+                failpoint::hit("after_slot_create");
+                self.write(config, Position::first(&mark, slot_lsn)).await
+            }
+        }
+    }
+
+    /// Writes a position in a Kafka transaction of its own.
+    async fn write(&mut self, config: &Config, position: Position) -> Result<Position, Trouble> {
+        let outlet = &mut self.outlet;
+        tokio::task::block_in_place(|| {
+            publisher::write(outlet, config.publish.position_key.as_bytes(), &position)
+                .map_err(|error| Trouble::from(super::publishing::Error::from(error)))
+        })?;
+        Ok(position)
+    }
 }
 
 /// S1: one instance leads; the others wait here, ready to take over. An optimisation: safety is the fence's.
@@ -189,14 +233,14 @@ fn position_broken(config: &Config, error: &offsets::Error) -> Failure {
     )
 }
 
-/// S4 and S5. With the decision comes the record to go on from: the stored one, or the mark of a new chain.
+/// S4 and S5.
 async fn decide(
     config: &Config,
     session: &Session,
     connection: &mut Connection,
     server: &SystemIdentity,
     stored: Option<&Position>,
-) -> Result<(Decision, Position), Trouble> {
+) -> Result<Decision, Trouble> {
     let history = if server.timeline > 1 {
         connection
             .timeline_history(server.timeline)
@@ -225,10 +269,7 @@ async fn decide(
         decision = decision.name(),
         "start-up"
     );
-    let mark = stored
-        .cloned()
-        .unwrap_or_else(|| Position::creating(server.system_id, server.timeline, &config.name));
-    Ok((decision, mark))
+    Ok(decision)
 }
 
 /// A first start makes the publication, where it may, before the slot: rows older than a publication cannot be decoded.
@@ -289,21 +330,6 @@ fn publication_missing(config: &Config) -> Failure {
              its topics before going on"
         ),
     )
-}
-
-/// Writes a position in a Kafka transaction of its own.
-async fn write_position(
-    config: &Config,
-    mut outlet: KafkaOutlet,
-    position: &Position,
-) -> Result<KafkaOutlet, Trouble> {
-    let (key, position) = (config.publish.position_key.clone(), position.clone());
-    blocking("writing the position", move || {
-        publisher::write(&mut outlet, key.as_bytes(), &position)
-            .map_err(|error| Trouble::from(super::publishing::Error::from(error)))?;
-        Ok(outlet)
-    })
-    .await
 }
 
 async fn blocking<T: Send + 'static>(

@@ -19,6 +19,13 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// What to tell, by who does not try again.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Trouble::Retry(_, failure) | Trouble::Halt(failure) => failure,
+        }
+    }
+
     /// Trouble with Postgres while doing `what`.
     pub fn postgres(error: &postgres::Error, what: &str) -> Trouble {
         let failure = Failure::from_postgres(error, what);

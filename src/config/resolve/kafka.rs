@@ -38,17 +38,10 @@ pub(super) fn kafka(raw: &Raw, names: &Names, report: &mut Report) -> Kafka {
         producer.remove(declared::TRANSACTIONAL_ID).map(|entry| entry.value.trim().to_owned());
     admin.remove(declared::TRANSACTIONAL_ID);
     let max_request_size = max_request_size(&producer);
-    let mut producer = translated(&producer, names, report);
+    let producer = translated(&producer, names, report);
     let mut admin = translated(&admin, names, report);
     admin.retain(|name, _| settings::is_for_every_client(name));
-    let common: BTreeMap<String, String> = producer
-        .iter()
-        .filter(|(name, value)| admin.get(*name) == Some(value))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    producer.retain(|name, _| !common.contains_key(name));
-    admin.retain(|name, _| !common.contains_key(name));
-    let config = KafkaConfig { common, producer, admin, topic_creation: topic_creation(raw, report) };
+    let config = KafkaConfig { producer, admin, topic_creation: topic_creation(raw, report) };
     Kafka { config, transactional_id, max_request_size }
 }
 

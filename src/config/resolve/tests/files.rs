@@ -23,7 +23,7 @@ fn the_connector_wins_over_the_worker() {
         ("w.properties", "bootstrap.servers=other:1\nproducer.linger.ms=5\nslot.name=w\ngroup.id=g\n"),
     ]);
     let loaded = files.load("c.properties", Some("w.properties")).unwrap();
-    assert_eq!(loaded.config.kafka.common["bootstrap.servers"], "kafka:9092");
+    assert_eq!(loaded.config.kafka.producer["bootstrap.servers"], "kafka:9092");
     assert_eq!(loaded.config.source.slot, "w");
     let notice = loaded.notices.iter().find(|notice| notice.key == "group.id").expect("a notice");
     assert_eq!(files.short(notice), "w.properties:4: group.id = g: ignored: there is no group of workers");

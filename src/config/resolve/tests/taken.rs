@@ -196,10 +196,7 @@ fn topics_are_made_unless_that_is_switched_off() {
 fn client_properties_go_from_bare_to_producer_to_override() {
     let setting = |lines: &str, name: &str| {
         let kafka = config(lines).kafka;
-        let of = |own: &std::collections::BTreeMap<String, String>| {
-            own.get(name).or(kafka.common.get(name)).cloned()
-        };
-        (of(&kafka.producer), of(&kafka.admin))
+        (kafka.producer.get(name).cloned(), kafka.admin.get(name).cloned())
     };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(setting("", "bootstrap.servers"), (some("kafka:9092"), some("kafka:9092")));

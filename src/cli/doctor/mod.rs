@@ -1,0 +1,129 @@
+//! `walpost doctor`: looks at everything the connector relies on. One check that fails stops none of the others.
+
+mod kafka;
+mod outbox;
+mod postgres;
+mod server;
+mod slot;
+
+use super::check::{Check, Finding};
+use super::console::{Console, Tone};
+use super::context::{Context, blocking};
+use super::offsets::{in_words, next_start};
+use crate::config::Config;
+use crate::error::{Exit, Failure};
+use crate::pipeline::startup::Decision;
+use serde_json::json;
+
+const EXAMPLES: &str = "\
+Examples:
+  walpost doctor --config connector.json
+  walpost doctor --config connector.json --offline              the configuration only
+  walpost doctor --config connector.json --output json | jq '.checks[] | select(.finding == \"fail\")'
+";
+
+/// Check everything that the connector relies on; exit code 3 if a check fails
+///
+/// Changes nothing, and disturbs no connector that runs: the trial transaction has a transactional id of its own.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Args {
+    /// Only the configuration: connect to nothing
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
+    let (mut checks, config) = configuration(context)?;
+    if let Some(config) = config.filter(|_| !args.offline) {
+        checks.extend(context.wait(async { Ok(look(&config).await) })?);
+    }
+    report(&checks, &context.console);
+    let worst = checks.iter().map(|check| check.finding).max();
+    Ok(if worst == Some(Finding::Fail) { Exit::Findings } else { Exit::Ok })
+}
+
+fn configuration(context: &Context<'_>) -> Result<(Vec<Check>, Option<Config>), Failure> {
+    let name = "config";
+    match context.try_load()? {
+        Err(problems) => {
+            let failed = |problem: &crate::config::Problem| {
+                Check::fail(
+                    name,
+                    format!("{}: {}: {}", problem.origin, problem.key, problem.what),
+                    &*problem.instead,
+                )
+            };
+            Ok((problems.0.iter().map(failed).collect(), None))
+        }
+        Ok(loaded) => {
+            context.log_as(&crate::observe::logging::Options {
+                level: Some("error".into()),
+                ..loaded.config.log.clone()
+            })?;
+            let notices = match loaded.notices.len() {
+                0 => String::new(),
+                count => format!(", {count} notices (walpost config validate)"),
+            };
+            Ok((vec![Check::ok(name, format!("{:?}{notices}", loaded.config.name))], Some(loaded.config)))
+        }
+    }
+}
+
+async fn look(config: &Config) -> Vec<Check> {
+    let postgres = postgres::look(config).await;
+    let mut checks = postgres.checks;
+    let (asked, topics) = (config.clone(), postgres.topics);
+    let kafka = blocking(move || Ok(kafka::look(&asked, &topics))).await;
+    let stored = match kafka {
+        Ok(kafka) => {
+            checks.extend(kafka.checks);
+            kafka.stored
+        }
+        Err(failure) => {
+            checks.push(Check::failed("kafka", &failure));
+            None
+        }
+    };
+    checks.push(match (stored, postgres.source) {
+        (Some(stored), Some(source)) => {
+            let decision = next_start(config, stored.as_ref(), &source);
+            match &decision {
+                Decision::Stop(failure) => Check::fail(
+                    "start",
+                    format!(
+                        "walpost run would stop with exit code {}: {}; {}",
+                        failure.exit as u8, failure.what, failure.detail
+                    ),
+                    failure.hint.clone(),
+                ),
+                going => Check::ok("start", format!("walpost run {}", in_words(going, stored.as_ref()))),
+            }
+        }
+        _ => Check::skipped("start", "what a start would do takes both Postgres and Kafka"),
+    });
+    checks
+}
+
+fn report(checks: &[Check], console: &Console) {
+    let count = |finding| checks.iter().filter(|check| check.finding == finding).count();
+    let (ok, warn, fail) = (count(Finding::Ok), count(Finding::Warn), count(Finding::Fail));
+    if console.is_json() {
+        console.json_object(json!({ "checks": checks, "summary": { "ok": ok, "warn": warn, "fail": fail } }));
+        return;
+    }
+    let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    for check in checks {
+        let (tone, word) = match check.finding {
+            Finding::Ok => (Tone::Good, "ok  "),
+            Finding::Skipped => (Tone::Doubtful, "skip"),
+            Finding::Warn => (Tone::Doubtful, "warn"),
+            Finding::Fail => (Tone::Bad, "fail"),
+        };
+        console.print(&format!("{}  {:width$}  {}", console.toned(tone, word), check.name, check.detail));
+        if !check.hint.is_empty() {
+            console.print(&format!("      {:width$}  -> {}", "", check.hint));
+        }
+    }
+    console.say(&format!("{ok} ok, {warn} warnings, {fail} failed"));
+}

@@ -1,0 +1,175 @@
+//! Asks Postgres, and hands the answers to those who judge them.
+
+use super::{outbox, server, slot};
+use crate::cli::check::Check;
+use crate::cli::context::connect;
+use crate::cli::offsets::{self, Source};
+use crate::cli::tables::publication_findings;
+use crate::config::{Config, PublicationAutocreate};
+use crate::error::Failure;
+use crate::pipeline::tables::outbox_tables;
+use crate::postgres::publication::TableName;
+use crate::postgres::session::Session;
+use crate::postgres::{Error, catalog, facts, publication};
+use postgres_protocol::escape::escape_identifier;
+use std::collections::BTreeSet;
+
+/// How many rows are looked at for route values, and how many topics they may make.
+const ROUTES_LOOKED_AT: u32 = 10_000;
+const TOPICS_MOST: usize = 50;
+
+/// What was found, and what others want to know of it.
+#[derive(Default)]
+pub(super) struct Found {
+    pub checks: Vec<Check>,
+    /// What a start asks; `None` when it could not be had.
+    pub source: Option<Source>,
+    /// Topics that rows in the outbox would go to.
+    pub topics: BTreeSet<String>,
+}
+
+pub(super) async fn look(config: &Config) -> Found {
+    let mut found = Found::default();
+    let session = match connect(config).await {
+        Ok(session) => session,
+        Err(failure) => {
+            found.checks.push(Check::failed("postgres.connect", &failure));
+            found.checks.push(Check::skipped("postgres", "nothing more can be asked without a connection"));
+            return found;
+        }
+    };
+    let at = format!(
+        "{}@{}:{}/{}",
+        config.postgres.user, config.postgres.host, config.postgres.port, config.postgres.database
+    );
+    found.checks.push(Check::ok("postgres.connect", at));
+    let source = offsets::source(config).await;
+    match &source {
+        Ok(source) => found.checks.push(Check::ok(
+            "postgres.replication",
+            format!(
+                "system {}, timeline {}, WAL to {}",
+                source.server.system_id, source.server.timeline, source.server.flush_lsn
+            ),
+        )),
+        Err(failure) => found.checks.push(Check::failed("postgres.replication", failure)),
+    }
+    let known_slot = source.as_ref().ok().and_then(|source| source.slot.as_ref());
+    let mut keep_size_mb = -1;
+    match asked(&session).await {
+        Ok((facts, about)) => {
+            keep_size_mb = facts.max_slot_wal_keep_size_mb;
+            found.checks.extend(server::checks(&facts, &about, config, known_slot.is_some()));
+        }
+        Err(error) => found.checks.push(failed("postgres.settings", &error)),
+    }
+    if source.is_ok() {
+        found.checks.extend(slot::checks(known_slot, keep_size_mb, config));
+    } else {
+        found.checks.push(Check::skipped("slot", "see postgres.replication"));
+    }
+    look_at_tables(config, &session, &mut found).await;
+    found.source = source.ok();
+    found
+}
+
+async fn asked(session: &Session) -> Result<(facts::ServerFacts, server::Circumstances), Error> {
+    Ok((facts::server(session).await?, server::Circumstances::ask(session).await?))
+}
+
+async fn look_at_tables(config: &Config, session: &Session, found: &mut Found) {
+    let tables = match outbox_tables(config, session).await {
+        Ok(tables) => tables,
+        Err(error) => return found.checks.push(failed("outbox.tables", &error)),
+    };
+    found.checks.push(which_tables(config, &tables));
+    match publication::find(session, &config.source.publication).await {
+        Ok(publication) => found.checks.extend(publication_checks(publication.as_ref(), &tables, config)),
+        Err(error) => found.checks.push(failed("publication.exists", &error)),
+    }
+    for table in &tables {
+        match described(session, table).await {
+            Ok(Some(table)) => found.checks.extend(outbox::checks(&table, config)),
+            Ok(None) => {}
+            Err(error) => found.checks.push(failed("outbox.columns", &error)),
+        }
+        // Reading the outbox is more than the connector needs: not being allowed to is no finding.
+        found.topics.extend(topics(config, session, table).await.unwrap_or_default());
+    }
+    while found.topics.len() > TOPICS_MOST {
+        found.topics.pop_last();
+    }
+}
+
+fn which_tables(config: &Config, tables: &[TableName]) -> Check {
+    let name = "outbox.tables";
+    let rule = &config.route.tables;
+    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    if tables.is_empty() {
+        return Check::fail(
+            name,
+            "no table of this database matches the include lists: there are no events",
+            "check table.include.list and database.dbname; walpost init prints the SQL of an outbox",
+        );
+    }
+    if rule.include.is_empty() && rule.schema_include.is_empty() && rule.predicate.is_none() {
+        return Check::warn(
+            name,
+            format!(
+                "table.include.list is empty: every published table counts as an outbox ({} here)",
+                tables.len()
+            ),
+            "name the outbox in table.include.list",
+        );
+    }
+    Check::ok(name, names.join(", "))
+}
+
+fn publication_checks(
+    found: Option<&publication::PublicationFacts>,
+    tables: &[TableName],
+    config: &Config,
+) -> Vec<Check> {
+    let name = &config.source.publication;
+    let Some(facts) = found else {
+        let absent = "publication.exists";
+        return vec![match config.publication_autocreate {
+            PublicationAutocreate::Disabled => Check::fail(
+                absent,
+                format!("{name:?} does not exist, and publication.autocreate.mode is disabled"),
+                "walpost init --apply or walpost publication create; make it before the slot",
+            ),
+            _ => Check::ok(absent, format!("{name:?} does not exist yet; the first walpost run makes it")),
+        }];
+    };
+    let mut checks = vec![Check::ok("publication.exists", format!("{name:?}, owned by {}", facts.owner))];
+    checks.extend(publication_findings(facts, tables, config));
+    checks
+}
+
+async fn described(session: &Session, table: &TableName) -> Result<Option<catalog::CatalogTable>, Error> {
+    let look = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                WHERE n.nspname = $1 AND c.relname = $2";
+    let Some(row) = session.query_opt(look, &[&table.schema, &table.table]).await? else { return Ok(None) };
+    catalog::describe(session, row.get(0)).await
+}
+
+/// Topics of rows that are still in the table.
+async fn topics(config: &Config, session: &Session, table: &TableName) -> Result<Vec<String>, Error> {
+    let route = escape_identifier(&config.route.route_by);
+    let from = crate::cli::init::quoted(std::slice::from_ref(table));
+    let look = format!(
+        "SELECT DISTINCT some.route FROM (SELECT {route}::text AS route FROM {from} LIMIT {ROUTES_LOOKED_AT}) AS some \
+         WHERE some.route IS NOT NULL LIMIT {TOPICS_MOST}"
+    );
+    let rows = session.query(&look, &[]).await?;
+    let topic = |row: &tokio_postgres::Row| {
+        let mut topic = String::new();
+        config.route.topic.apply(row.get(0), &mut topic).ok().map(|_| topic)
+    };
+    Ok(rows.iter().filter_map(topic).collect())
+}
+
+fn failed(name: &'static str, error: &Error) -> Check {
+    Check::failed(name, &Failure::from_postgres(error, "asking Postgres"))
+}
