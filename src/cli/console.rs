@@ -68,6 +68,11 @@ impl Console {
         }
         table.set_header(header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         table.add_rows(rows);
+        if !self.terminal {
+            table.column_iter_mut().for_each(|column| {
+                column.set_padding((0, 1));
+            });
+        }
         self.print(&table.trim_fmt());
     }
 

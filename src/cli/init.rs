@@ -341,14 +341,9 @@ mod tests {
 
     #[test]
     fn columns_are_those_that_the_router_is_configured_to_read() {
-        let config = testing::config_with(&[
-            ("transforms.outbox.table.field.event.key", "aggregate"),
-            ("transforms.outbox.table.field.event.timestamp", "at"),
-            (
-                "transforms.outbox.table.fields.additional.placement",
-                "kind:header,shard:partition,type:header:t",
-            ),
-        ]);
+        let config = testing::config_with(
+            "transforms.outbox.table.field.event.key=aggregate\ntransforms.outbox.table.field.event.timestamp=at\ntransforms.outbox.table.fields.additional.placement=kind:header,shard:partition,type:header:t",
+        );
         let statements = statements(&printed(&args(), &config));
         for part in [
             "\"aggregate\" varchar(255)",
@@ -363,7 +358,7 @@ mod tests {
 
     #[test]
     fn one_column_for_two_purposes_is_made_once() {
-        let config = testing::config_with(&[("transforms.outbox.table.field.event.key", "id")]);
+        let config = testing::config_with("transforms.outbox.table.field.event.key=id");
         let statements = statements(&printed(&args(), &config));
         assert_eq!(statements.matches("\"id\"").count(), 1, "{statements}");
     }
@@ -387,7 +382,7 @@ mod tests {
 
     #[test]
     fn the_include_list_is_read_as_it_was_written() {
-        let loaded = testing::load(&[("table.include.list", "a.b, c\\.d")]);
+        let loaded = testing::load("table.include.list=a.b, c\\\\.d");
         let tables = outbox_tables(&args(), &include_list(&loaded)).unwrap();
         assert_eq!(quoted(&tables), "\"a\".\"b\", \"c\".\"d\"");
     }

@@ -1,41 +1,43 @@
 //! A configuration for the tests of commands, read as a user's would be.
 
 use crate::config::{self, Config, Loaded};
-use std::collections::BTreeMap;
+
+const PLAIN: &str = "\
+name=shop
+connector.class=io.debezium.connector.postgresql.PostgresConnector
+database.hostname=localhost
+database.user=walpost
+database.dbname=app
+topic.prefix=app
+slot.name=walpost
+publication.name=walpost
+table.include.list=public.outbox
+snapshot.mode=no_data
+transforms=outbox
+transforms.outbox.type=io.debezium.transforms.outbox.EventRouter
+key.converter=org.apache.kafka.connect.storage.StringConverter
+value.converter=org.apache.kafka.connect.storage.StringConverter
+bootstrap.servers=localhost:9092
+";
 
 /// A plain outbox connector.
 pub(super) fn config() -> Config {
-    config_with(&[])
+    config_with("")
 }
 
-/// The same with further or other properties.
-pub(super) fn config_with(properties: &[(&str, &str)]) -> Config {
-    load(properties).config
+/// The same with further or other properties, one a line.
+pub(super) fn config_with(lines: &str) -> Config {
+    load(lines).config
 }
 
 /// The same with all that is known of it.
-pub(super) fn load(properties: &[(&str, &str)]) -> Loaded {
-    let plain = [
-        ("name", "shop"),
-        ("connector.class", "io.debezium.connector.postgresql.PostgresConnector"),
-        ("database.hostname", "localhost"),
-        ("database.user", "walpost"),
-        ("database.dbname", "app"),
-        ("topic.prefix", "app"),
-        ("slot.name", "walpost"),
-        ("publication.name", "walpost"),
-        ("table.include.list", "public.outbox"),
-        ("snapshot.mode", "no_data"),
-        ("transforms", "outbox"),
-        ("transforms.outbox.type", "io.debezium.transforms.outbox.EventRouter"),
-        ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
-        ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
-        ("bootstrap.servers", "localhost:9092"),
-    ];
-    let all: BTreeMap<&str, &str> = plain.iter().chain(properties).copied().collect();
+pub(super) fn load(lines: &str) -> Loaded {
+    let key = |line: &str| line.split('=').next().map(str::to_owned);
+    let replaced: Vec<_> = lines.lines().map(key).collect();
+    let kept: Vec<&str> = PLAIN.lines().filter(|line| !replaced.contains(&key(line))).collect();
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("connector.json");
-    std::fs::write(&file, serde_json::to_string(&all).unwrap()).unwrap();
+    let file = directory.path().join("connector.properties");
+    std::fs::write(&file, format!("{}\n{lines}\n", kept.join("\n"))).unwrap();
     match config::load(&file, None, &|_| None) {
         Ok(loaded) => loaded,
         Err(problems) => panic!("{problems}"),

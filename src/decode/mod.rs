@@ -27,6 +27,3 @@ pub struct Error {
     /// What was expected there.
     pub what: String,
 }
-
-#[cfg(test)]
-mod golden_tests;

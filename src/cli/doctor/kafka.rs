@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn transactions_longer_than_the_broker_allows_fail() {
-        let config = testing::config_with(&[("producer.override.transaction.timeout.ms", "120000")]);
+        let config = testing::config_with("producer.override.transaction.timeout.ms=120000");
         let finding =
             |most| transaction_timeout(&settings(&[("transaction.max.timeout.ms", most)]), &config).finding;
         assert_eq!(finding("60000"), Finding::Fail);

@@ -63,7 +63,8 @@ fn configuration(context: &Context<'_>) -> Result<(Vec<Check>, Option<Config>), 
             })?;
             let notices = match loaded.notices.len() {
                 0 => String::new(),
-                count => format!(", {count} notices (walpost config validate)"),
+                1 => ", with a notice (walpost config validate)".to_owned(),
+                count => format!(", with {count} notices (walpost config validate)"),
             };
             Ok((vec![Check::ok(name, format!("{:?}{notices}", loaded.config.name))], Some(loaded.config)))
         }

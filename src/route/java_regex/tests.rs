@@ -1,5 +1,3 @@
-//! What the translation of Java regular expressions promises.
-
 use super::*;
 use serde_json::Value;
 
