@@ -106,23 +106,27 @@ impl<'a> Tail<'a> {
 
     /// Waits until no transaction is open before `end`; our own are decided, so it would be somebody else's.
     fn wait_stable(&self, end: i64) -> Result<(), Error> {
-        loop {
-            let (_, stable) = self.watermarks(&self.committed)?;
-            if stable >= end {
-                return Ok(());
-            }
-            let (_, end_now) = self.watermarks(&self.uncommitted)?;
-            self.check_end(end_now, end)?;
-            if self.left().is_zero() {
-                let topic = self.topic;
-                return Err(self.transient(format!(
-                    "reading topic {topic}: a transaction of another producer is open at offset {stable}, \
-                     {} before the end",
-                    end - stable
-                )));
-            }
+        let (_, mut stable) = self.watermarks(&self.committed)?;
+        while stable < end {
             thread::park_timeout(Duration::from_millis(10));
+            let again = self.watermarks(&self.uncommitted).and_then(|(_, now)| {
+                self.check_end(now, end)?;
+                self.watermarks(&self.committed)
+            });
+            stable = match again {
+                Ok((_, stable)) => stable,
+                // Out of time, and what was waited for says more than that the last question was not answered.
+                Err(error) if error.kind == ErrorKind::Transient => {
+                    let (topic, before) = (self.topic, end - stable);
+                    return Err(self.transient(format!(
+                        "reading topic {topic}: a transaction of another producer is open at offset {stable}, {before} \
+                         before the end"
+                    )));
+                }
+                Err(error) => return Err(error),
+            };
         }
+        Ok(())
     }
 
     /// Reads from there to the last stable offset, and says whether the key was met.

@@ -110,14 +110,14 @@ struct Chain {
 
 impl Chain {
     fn follow(&mut self, entry: Entry<'_>) {
+        // A tombstone is somebody's decision to forget, whatever came before.
+        let Some(value) = entry.value else {
+            *self = Chain::default();
+            return;
+        };
         if self.broken.is_some() {
             return;
         }
-        // A tombstone is somebody's decision to forget.
-        let Some(value) = entry.value else {
-            self.last = None;
-            return;
-        };
         let followed = serde_json::from_slice::<Position>(value)
             .map_err(|error| format!("it is not a position: {error}"))
             .and_then(|next| follows(self.last.as_ref(), &next).map(|()| next));
@@ -210,9 +210,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_ends_a_chain_and_another_may_begin() {
+    fn a_tombstone_ends_a_chain_even_a_broken_one_and_another_may_begin() {
         assert_eq!(chain(&[Some(position(5, 1, 20)), None]), Ok(None));
-        let records = [Some(position(5, 1, 20)), None, Some(position(1, 0, 3))];
+        let records = [Some(position(5, 1, 20)), Some(position(5, 1, 20)), None, Some(position(1, 0, 3))];
         assert_eq!(chain(&records), Ok(Some(position(1, 0, 3))));
     }
 

@@ -8,6 +8,7 @@
 //! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
 //! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
 //! - `observe`   metrics, probes and logs
+//! - `kafka`     the producer, positions and settings by themselves: commits, fences, tails, logins
 //!
 //! Tests share one Postgres and one Kafka, each with a database, slot and topics of its own; a test that takes a
 //! server down starts one for itself.
@@ -18,6 +19,8 @@ mod support;
 mod kit;
 
 mod delivery;
+mod kafka;
+mod login;
 mod observe;
 mod postgres;
 mod restart;

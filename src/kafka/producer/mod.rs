@@ -172,14 +172,8 @@ impl Producer {
             failure.record = Some(failed.number);
             return Err(failure);
         }
-        if let Some((code, reason)) = self.client().client().fatal_error() {
-            let mut failure = self.failure(Call::Delivery, &KafkaError::Global(code));
-            failure.message = format!("{}: {reason}", failure.message);
-            // Whatever the code, the client says that it has given up.
-            if !matches!(failure.class, Class::Fenced | Class::Denied) {
-                failure.class = Class::Fatal;
-            }
-            return Err(failure);
+        if let Some(cause) = self.cause() {
+            return Err(self.failure(Call::Delivery, &cause));
         }
         if waited != Waited::Reached || !self.drained(deadline) {
             return Err(self.indefinite("waiting for records to be acknowledged: no answer"));
@@ -237,8 +231,24 @@ impl Producer {
         self.client().context()
     }
 
+    /// Why the client has given the transaction up, if it has. It tells whoever asks for another one.
+    fn cause(&self) -> Option<KafkaError> {
+        match self.client().begin_transaction() {
+            Err(KafkaError::Transaction(error)) if error.is_fatal() || error.txn_requires_abort() => {
+                Some(KafkaError::Transaction(error))
+            }
+            _ => None,
+        }
+    }
+
     fn failure(&self, call: Call, error: &KafkaError) -> Failure {
-        let (class, words) = classify_error(call, error);
+        // These only say that something else went wrong before.
+        let is_consequence = matches!(
+            error.rdkafka_error_code(),
+            Some(Code::State | Code::Outdated | Code::PurgeQueue | Code::PurgeInflight)
+        );
+        let cause = if is_consequence && call != Call::Begin { self.cause() } else { None };
+        let (class, words) = classify_error(call, cause.as_ref().unwrap_or(error));
         let doing = match call {
             Call::Init => "fencing older producers",
             Call::Begin => "beginning a transaction",
