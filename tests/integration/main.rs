@@ -20,7 +20,6 @@ mod kit;
 
 mod delivery;
 mod kafka;
-mod login;
 mod observe;
 mod postgres;
 mod restart;
