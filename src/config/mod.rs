@@ -72,9 +72,9 @@ pub struct Config {
 /// Kafka client settings by librdkafka's names, and how topics are made. Its `Debug` shows no secret.
 #[derive(Clone, Default)]
 pub struct KafkaConfig {
-    /// All of the producer's.
+    /// For the producer: bootstrap servers, security, and what only a producer has.
     pub producer: BTreeMap<String, String>,
-    /// All of those that consumers and admin clients have: bootstrap servers and security.
+    /// For consumers and admin clients: bootstrap servers and security.
     pub admin: BTreeMap<String, String>,
     /// `topic.creation.enable`, `topic.creation.default.*`; `None`: missing topics are refused by name.
     pub topic_creation: Option<TopicCreation>,

@@ -27,3 +27,6 @@ pub struct Error {
     /// What was expected there.
     pub what: String,
 }
+
+#[cfg(test)]
+mod golden_tests;

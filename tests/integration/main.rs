@@ -5,6 +5,7 @@
 //! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
 //! - `restart`   starts, stops, crashes and servers that go away
 //! - `postgres`  sessions and their settings, slots, publications, the catalogue
+//! - `login`     getting in to Postgres: sslmode, certificates, passwords
 //! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
 //! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
 //! - `observe`   metrics, probes and logs
@@ -20,6 +21,7 @@ mod kit;
 
 mod delivery;
 mod kafka;
+mod login;
 mod observe;
 mod postgres;
 mod restart;

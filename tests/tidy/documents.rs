@@ -122,12 +122,18 @@ fn meaning(property: &Property) -> String {
     let mut meaning = match property.support {
         Support::Honoured => property.doc.to_owned(),
         Support::Ignored(why) => format!("{}.", capital(why)),
-        Support::Refused(refusal) => format!("{}: {}.", capital(refusal.why), refusal.instead),
+        Support::Refused(refusal) => format!("{}; {}.", capital(refusal.why), refusal.instead),
     };
     let (Kind::Choice(choices) | Kind::Class(choices)) = property.kind else { return meaning };
     let words = |refused: bool| {
-        let chosen = choices.iter().filter(|choice| choice.refused.is_some() == refused).map(shown);
-        chosen.collect::<Vec<_>>().join(", ")
+        let chosen = choices.iter().filter(|choice| choice.refused.is_some() == refused);
+        let mut words: Vec<String> = Vec::new();
+        for word in chosen.map(|choice| shown(choice, choices)) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words.join(", ")
     };
     if choices.iter().filter(|choice| choice.refused.is_none()).count() > 1 {
         let _ = write!(meaning, " One of {}.", words(false));
@@ -138,8 +144,15 @@ fn meaning(property: &Property) -> String {
     meaning
 }
 
-fn shown(choice: &Choice) -> String {
-    format!("`{}`", choice.word)
+/// A word; a class by its simple name, unless one that is taken is called the same.
+fn shown(choice: &Choice, among: &[Choice]) -> String {
+    let simple = |choice: &Choice| match choice.word.len() > 1 {
+        true => choice.word.rsplit('.').next().unwrap_or(choice.word),
+        false => choice.word,
+    };
+    let mut taken = among.iter().filter(|other| other.refused.is_none() && other.word != choice.word);
+    let is_ambiguous = choice.refused.is_some() && taken.any(|other| simple(other) == simple(choice));
+    format!("`{}`", if is_ambiguous { choice.word } else { simple(choice) })
 }
 
 fn capital(text: &str) -> String {

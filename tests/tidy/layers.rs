@@ -4,7 +4,8 @@ use super::sources::{Source, sources};
 use std::collections::BTreeSet;
 
 /// Small things with no neighbours but each other.
-const GROUND: &[&str] = &["lsn", "position", "rejection", "backoff", "secret", "failpoint", "observe"];
+const GROUND: &[&str] =
+    &["lsn", "position", "rejection", "backoff", "shutdown", "secret", "failpoint", "observe"];
 
 /// Each act and place, and what it may import beyond the ground.
 const ROAD: &[(&str, &[&str])] = &[

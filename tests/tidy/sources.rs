@@ -55,6 +55,14 @@ impl Source {
         })
     }
 
+    /// The code that is part of the program: none of a file of tests, nothing from the tests at a file's end onwards.
+    pub fn program(&self) -> impl Iterator<Item = (usize, &str)> {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let folder = self.path.contains("/tests/");
+        let is_tests = folder || ["tests.rs", "testing.rs"].contains(&name) || name.ends_with("_tests.rs");
+        self.code().take_while(move |(_, code)| !is_tests && !code.contains("mod tests {"))
+    }
+
     /// The module it belongs to: the first part of its path below `src`.
     pub fn module(&self) -> &str {
         let below = self.path.strip_prefix("src/").unwrap_or(&self.path);

@@ -25,6 +25,43 @@ pub const MAX_REQUEST_SIZE: &str = "max.request.size";
 /// Its default, bytes.
 pub const MAX_REQUEST_SIZE_DEFAULT: usize = 1_048_576;
 
+/// The topic properties of Apache Kafka; other makes have further ones.
+pub const TOPIC_PROPERTIES: &[&str] = &[
+    "cleanup.policy",
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.type",
+    "compression.zstd.level",
+    "delete.retention.ms",
+    "file.delete.delay.ms",
+    "flush.messages",
+    "flush.ms",
+    "follower.replication.throttled.replicas",
+    "index.interval.bytes",
+    "leader.replication.throttled.replicas",
+    "local.retention.bytes",
+    "local.retention.ms",
+    "max.compaction.lag.ms",
+    "max.message.bytes",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.type",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "min.insync.replicas",
+    "preallocate",
+    "remote.log.copy.disable",
+    "remote.log.delete.on.disable",
+    "remote.storage.enable",
+    "retention.bytes",
+    "retention.ms",
+    "segment.bytes",
+    "segment.index.bytes",
+    "segment.jitter.ms",
+    "segment.ms",
+    "unclean.leader.election.enable",
+];
+
 /// Consumer properties that have no producer's twin: `consumer.*` in a worker's file is for sinks.
 pub const CONSUMER_ONLY: &[&str] = &[
     "allow.auto.create.topics",

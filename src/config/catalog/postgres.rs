@@ -83,6 +83,7 @@ const TIME_MODES: &[Choice] = &[
     not("isostring", OTHER_BYTES, WRITE_TIME),
     not("microseconds", OTHER_BYTES, WRITE_TIME),
     not("nanoseconds", OTHER_BYTES, WRITE_TIME),
+    not("structured", OTHER_BYTES, WRITE_TIME),
 ];
 
 const DECIMAL_MODES: &[Choice] = &[

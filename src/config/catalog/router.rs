@@ -58,7 +58,7 @@ named! {
     EVENT_TIMESTAMP = "transforms.<name>.table.field.event.timestamp", Text, Unset, "Column for the record timestamp; the connector's clock when unset.";
     EVENT_SCHEMA_VERSION = "transforms.<name>.table.field.event.schema.version", Text, Unset, "Column for the value schema's version.";
     ADDITIONAL_PLACEMENT = "transforms.<name>.table.fields.additional.placement", List, Unset, "Further columns: `column:header|envelope|partition[:alias]`, between commas.";
-    ADDITIONAL_MISSING = "transforms.<name>.table.field.additional.missing", OneOf(MISSING), Value("error"), "A column named there that is missing: `error` or `ignore`.";
+    ADDITIONAL_MISSING = "transforms.<name>.table.field.additional.missing", OneOf(MISSING), Value("error"), "A column named there that a table does not have: an error, or passed over.";
     ADDITIONAL_ERROR_ON_MISSING = "transforms.<name>.table.fields.additional.error.on.missing", Boolean, Value("true"), "The same before Debezium 3.6.";
     EXPAND_JSON = "transforms.<name>.table.expand.json.payload", OneOf(NO_EXPANSION), Value("false"), "JSON payloads are published as they are.";
     OP_INVALID_BEHAVIOR = "transforms.<name>.table.op.invalid.behavior", OneOf(UPDATES), Value("warn"), "An updated outbox row: log it as a warning, as an error, or stop.";

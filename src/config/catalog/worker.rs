@@ -61,6 +61,8 @@ const OTHERS: &[Property] = &[
     ignored("ssl.client.auth", Unset, NO_REST),
     ignored("plugin.path", Unset, BUILT_IN),
     ignored("plugin.discovery", Value("hybrid_warn"), BUILT_IN),
+    ignored("metrics.context.<option>", Unset, "see /metrics"),
+    ignored("confluent.<option>", Unset, "it belongs to Confluent Platform"),
     ignored("connector.client.config.override.policy", Value("All"), "every override is allowed"),
     ignored(
         "task.shutdown.graceful.timeout.ms",

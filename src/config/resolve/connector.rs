@@ -3,7 +3,7 @@
 use super::kafka::Kafka;
 use super::report::Report;
 use super::values::View;
-use crate::config::catalog::{Property, connector as declared, postgres as pg, walpost};
+use crate::config::catalog::{Property, connector as declared, converters, postgres as pg, walpost};
 use crate::config::problem::Notice;
 use crate::config::raw::Entry;
 use crate::config::{Adopt, Config, PublicationAutocreate};
@@ -71,6 +71,13 @@ fn defaults_that_differ(view: View<'_>, report: &mut Report) {
     if view.entry(&pg::SNAPSHOT_MODE).is_none() {
         let text = "no_data is taken; Debezium's default, initial, would also publish the rows that are there already";
         report.notice(Notice::absent(pg::SNAPSHOT_MODE.name, text));
+    }
+    for converter in [&converters::KEY, &converters::VALUE] {
+        if view.entry(converter).is_none() {
+            let text =
+                "JsonConverter is taken, as in Connect's own samples; name it, or give the worker's file";
+            report.notice(Notice::absent(converter.name, text));
+        }
     }
     if view.entry(&pg::PLUGIN_NAME).is_none() {
         let text = "pgoutput is taken; Debezium's default is decoderbufs";

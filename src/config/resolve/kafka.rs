@@ -41,7 +41,7 @@ pub(super) fn kafka(raw: &Raw, names: &Names, report: &mut Report) -> Kafka {
     let producer = translated(&producer, names, report);
     let mut admin = translated(&admin, names, report);
     admin.retain(|name, _| settings::is_for_every_client(name));
-    let config = KafkaConfig { producer, admin, topic_creation: topic_creation(raw) };
+    let config = KafkaConfig { producer, admin, topic_creation: topic_creation(raw, report) };
     Kafka { config, transactional_id, max_request_size }
 }
 
@@ -63,11 +63,13 @@ fn bare<'a>(raw: &'a Raw, names: &Names) -> Client<'a> {
 fn merged<'a>(raw: &'a Raw, bare: &Client<'a>, prefixes: &[&str]) -> Client<'a> {
     let mut client = bare.clone();
     for prefix in prefixes {
-        for entry in raw.entries() {
+        let named = raw.entries().filter_map(|entry| Some((entry.key.strip_prefix(prefix)?, entry)));
+        for (name, entry) in named {
+            // `admin.listeners` begins like one of these, and is none.
             let is_meant = catalog::find(&entry.key).is_some_and(|property| {
                 property.name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('<'))
             });
-            if let Some(name) = entry.key.strip_prefix(prefix).filter(|_| is_meant) {
+            if is_meant {
                 client.insert(name, entry);
             }
         }
@@ -154,23 +156,30 @@ fn max_request_size(producer: &Client<'_>) -> usize {
 }
 
 /// How missing topics are made, if they may be.
-fn topic_creation(raw: &Raw) -> Option<TopicCreation> {
-    let view = View::plain(raw);
-    if !view.flag(&declared::TOPIC_CREATION_ENABLE) {
-        return None;
+fn topic_creation(raw: &Raw, report: &mut Report) -> Option<TopicCreation> {
+    let prefix = declared::TOPIC_CREATION_SETTING.key("");
+    let mut settings = BTreeMap::new();
+    for entry in raw.entries() {
+        let is_setting =
+            catalog::find(&entry.key).is_some_and(|it| it.name == declared::TOPIC_CREATION_SETTING.name);
+        let Some(name) = entry.key.strip_prefix(&prefix).filter(|_| is_setting) else { continue };
+        if let Some(meant) = misspelt_topic_property(&prefix, name) {
+            survey::unknown(entry, Some(format!("{prefix}{meant}")), report);
+        }
+        settings.insert(name.to_owned(), entry.value.trim().to_owned());
     }
-    let setting = |entry: &Entry| {
-        let property = catalog::find(&entry.key)?;
-        let prefix = declared::TOPIC_CREATION_SETTING.key("");
-        let name = entry
-            .key
-            .strip_prefix(&prefix)
-            .filter(|_| property.is_pattern() && property.name.starts_with(&prefix))?;
-        Some((name.to_owned(), entry.value.trim().to_owned()))
-    };
-    Some(TopicCreation {
+    let view = View::plain(raw);
+    view.flag(&declared::TOPIC_CREATION_ENABLE).then(|| TopicCreation {
         partitions: view.number(&declared::TOPIC_CREATION_PARTITIONS).try_into().unwrap_or(-1),
         replication_factor: view.number(&declared::TOPIC_CREATION_REPLICATION).try_into().unwrap_or(-1),
-        settings: raw.entries().filter_map(setting).collect(),
+        settings,
     })
+}
+
+/// What Kafka has of nearly that name. A name like none of Kafka's may be another make's: the broker will tell.
+fn misspelt_topic_property(prefix: &str, name: &str) -> Option<String> {
+    let numbers = [&declared::TOPIC_CREATION_PARTITIONS, &declared::TOPIC_CREATION_REPLICATION];
+    let numbers = numbers.into_iter().filter_map(|property| property.name.strip_prefix(prefix));
+    let known = declared::TOPIC_PROPERTIES.iter().copied().chain(numbers);
+    nearest::pick(name, known.map(str::to_owned)).filter(|near| near != name)
 }

@@ -24,8 +24,11 @@ impl Report {
         self.problems.push(Problem::of(entry, what, instead));
     }
 
-    /// Something is missing.
+    /// Something is missing; unless it was written, and is reported for what was wrong with it.
     pub(super) fn missing(&mut self, key: &str, what: impl Into<String>, instead: impl Into<String>) {
+        if self.problems.iter().any(|problem| problem.key == key && problem.origin.line > 0) {
+            return;
+        }
         self.problems.push(Problem {
             origin: self.file.clone(),
             key: key.to_owned(),

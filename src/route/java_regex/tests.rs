@@ -1,3 +1,5 @@
+//! What the translation of Java regular expressions promises.
+
 use super::*;
 use serde_json::Value;
 

@@ -24,7 +24,6 @@ fn the_connector_wins_over_the_worker() {
     ]);
     let loaded = files.load("c.properties", Some("w.properties")).unwrap();
     assert_eq!(loaded.config.kafka.producer["bootstrap.servers"], "kafka:9092");
-    assert_eq!(loaded.config.kafka.admin["bootstrap.servers"], "kafka:9092");
     assert_eq!(loaded.config.source.slot, "w");
     let notice = loaded.notices.iter().find(|notice| notice.key == "group.id").expect("a notice");
     assert_eq!(files.short(notice), "w.properties:4: group.id = g: ignored: there is no group of workers");
@@ -47,7 +46,8 @@ fn a_converter_has_the_options_of_the_file_that_names_it() {
     let schemas = |converter: &Converter| matches!(converter, Converter::Json { schemas: true, .. });
     assert!(!schemas(&loaded.config.encode.key), "the worker names key.converter");
     assert!(schemas(&loaded.config.encode.value), "the connector names value.converter");
-    let dropped: Vec<&str> = loaded.notices.iter().map(|notice| notice.key.as_str()).collect();
+    let ignored = loaded.notices.iter().filter(|notice| notice.is_ignored());
+    let dropped: Vec<&str> = ignored.map(|notice| notice.key.as_str()).collect();
     assert_eq!(dropped, ["key.converter.schemas.enable", "value.converter.schemas.enable"]);
 }
 
@@ -56,6 +56,68 @@ fn a_workers_heartbeat_is_not_the_connectors() {
     let files = Files::new(&[("c.properties", ENOUGH), ("w.properties", "heartbeat.interval.ms=3000")]);
     let loaded = files.load("c.properties", Some("w.properties")).unwrap();
     assert_eq!(loaded.config.heartbeat_interval, Duration::ZERO);
+}
+
+#[test]
+fn a_whole_workers_file_is_no_error() {
+    let worker = "
+        bootstrap.servers=kafka:9092
+        group.id=connect-cluster
+        key.converter=org.apache.kafka.connect.json.JsonConverter
+        value.converter=org.apache.kafka.connect.json.JsonConverter
+        key.converter.schemas.enable=true
+        value.converter.schemas.enable=true
+        internal.key.converter=org.apache.kafka.connect.json.JsonConverter
+        internal.key.converter.schemas.enable=false
+        offset.storage.topic=connect-offsets
+        offset.storage.replication.factor=1
+        offset.storage.partitions=25
+        offset.storage.file.filename=/tmp/connect.offsets
+        config.storage.topic=connect-configs
+        config.storage.replication.factor=1
+        status.storage.topic=connect-status
+        status.storage.partitions=5
+        offset.flush.interval.ms=10000
+        session.timeout.ms=10000
+        heartbeat.interval.ms=3000
+        rebalance.timeout.ms=60000
+        listeners=HTTP://:8083
+        listeners.https.ssl.keystore.location=/nowhere
+        rest.advertised.host.name=x
+        rest.extension.classes=x
+        admin.listeners=http://localhost:8080
+        ssl.client.auth=none
+        plugin.path=/usr/share/java
+        plugin.discovery=only_scan
+        connector.client.config.override.policy=All
+        exactly.once.source.support=enabled
+        topic.creation.enable=true
+        topic.tracking.enable=true
+        config.providers=file,env
+        config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider
+        config.providers.file.param.allowed.paths=/etc
+        producer.acks=all
+        producer.batch.size=32768
+        producer.linger.ms=5
+        producer.buffer.memory=33554432
+        producer.interceptor.classes=x
+        producer.key.serializer=x
+        consumer.auto.offset.reset=earliest
+        consumer.max.poll.records=5
+        consumer.fetch.min.bytes=1
+        admin.request.timeout.ms=40000
+        request.timeout.ms=40000
+        retry.backoff.ms=100
+        metadata.max.age.ms=300000
+        metric.reporters=
+        metrics.context.connect.kafka.cluster.id=x
+        security.protocol=PLAINTEXT
+        task.shutdown.graceful.timeout.ms=5000
+    ";
+    let files = Files::new(&[("c.properties", ENOUGH), ("w.properties", worker)]);
+    if let Err(problems) = files.load("c.properties", Some("w.properties")) {
+        panic!("{problems}");
+    }
 }
 
 #[test]
@@ -94,6 +156,12 @@ fn a_placeholder_that_gives_nothing_names_key_file_line_and_itself() {
         files.short(&problems),
         "c.properties:2: slot.name: ${env:NOBODY}: the environment has no NOBODY; set NOBODY"
     );
+}
+
+#[test]
+fn what_a_placeholder_should_have_given_is_not_reported_missing_as_well() {
+    let found = problem("topic.prefix=${env:NOBODY}");
+    assert_eq!(found, "topic.prefix: ${env:NOBODY}: the environment has no NOBODY; set NOBODY");
 }
 
 #[test]

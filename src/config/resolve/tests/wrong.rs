@@ -39,6 +39,9 @@ fn a_misspelt_key_gets_the_nearest_known_one() {
         ("producer.override.compresion.type", "producer.override.compression.type"),
         ("sasl.mechansim", "sasl.mechanism"),
         ("walpost.batch.max.event", "walpost.batch.max.events"),
+        ("snapshot.mod", "snapshot.mode"),
+        ("topic.creation.default.partition", "topic.creation.default.partitions"),
+        ("topic.creation.default.cleanup.polcy", "topic.creation.default.cleanup.policy"),
     ] {
         let problem = problem(&format!("{written}=x"));
         assert_eq!(problem, format!("{written} = x: no property of this name is known; write {meant}"));
@@ -277,5 +280,28 @@ fn defaults_that_are_not_debeziums_are_said() {
     let found = notices("snapshot.mode=\nplugin.name=");
     assert!(found.iter().any(|notice| notice.starts_with("snapshot.mode: no_data is taken")), "{found:?}");
     assert!(found.iter().any(|notice| notice.starts_with("plugin.name: pgoutput is taken")), "{found:?}");
-    assert!(notices("").is_empty());
+    let found = notices("");
+    assert!(found[0].starts_with("key.converter: JsonConverter is taken"), "{found:?}");
+    assert!(found[1].starts_with("value.converter: JsonConverter is taken"), "{found:?}");
+    assert!(notices("key.converter=Json\nvalue.converter=Json").is_empty());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn no_configuration_makes_it_panic(
+        picks in proptest::collection::vec((0usize..1000, "[\\PC,:=$(){}\\[\\]. a-z0-9-]{0,12}"), 0..12),
+        mangled in "[a-z.é<>]{0,20}",
+    ) {
+        let properties: Vec<_> = catalog::all().collect();
+        let mut entries = serde_json::Map::new();
+        for (at, value) in picks {
+            let property = properties[at % properties.len()];
+            entries.insert(property.key("outbox"), serde_json::Value::String(value));
+        }
+        entries.insert(mangled, serde_json::Value::Null);
+        let text = serde_json::Value::Object(entries).to_string();
+        let _ = Files::new(&[("c.json", &text)]).load("c.json", None).map(|loaded| print(&loaded));
+    }
 }

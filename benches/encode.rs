@@ -1,0 +1,130 @@
+//! Encoding one event: the converters of typical outbox deployments, with Debezium's context headers.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::sync::Arc;
+use walpost::decode::value::Kind;
+use walpost::decode::{Change, Decoder};
+use walpost::encode::encoder::Encoder;
+use walpost::encode::{self, Context, Converter, DecimalFormat, HeaderConverter, Outgoing};
+use walpost::route::{Event, Field, Plan};
+
+/// Payload of the bars: 300 bytes.
+fn payload() -> String {
+    let mut text = String::from(r#"{"orderId": 10248, "customer": "Zürich", "lines": ["#);
+    while text.len() < 280 {
+        text.push_str(r#"{"sku": "A-1", "n": 2}, "#);
+    }
+    text.truncate(text.trim_end_matches([' ', ',']).len());
+    text + "]}"
+}
+
+/// The row's columns: name, kind, text.
+fn columns(payload_kind: Kind) -> Vec<(&'static str, Kind, String)> {
+    let payload = match payload_kind {
+        Kind::Bytes => payload().bytes().fold("\\x".to_owned(), |hex, byte| hex + &format!("{byte:02x}")),
+        _ => payload(),
+    };
+    vec![
+        ("id", Kind::Uuid, "59a42efd-b015-44a9-9dde-cb36d9002425".to_owned()),
+        ("aggregatetype", Kind::String, "order".to_owned()),
+        ("aggregateid", Kind::String, "10711fa5".to_owned()),
+        ("type", Kind::String, "OrderCreated".to_owned()),
+        ("payload", payload_kind, payload),
+    ]
+}
+
+fn messages(columns: &[(&str, Kind, String)]) -> [Vec<u8>; 2] {
+    let count = (columns.len() as u16).to_be_bytes();
+    let mut relation = b"R\0\0\0\x01public\0outbox\0d".to_vec();
+    let mut insert = b"I\0\0\0\x01N".to_vec();
+    relation.extend(count);
+    insert.extend(count);
+    for (name, _, text) in columns {
+        relation.push(0);
+        relation.extend(name.bytes());
+        relation.extend([0, 0, 0, 0, 25, 255, 255, 255, 255]);
+        insert.push(b't');
+        insert.extend((text.len() as u32).to_be_bytes());
+        insert.extend(text.bytes());
+    }
+    [relation, insert]
+}
+
+fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
+    let field = |index: usize| {
+        let (name, kind, _) = &columns[index];
+        Field { index, name: (*name).to_owned(), kind: kind.clone(), optional: index == 4, default: None }
+    };
+    Plan {
+        generation: 1,
+        table: "public.outbox".to_owned(),
+        schema_stem: "app.public.outbox".to_owned(),
+        id: field(0),
+        key: field(2),
+        payload: field(4),
+        route_by: field(1),
+        timestamp: None,
+        schema_version: None,
+        headers: vec![(Arc::from("eventType"), field(3))],
+        envelope: envelope.then(|| vec![("eventType".to_owned(), field(3))]),
+        partition: None,
+    }
+}
+
+fn bench(c: &mut Criterion) {
+    let json = |schemas| Converter::Json {
+        schemas,
+        decimal: DecimalFormat::Base64,
+        replace_null_with_default: true,
+    };
+    let rows = [
+        ("string", Converter::String, Kind::Json, false),
+        ("json", json(false), Kind::Json, false),
+        ("json_with_schema", json(true), Kind::Json, false),
+        ("envelope_with_schema", json(true), Kind::Json, true),
+        ("bytes", Converter::Bytes, Kind::Bytes, false),
+    ];
+    let mut group = c.benchmark_group("encode");
+    group.throughput(Throughput::Elements(1000));
+    for (name, value, kind, envelope) in rows {
+        let columns = columns(kind);
+        let plan = plan(&columns, envelope);
+        let [relation, insert] = messages(&columns);
+        let mut decoder = Decoder::new();
+        decoder.decode(&relation).expect("a relation");
+        let Ok(Change::Insert { new, .. }) = decoder.decode(&insert) else { panic!("not an insert") };
+        let topic = Arc::from("outbox.event.order");
+        let event = Event {
+            plan: &plan,
+            row: new,
+            route: "order",
+            topic: &topic,
+            partition: None,
+            timestamp_ms: None,
+            schema_version: None,
+            tombstone: false,
+        };
+        let mut encoder = Encoder::new(encode::Config {
+            key: Converter::String,
+            value,
+            header: HeaderConverter::Simple,
+            context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
+            max_record_bytes: 1 << 20,
+        });
+        let mut out = Outgoing::default();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                out.clear(8 << 20);
+                for _ in 0..1000 {
+                    encoder.encode(black_box(&event), 0, &mut out).expect("a record");
+                }
+                out.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

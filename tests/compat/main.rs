@@ -1,0 +1,221 @@
+//! The same rows and properties as Debezium, and the records it published.
+//!
+//! Contents
+//! - `golden`       the records of `tests/golden/debezium-3.6.3.jsonl`, as runs of a connector
+//! - `capture`      a real Postgres turns a run's statements into pgoutput messages
+//! - `ours`         walpost turns the messages into records, with the run's properties read as a user writes them
+//! - `differences`  where walpost differs on purpose, by name, with the reason
+//!
+//! Topic, partition, timestamp, headers in order, key and value must be equal, byte for byte.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod capture;
+mod differences;
+mod golden;
+mod ours;
+
+use capture::Capturer;
+use differences::Difference;
+use golden::{Expected, Run, text};
+use ours::{NOW, Outcome, Record};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use support::Database;
+
+/// How many records this release covers; a change that covers fewer is a mistake, one that covers more raises it.
+const COVERED_AT_LEAST: usize = 220;
+
+#[test]
+fn records_are_those_that_debezium_publishes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = Database::shared().fresh_database();
+    let runs = Run::all();
+    let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut covered, mut deliberate, mut mismatches) = (0, 0, Vec::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let session = session(&database).await;
+        let mut capturer = Capturer::new(&session).await;
+        for run in &runs {
+            if let Some(reason) = run.left_out() {
+                *left_out.entry(reason).or_default() += run.expected.len();
+                let published_otherwise = matches!(reason, golden::EXPANSION | golden::CONVERTERS);
+                if published_otherwise && ours::configure(run, directory.path()).is_ok() {
+                    mismatches.push(format!("{}: taken, though it is left out ({reason})", run.case));
+                }
+                continue;
+            }
+            let ours = match ours::configure(run, directory.path()) {
+                Err(problems) => vec![Err(problems)],
+                Ok(config) => {
+                    let capture = capturer.capture(run).await;
+                    ours::outcomes(run, config, &capture).into_iter().map(Ok).collect()
+                }
+            };
+            let compared = compare(run, &ours);
+            covered += run.expected.len();
+            deliberate += compared.deliberate;
+            mismatches.extend(compared.mismatches);
+        }
+    });
+    println!("covered: {covered} records, of which {deliberate} differ on purpose");
+    for (reason, count) in &left_out {
+        println!("left out: {count} records ({reason})");
+    }
+    assert!(mismatches.is_empty(), "{} mismatches:\n{}", mismatches.len(), mismatches.join("\n"));
+    assert!(covered >= COVERED_AT_LEAST, "{covered} records covered, at least {COVERED_AT_LEAST} expected");
+    assert_eq!(deliberate, differences::ALL.iter().map(|difference| difference.records).sum::<usize>());
+}
+
+async fn session(database: &support::DatabaseHandle) -> walpost::postgres::session::Session {
+    let config = walpost::postgres::Config {
+        host: "127.0.0.1".into(),
+        port: database.server().port(),
+        user: "postgres".into(),
+        password: None,
+        database: database.name().into(),
+        ssl_mode: walpost::postgres::SslMode::Disable,
+        ssl_root_cert: None,
+        ssl_cert: None,
+        ssl_key: None,
+        connect_timeout: support::PATIENCE,
+        tcp_keepalive: true,
+        application_name: "compat".into(),
+    };
+    walpost::postgres::session::connect(&config).await.expect("a session")
+}
+
+#[derive(Default)]
+struct Compared {
+    deliberate: usize,
+    mismatches: Vec<String>,
+}
+
+/// Ours: an outcome per row, or the problems of a configuration that was refused.
+fn compare(run: &Run, ours: &[Result<Outcome, String>]) -> Compared {
+    let mut compared = Compared::default();
+    let mut rows = ours.iter();
+    for expected in run.expected.iter().filter(|expected| !is_passed_over(expected)) {
+        // A configuration that is refused answers for every record.
+        let ours = match ours {
+            [refused @ Err(_)] => Some(refused),
+            _ => rows.next(),
+        };
+        let difference = Difference::of(run, expected);
+        let verdict = match (ours, difference) {
+            (Some(ours), Some(difference)) => {
+                compared.deliberate += 1;
+                difference.check(expected, ours, |expected, record| same(run, expected, record))
+            }
+            (Some(ours), None) => check(run, expected, ours),
+            (None, _) => Err("nothing came out".to_owned()),
+        };
+        if let Err(what) = verdict {
+            compared.mismatches.push(format!("{}: {what}", name(run, expected)));
+        }
+    }
+    if !matches!(ours, [Err(_)]) {
+        for extra in rows {
+            compared.mismatches.push(format!("{}: more than expected: {extra:?}", run.case));
+        }
+    }
+    compared
+}
+
+/// Nothing was published, or something that is no event of the outbox.
+fn is_passed_over(expected: &Expected) -> bool {
+    let outcome = &expected.outcome;
+    let topic = outcome["topic"].as_str().unwrap_or_default();
+    outcome["result"] == "dropped" || topic == "app.transaction" || topic.starts_with("__debezium-heartbeat.")
+}
+
+fn name(run: &Run, expected: &Expected) -> String {
+    let converters = ["key.converter", "value.converter", "header.converter"].map(|place| {
+        let schemas = run.converter(place).get("schemas.enable").map_or("", |_| "(no schemas)");
+        format!("{}{schemas}", run.converter_class(place))
+    });
+    format!("{}/{} [{}] {}", run.case, expected.record, run.router_text(), converters.join(" "))
+}
+
+/// What Debezium died of, if it did.
+fn error_of(outcome: &Value) -> Option<&str> {
+    const STAGES: [&str; 5] =
+        ["configure_error", "apply_error", "key_error", "value_error", "timestamp_error"];
+    STAGES.into_iter().find_map(|stage| outcome[stage].as_str())
+}
+
+/// Equal, or refused where Debezium dies.
+fn check(run: &Run, expected: &Expected, ours: &Result<Outcome, String>) -> Result<(), String> {
+    match (error_of(&expected.outcome), ours) {
+        (Some(_), Err(_) | Ok(Outcome::Rejected(_))) => Ok(()),
+        (Some(error), Ok(Outcome::Record(record))) => {
+            Err(format!("published {record:?}, where Debezium has {error}"))
+        }
+        (None, Err(problems)) => Err(format!("configuration refused: {problems}")),
+        (None, Ok(Outcome::Rejected(why))) => Err(format!("rejected: {why}")),
+        (None, Ok(Outcome::Record(record))) => same(run, expected, record),
+    }
+}
+
+fn same(run: &Run, expected: &Expected, ours: &Record) -> Result<(), String> {
+    let shown = |bytes: &[u8]| if run.is_random() { shape(&shown(bytes)) } else { shown(bytes) };
+    let outcome = &expected.outcome;
+    let partition = outcome["partition"].as_i64().map(|partition| partition as i32);
+    let timestamp = outcome["timestamp"].as_i64().unwrap_or(NOW);
+    let mut headers: Vec<(String, Option<String>)> = Vec::new();
+    for header in outcome["headers"].as_array().expect("headers") {
+        headers.push((text(&header[0]).to_owned(), bytes(&header[1]).map(|bytes| shown(&bytes))));
+    }
+    let context = if expected.without_context { 4 } else { 0 };
+    let our_headers: Vec<_> = ours.headers[context.min(ours.headers.len())..]
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_deref().map(&shown)))
+        .collect();
+    let mut wrong = Vec::new();
+    let mut expect = |what: &str, expected: String, ours: String| {
+        if expected != ours {
+            wrong.push(format!("{what}\n    expected {expected}\n    ours     {ours}"));
+        }
+    };
+    expect("topic", text(&outcome["topic"]).to_owned(), ours.topic.clone());
+    expect("partition", format!("{partition:?}"), format!("{:?}", ours.partition));
+    expect("timestamp", timestamp.to_string(), ours.timestamp.to_string());
+    expect("headers", format!("{headers:?}"), format!("{our_headers:?}"));
+    let part = |bytes: Option<&[u8]>| format!("{:?}", bytes.map(&shown));
+    expect("key", part(bytes(&outcome["key"]).as_deref()), part(ours.key.as_deref()));
+    expect("value", part(bytes(&outcome["value"]).as_deref()), part(ours.value.as_deref()));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ")) }
+}
+
+/// Golden bytes: text, `hex:…`, or null.
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    let text = value.as_str()?;
+    Some(match text.strip_prefix("hex:") {
+        Some(hex) => (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex"))
+            .collect(),
+        None => text.as_bytes().to_vec(),
+    })
+}
+
+/// Bytes for people, and without the identity that Java prints of a `byte[]`.
+fn shown(bytes: &[u8]) -> String {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => format!("hex:{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+    };
+    let mut parts = text.split("[B@");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str("[B@");
+        shown.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    shown
+}
+
+/// A random value's shape: what could be a hex digit is one.
+fn shape(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_hexdigit() { 'x' } else { c }).collect()
+}

@@ -1,0 +1,129 @@
+//! The same rows and properties through walpost: decode, route, encode.
+
+use crate::capture::Capture;
+use crate::golden::{Run, text};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use walpost::config::{self, Config};
+use walpost::decode::{Change, Decoder};
+use walpost::encode::{Encoder, Outgoing, RecordRef};
+use walpost::route::{Routed, Router};
+
+/// Our clock while a run is encoded.
+pub const NOW: i64 = 1_795_406_662_569;
+
+/// What became of one row.
+#[derive(Debug)]
+pub enum Outcome {
+    Record(Record),
+    /// The rejection's reason and detail.
+    Rejected(String),
+}
+
+/// A record as it would be handed to Kafka's producer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Record {
+    pub topic: String,
+    pub partition: Option<i32>,
+    pub timestamp: i64,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Reads the run's properties as a user would write them; the error is every problem.
+pub fn configure(run: &Run, directory: &Path) -> Result<Config, String> {
+    let mut properties = Map::new();
+    let base = json!({
+        "name": "golden",
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "plugin.name": "pgoutput",
+        "snapshot.mode": "no_data",
+        "topic.prefix": "app",
+        "database.hostname": "127.0.0.1",
+        "database.user": "postgres",
+        "database.dbname": "postgres",
+        "bootstrap.servers": "127.0.0.1:9092",
+        "transforms": "outbox",
+        "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+    });
+    properties.extend(base.as_object().expect("an object").clone());
+    if let Some(extended) = run.connector().get("extended.headers.enabled") {
+        properties.insert("extended.headers.enabled".into(), extended.clone());
+    }
+    for (key, value) in run.router().expect("an event router") {
+        properties.insert(format!("transforms.outbox.{key}"), value.clone());
+    }
+    for place in ["key.converter", "value.converter", "header.converter"] {
+        for (key, value) in run.converter(place) {
+            let key = if key == "class" { place.to_owned() } else { format!("{place}.{key}") };
+            properties.insert(key, value.clone());
+        }
+    }
+    let path = directory.join("connector.json");
+    std::fs::write(&path, Value::Object(properties).to_string()).expect("a file");
+    let loaded = config::load(&path, None, &|_| None).map_err(|problems| problems.to_string())?;
+    Ok(loaded.config)
+}
+
+/// Every row's outcome, in order, but for rows that are passed over.
+pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
+    let mut encode = config.encode;
+    if let (Some(context), Some(run_id)) = (&mut encode.context, run_id(run)) {
+        context.run_id = run_id;
+    }
+    let (mut decoder, mut router) = (Decoder::new(), Router::new(config.route));
+    let (mut encoder, mut outgoing) = (Encoder::new(encode), Outgoing::default());
+    let mut outcomes = Vec::new();
+    for message in &capture.messages {
+        let change = decoder.decode(message).expect("a message");
+        if let Change::Relation(relation) = &change {
+            router.learn(relation, &capture.facts);
+        }
+        outgoing.clear(0);
+        let rejection = match router.route(&change) {
+            Routed::Skipped(_) => continue,
+            Routed::Rejected(rejection) => Some(rejection),
+            Routed::Event(event) => encoder.encode(&event, NOW, &mut outgoing).err(),
+        };
+        outcomes.push(match (rejection, outgoing.iter().next()) {
+            (None, Some(record)) => Outcome::Record(Record::of(&record)),
+            (rejection, _) => {
+                let rejection = rejection.expect("a record or a rejection");
+                Outcome::Rejected(format!("{}: {}", rejection.reason.name(), rejection.detail))
+            }
+        });
+    }
+    outcomes
+}
+
+impl Record {
+    fn of(record: &RecordRef<'_>) -> Record {
+        let headers = record.headers().map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+        Record {
+            topic: record.topic.to_string(),
+            partition: record.partition,
+            timestamp: record.timestamp_ms,
+            headers: headers.collect(),
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+        }
+    }
+}
+
+/// The run id that Debezium had: ours must be the same to be told apart from nothing else.
+fn run_id(run: &Run) -> Option<String> {
+    let headers = run.expected.iter().find_map(|expected| expected.outcome["headers"].as_array())?;
+    let header = headers.iter().find(|header| header[0] == "__debezium.context.runId")?;
+    let value = text(&header[1]);
+    // A UUID, wherever the header's converter puts it.
+    let at = (0..value.len().saturating_sub(35)).find(|at| is_uuid(&value[*at..*at + 36]))?;
+    Some(value[at..at + 36].to_owned())
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.bytes().enumerate().all(|(index, byte)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
