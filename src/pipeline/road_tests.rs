@@ -11,6 +11,7 @@ use crate::publish::{Batch, Limits};
 use crate::rejection::Reason;
 use crate::route::{Config as RouteConfig, OnUpdate, TableRule, TopicRule};
 use crate::source::recorded::{self, Recorded};
+use crate::source::{Chunk, Nudge};
 use bytes::Bytes;
 use std::thread;
 
@@ -59,11 +60,31 @@ fn route_config() -> RouteConfig {
     }
 }
 
-/// Feeds `frames` in one chunk, with the word to leave already said, and waits for the end.
+/// A feed that says the word to leave with its first chunk.
+struct ThenLeave {
+    feed: Recorded,
+    shutdown: Shutdown,
+}
+
+impl Feed for ThenLeave {
+    fn next(&mut self, until: Instant) -> Result<Option<Chunk>, source::Error> {
+        let next = self.feed.next(until);
+        if matches!(next, Ok(Some(_))) {
+            self.shutdown.ask();
+        }
+        next
+    }
+
+    fn nudge(&self) -> Nudge {
+        self.feed.nudge()
+    }
+}
+
+/// Feeds `frames` in one chunk and waits for the end.
 fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcome {
-    let feed = Recorded::new([Bytes::from(frames.concat())]);
     let metrics = Metrics::new("app");
     let shutdown = Shutdown::default();
+    let feed = ThenLeave { feed: Recorded::new([Bytes::from(frames.concat())]), shutdown: shutdown.clone() };
     let handover = Arc::new(Handover::default());
     let limits = Limits { events: events_most, bytes: 1 << 20, age: Duration::from_secs(60) };
     let encode = EncodeConfig {
@@ -83,12 +104,11 @@ fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcom
         catalog: Box::new(NoCatalog),
         handover: Arc::clone(&handover),
         ledger: Arc::new(Mutex::new(Ledger::new(position.end_lsn))),
-        shutdown: shutdown.clone(),
+        shutdown,
         reporter: Reporter::new(metrics.clone(), Health::new(metrics)),
         settings: Settings { idle_interval: Duration::from_secs(3600), idle_bytes: 1 << 40, heartbeat: None },
         place: Place::default(),
     };
-    shutdown.ask();
     let publisher = thread::spawn({
         let handover = Arc::clone(&handover);
         move || {
