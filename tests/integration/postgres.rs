@@ -1,7 +1,9 @@
 //! How walpost speaks to Postgres: sessions and their settings, slots, publications, the catalogue.
 
-use crate::support::{Database, DatabaseHandle, unique_name};
+use crate::support::{Database, DatabaseHandle, DatabaseOptions, unique_name};
+
 use std::time::Duration;
+use walpost::lsn::Lsn;
 use walpost::postgres::catalog::{self, CatalogColumn, CatalogType};
 use walpost::postgres::publication::{self, Scope, TableName};
 use walpost::postgres::replication::Connection;
@@ -126,6 +128,50 @@ async fn a_slot_is_made_found_advanced_and_dropped() {
     assert_eq!(slot::find(&session, db.name()).await.unwrap(), None);
     let again = slot::drop_slot(&session, db.name()).await.unwrap_err();
     assert_eq!(again.sqlstate(), Some("42704"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_slot_for_standbys_is_made_where_the_server_knows_such() {
+    let db = Database::shared().fresh_database();
+    let session = session(&db).await;
+    let made = slot::create(&session, db.name(), true).await;
+    if db.server().major() >= 17 {
+        made.unwrap();
+        assert!(slot::find(&session, db.name()).await.unwrap().expect("the slot").failover);
+    } else {
+        assert_eq!(made.unwrap_err().sqlstate(), Some("42883"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_slot_whose_wal_is_gone_says_so() {
+    let options =
+        DatabaseOptions::new().setting("max_slot_wal_keep_size", "16MB").setting("max_wal_size", "32MB");
+    let server = Database::with(options.setting("min_wal_size", "32MB"));
+    let db = server.fresh_database();
+    let session = session(&db).await;
+    slot::create(&session, db.name(), false).await.unwrap();
+    let safe = slot::find(&session, db.name()).await.unwrap().expect("the slot").safe_wal_bytes;
+    assert!(safe.is_some_and(|bytes| bytes > 0), "{safe:?}");
+    for _ in 0..5 {
+        db.execute("create table t (); drop table t");
+        db.execute("select pg_switch_wal()");
+    }
+    db.execute("checkpoint");
+    let found = slot::find(&session, db.name()).await.unwrap().expect("the slot");
+    assert_eq!(found.wal_status.as_deref(), Some("lost"), "{found:?}");
+    if server.major() >= 17 {
+        assert_eq!(found.invalidation_reason.as_deref(), Some("wal_removed"));
+    }
+    let mut connection = Connection::connect(&config(&db)).await.unwrap();
+    connection.identify_system().await.unwrap();
+    let error = connection
+        .start_replication(db.name(), Lsn::ZERO, "p", &[], Duration::ZERO)
+        .await
+        .err()
+        .expect("lost");
+    assert_eq!(error.sqlstate(), Some("55000"), "{error}");
+    assert!(!error.is_transient());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

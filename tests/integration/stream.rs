@@ -417,6 +417,10 @@ async fn a_slot_or_publication_that_cannot_be_used_is_told_by_its_sqlstate() {
     let missing = start("no_such_slot").await.err().expect("no slot");
     assert_eq!(missing.sqlstate(), Some("42704"), "{missing}");
 
+    // From 18 on a missing publication is a warning in the server's log, and its rows are skipped.
+    if db.server().major() >= 18 {
+        return;
+    }
     let other = Database::shared().fresh_database();
     let from = prepare(&other).await;
     let (mut feed, _) =
