@@ -41,3 +41,6 @@ pub struct Context {
     /// `__debezium.context.runId`: a UUIDv7 per start.
     pub run_id: String,
 }
+
+#[cfg(test)]
+mod types_tests;

@@ -23,6 +23,10 @@ pub struct Outgoing {
 #[derive(Debug, Default)]
 pub struct SharedHeaders {
     headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Bytes of the values.
+    bytes: usize,
+    /// Bytes of names and values in a record.
+    framed: usize,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl<'a> RecordRef<'a> {
     /// Headers in order.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let outgoing = self.outgoing;
-        let shared = outgoing.shared_of(self.record.shared);
+        let shared = outgoing.shared_of(self.record.shared).map_or(&[][..], |shared| &shared.headers);
         let own = &outgoing.headers[self.record.headers.clone()];
         (0..shared.len() + own.len()).map(move |index| match shared.get(index) {
             Some((name, value)) => (name.as_str(), value.as_deref()),
@@ -87,11 +91,10 @@ pub struct Draft {
 impl SharedHeaders {
     /// These headers, in this order.
     pub fn new(headers: Vec<(String, Option<Vec<u8>>)>) -> SharedHeaders {
-        SharedHeaders { headers }
-    }
-
-    fn bytes(&self) -> usize {
-        self.headers.iter().map(|(_, value)| value.as_ref().map_or(0, Vec::len)).sum()
+        let lengths = || headers.iter().map(|(name, value)| (name.len(), value.as_ref().map(Vec::len)));
+        let bytes = lengths().filter_map(|(_, value)| value).sum();
+        let framed = lengths().map(|(name, value)| framed_header(name, value)).sum();
+        SharedHeaders { headers, bytes, framed }
     }
 }
 
@@ -129,7 +132,7 @@ impl Outgoing {
         self.bytes.truncate(first.start);
         self.headers.truncate(first.headers.start);
         for record in self.records.split_off(records) {
-            self.shared_bytes -= record.shared.map_or(0, |index| self.shared[index as usize].bytes());
+            self.shared_bytes -= record.shared.map_or(0, |index| self.shared[index as usize].bytes);
         }
     }
 
@@ -185,18 +188,13 @@ impl Outgoing {
     pub fn size(&self, draft: &Draft) -> usize {
         const BATCH_OVERHEAD: usize = 61;
         const RECORD_OVERHEAD: usize = 21;
-        let part = |len: Option<usize>| len.map_or(1, |len| varint(len) + len);
-        let header = |name: usize, value: Option<usize>| varint(name) + name + part(value);
-        let length = |range: &Option<Range<usize>>| range.as_ref().map(Range::len);
         let shared = self.shared_of(draft.shared);
         let own = &self.headers[draft.headers..];
-        let headers: usize = shared
-            .iter()
-            .map(|(name, value)| header(name.len(), value.as_ref().map(Vec::len)))
-            .chain(own.iter().map(|span| header(self.names.get(span.name).len(), length(&span.value))))
-            .sum();
-        let content = part(length(&draft.key)) + part(length(&draft.value));
-        BATCH_OVERHEAD + RECORD_OVERHEAD + content + varint(shared.len() + own.len()) + headers
+        let count = own.len() + shared.map_or(0, |shared| shared.headers.len());
+        let own: usize =
+            own.iter().map(|span| framed_header(self.names.get(span.name).len(), length(&span.value))).sum();
+        let headers = varint(count) + own + shared.map_or(0, |shared| shared.framed);
+        BATCH_OVERHEAD + RECORD_OVERHEAD + framed(length(&draft.key)) + framed(length(&draft.value)) + headers
     }
 
     /// Ends the record.
@@ -204,7 +202,7 @@ impl Outgoing {
         let headers = draft.headers..self.headers.len();
         let topic = self.topics.index_of(topic);
         let Draft { bytes: start, shared, key, value, .. } = draft;
-        self.shared_bytes += shared.map_or(0, |index| self.shared[index as usize].bytes());
+        self.shared_bytes += self.shared_of(shared).map_or(0, |shared| shared.bytes);
         self.records.push(Record { topic, shared, partition, timestamp_ms, start, key, value, headers });
     }
 
@@ -227,8 +225,8 @@ impl Outgoing {
         })
     }
 
-    fn shared_of(&self, index: Option<u32>) -> &[(String, Option<Vec<u8>>)] {
-        index.map_or(&[], |index| &self.shared[index as usize].headers)
+    fn shared_of(&self, index: Option<u32>) -> Option<&SharedHeaders> {
+        index.map(|index| &*self.shared[index as usize])
     }
 
     fn header_of(&self, span: &HeaderSpan) -> (&str, Option<&[u8]>) {
@@ -276,6 +274,20 @@ impl Interned {
     fn clear(&mut self) {
         self.strings.clear();
     }
+}
+
+fn length(range: &Option<Range<usize>>) -> Option<usize> {
+    range.as_ref().map(Range::len)
+}
+
+/// Bytes of a key or value with its length before it; of none, the length alone.
+fn framed(length: Option<usize>) -> usize {
+    length.map_or(1, |length| varint(length) + length)
+}
+
+/// Bytes of a header.
+fn framed_header(name: usize, value: Option<usize>) -> usize {
+    varint(name) + name + framed(value)
 }
 
 /// Bytes of a length as a zigzag varint.
