@@ -264,10 +264,19 @@ impl Listener {
             error => classify_error(Call::Delivery, error),
         };
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let is_denied = matches!(&last, Some((Code::Authentication | Code::SaslAuthenticationFailed, _)));
+        let is_denied = last.as_ref().is_some_and(|(code, reason)| is_refusal(*code, reason));
         let trouble = last.map(|(_, trouble)| format!("; {trouble}")).unwrap_or_default();
         let kind = if is_denied && class == Class::Indefinite { ErrorKind::Denied } else { kind(class) };
         Error { kind, message: format!("{doing}: {said}{trouble}") }
+    }
+}
+
+/// No attempt will help: the log-in is refused, or the broker's certificate is not trusted.
+pub(super) fn is_refusal(code: Code, reason: &str) -> bool {
+    match code {
+        Code::Authentication | Code::SaslAuthenticationFailed => true,
+        Code::SSL => reason.contains("certificate verify failed"),
+        _ => false,
     }
 }
 

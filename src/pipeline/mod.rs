@@ -18,6 +18,7 @@ pub mod watch;
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
+use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::http;
 use crate::observe::metrics::Metrics;
@@ -77,13 +78,19 @@ async fn serve(config: Config) -> Result<(), Failure> {
 async fn live_and_live_again(common: &Common) -> Result<(), Failure> {
     let seed = u64::from(std::process::id()) ^ uuid::Uuid::now_v7().as_u64_pair().1;
     let mut backoff = Backoff::new(Duration::from_millis(100), common.config.retry_wait_most, seed);
+    let mut singly_until = Lsn::ZERO;
     loop {
         let began = Instant::now();
-        let (component, failure) = match session::live(common).await {
+        let (component, failure) = match session::live(common, singly_until).await {
             Ok(()) => return Ok(()),
             Err(Trouble::Halt(failure)) => {
                 common.health.halted(&failure.what);
                 return Err(failure);
+            }
+            Err(Trouble::Singly(end_lsn, failure)) => {
+                tracing::info!(what = failure.what, until = %end_lsn, "publishing what comes before it first");
+                singly_until = end_lsn;
+                continue;
             }
             Err(Trouble::Retry(component, failure)) => (component, failure),
         };

@@ -4,7 +4,7 @@ use super::handover::Handover;
 use super::report::Reporter;
 use crate::confirm::Ledger;
 use crate::failpoint;
-use crate::publish::{self, Outlet, Publisher};
+use crate::publish::{self, Batch, Outlet, Publisher};
 use crate::source::Acknowledger;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +14,14 @@ pub enum Error {
     /// A batch was not published.
     #[error(transparent)]
     Publish(#[from] publish::Error),
+    /// Kafka refuses an event of a batch that holds more than its transaction, all of which end by this LSN.
+    #[error("{error}")]
+    InCompany {
+        /// What is wrong with the event.
+        error: publish::Error,
+        /// The end of the batch.
+        end_lsn: crate::lsn::Lsn,
+    },
     /// Kafka holds a position that this connection never received: a defect, and nothing to confirm.
     #[error("published up to {0}, which was never received on this connection")]
     NotReceived(crate::lsn::Lsn),
@@ -30,7 +38,13 @@ pub fn run<O: Outlet>(
     let mut used = None;
     while let Some(batch) = handover.next(used.take()) {
         reporter.publishing(&batch);
-        let receipt = publisher.publish(&batch).inspect_err(|_| reporter.failed())?;
+        let receipt = match publisher.publish(&batch) {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                reporter.failed();
+                return Err(refused(error, &batch, reporter));
+            }
+        };
         let confirmed = ledger.lock().unwrap_or_else(PoisonError::into_inner).publish(receipt.end_lsn);
         let confirmed = confirmed.ok_or(Error::NotReceived(receipt.end_lsn))?;
         failpoint::hit("before_confirm");
@@ -39,4 +53,24 @@ pub fn run<O: Outlet>(
         used = Some(batch);
     }
     Ok(())
+}
+
+/// An event that Kafka refuses must not keep its neighbours from being published; alone, it has a transaction to name.
+fn refused(error: publish::Error, batch: &Batch, reporter: &mut Reporter) -> Error {
+    let in_company = batch.transactions + u64::from(batch.partial.is_some()) > 1;
+    match error {
+        publish::Error::Rejected(_) | publish::Error::Topic(_) if in_company => {
+            Error::InCompany { error, end_lsn: batch.end_lsn }
+        }
+        publish::Error::Rejected(mut rejection) => {
+            let (commit_lsn, xid) = match &batch.partial {
+                Some(partial) => (partial.commit_lsn, partial.xid),
+                None => (batch.last_commit_lsn, batch.last_xid),
+            };
+            (rejection.commit_lsn, rejection.xid) = (commit_lsn, xid);
+            reporter.rejected(rejection.reason);
+            publish::Error::Rejected(rejection).into()
+        }
+        error => error.into(),
+    }
 }

@@ -1,11 +1,13 @@
 //! What the road and the publisher tell of themselves: counted on their threads, handed to the metrics per batch.
 
+use crate::decode::Relation;
 use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::metrics::{BatchStats, Metrics, TopicTally};
 use crate::publish::{Batch, Receipt};
 use crate::rejection::Reason;
-use crate::route::Skipped;
+use crate::route::{OnUpdate, Skipped};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// One thread's reporter.
@@ -13,6 +15,8 @@ pub struct Reporter {
     metrics: Metrics,
     health: Health,
     skipped: [u64; SKIPPED.len()],
+    /// Updated rows dropped since the last turn: of which table (the last one's), how many, how loudly.
+    updates: Option<(Arc<Relation>, u64, OnUpdate)>,
     tally: TopicTally,
     publishing_since: Instant,
 }
@@ -34,6 +38,7 @@ impl Reporter {
             metrics,
             health,
             skipped: [0; SKIPPED.len()],
+            updates: None,
             tally: TopicTally::default(),
             publishing_since,
         }
@@ -50,6 +55,12 @@ impl Reporter {
         if let Some(index) = SKIPPED.iter().position(|(skipped, _)| *skipped == reason) {
             self.skipped[index] += 1;
         }
+    }
+
+    /// An updated outbox row was dropped; told once a turn, or a table that is often updated would fill the log.
+    pub fn update_dropped(&mut self, relation: &Arc<Relation>, loudness: OnUpdate) {
+        let before = self.updates.take().map_or(0, |(_, count, _)| count);
+        self.updates = Some((Arc::clone(relation), before + 1, loudness));
     }
 
     /// The road has come to `lsn`.
@@ -102,6 +113,14 @@ impl Reporter {
     }
 
     fn flush(&mut self) {
+        if let Some((relation, updates, loudness)) = self.updates.take() {
+            let (table, what) =
+                (format!("{}.{}", relation.schema, relation.table), "updated rows are no events: dropped");
+            match loudness {
+                OnUpdate::Warn => tracing::warn!(table, updates, "{what}"),
+                OnUpdate::Error | OnUpdate::Fatal => tracing::error!(table, updates, "{what}"),
+            }
+        }
         for (count, (_, name)) in self.skipped.iter_mut().zip(SKIPPED) {
             if *count > 0 {
                 self.metrics.filtered(name, std::mem::take(count));

@@ -9,7 +9,7 @@ use crate::encode::Encoder;
 use crate::lsn::Lsn;
 use crate::publish::Batcher;
 use crate::rejection::Rejection;
-use crate::route::{Routed, Router, Skipped, TableFacts};
+use crate::route::{OnUpdate, Routed, Router, Skipped, TableFacts};
 use crate::shutdown::Shutdown;
 use crate::source::{self, Feed, Frame};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +28,10 @@ pub struct Settings {
     pub idle_interval: Duration,
     /// How far the WAL may run ahead of it, bytes.
     pub idle_bytes: u64,
+    /// Up to here each source transaction is a batch of its own.
+    pub singly_until: Lsn,
+    /// How loudly an updated outbox row is dropped.
+    pub on_update: OnUpdate,
     /// How often a heartbeat record is published; `None`: never.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -257,6 +261,9 @@ impl<F: Feed> Road<F> {
                         Routed::Event(event) => self.encoder.encode(&event, now_ms, out).err(),
                         Routed::Skipped(reason) => {
                             self.reporter.skipped(reason);
+                            if let (Skipped::Update, Change::Update { relation, .. }) = (reason, &change) {
+                                self.reporter.update_dropped(relation, self.settings.on_update);
+                            }
                             None
                         }
                         Routed::Rejected(rejection) => Some(rejection),
@@ -293,7 +300,8 @@ impl<F: Feed> Road<F> {
             self.batcher.forget();
         }
         // A full batch waits for the publisher; one that is merely old goes on filling while the publisher is busy.
-        if self.batcher.is_full() || (self.batcher.is_aged(now) && self.handover.publisher_free()?) {
+        let is_due = self.batcher.is_full() || end_lsn <= self.settings.singly_until;
+        if is_due || (self.batcher.is_aged(now) && self.handover.publisher_free()?) {
             self.hand_over()?;
         }
         Ok(())

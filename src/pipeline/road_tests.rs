@@ -106,7 +106,13 @@ fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcom
         ledger: Arc::new(Mutex::new(Ledger::new(position.end_lsn))),
         shutdown,
         reporter: Reporter::new(metrics.clone(), Health::new(metrics)),
-        settings: Settings { idle_interval: Duration::from_secs(3600), idle_bytes: 1 << 40, heartbeat: None },
+        settings: Settings {
+            idle_interval: Duration::from_secs(3600),
+            idle_bytes: 1 << 40,
+            singly_until: Lsn::ZERO,
+            on_update: OnUpdate::Warn,
+            heartbeat: None,
+        },
         place: Place::default(),
     };
     let publisher = thread::spawn({

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::confirm::Ledger;
 use crate::decode::Decoder;
 use crate::encode::Encoder;
+use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::metrics::{Component, Metrics};
 use crate::publish::Batcher;
@@ -37,8 +38,8 @@ pub struct Common {
     pub shutdown: Shutdown,
 }
 
-/// Lives until shutdown (`Ok`) or trouble.
-pub async fn live(common: &Common) -> Result<(), Trouble> {
+/// Lives until shutdown (`Ok`) or trouble. Up to `singly_until`, each source transaction is published by itself.
+pub async fn live(common: &Common, singly_until: Lsn) -> Result<(), Trouble> {
     let Common { config, metrics, health, shutdown, .. } = common;
     let started = tokio::select! {
         started = start::start(config, &common.instance, health) => started?,
@@ -47,7 +48,7 @@ pub async fn live(common: &Common) -> Result<(), Trouble> {
     let session = Arc::clone(&started.session);
     let nudge = started.feed.nudge();
     let leave = Shutdown::default();
-    let (road, publisher) = spawn(common, started, leave.clone());
+    let (road, publisher) = spawn(common, started, leave.clone(), singly_until);
     both(metrics, true);
     health.streaming();
     tracing::info!(slot = %config.source.slot, "streaming");
@@ -102,7 +103,7 @@ fn both(metrics: &Metrics, up: bool) {
 type Ending = oneshot::Receiver<Result<(), Trouble>>;
 
 /// Starts the road's thread and the publisher's.
-fn spawn(common: &Common, started: Started, leave: Shutdown) -> (Ending, Ending) {
+fn spawn(common: &Common, started: Started, leave: Shutdown, singly_until: Lsn) -> (Ending, Ending) {
     let Started { feed, acknowledger, publisher, position, session } = started;
     let config = &common.config;
     let reporter = || Reporter::new(common.metrics.clone(), common.health.clone());
@@ -129,6 +130,8 @@ fn spawn(common: &Common, started: Started, leave: Shutdown) -> (Ending, Ending)
         settings: road::Settings {
             idle_interval: config.idle_position_interval,
             idle_bytes: config.idle_position_bytes,
+            singly_until,
+            on_update: config.route.on_update,
             heartbeat,
         },
         place: Place::default(),

@@ -5,6 +5,7 @@
 
 use super::{publishing, road};
 use crate::error::{Exit, Failure};
+use crate::lsn::Lsn;
 use crate::observe::metrics::Component;
 use crate::rejection::Rejection;
 use crate::{kafka, postgres, publish, source};
@@ -14,6 +15,9 @@ use crate::{kafka, postgres, publish, source};
 pub enum Trouble {
     /// Begin anew after a while: fence, read the position, go on.
     Retry(Component, Failure),
+    /// Begin anew at once, with one source transaction to a batch up to this LSN: one of them cannot be published, and
+    /// those before it can.
+    Singly(Lsn, Failure),
     /// Stop.
     Halt(Failure),
 }
@@ -22,7 +26,7 @@ impl Trouble {
     /// What to tell, by who does not try again.
     pub fn into_failure(self) -> Failure {
         match self {
-            Trouble::Retry(_, failure) | Trouble::Halt(failure) => failure,
+            Trouble::Retry(_, failure) | Trouble::Singly(_, failure) | Trouble::Halt(failure) => failure,
         }
     }
 
@@ -107,6 +111,9 @@ impl From<publishing::Error> for Trouble {
         };
         match error {
             publishing::Error::NotReceived(_) => Trouble::Halt(stream_broken(&error.to_string())),
+            publishing::Error::InCompany { error, end_lsn } => {
+                Trouble::Singly(end_lsn, Trouble::from(publishing::Error::Publish(error)).into_failure())
+            }
             publishing::Error::Publish(error) => match &error {
                 publish::Error::NotCommitted(_) => retry(
                     &error,
@@ -132,12 +139,12 @@ impl From<publishing::Error> for Trouble {
                 publish::Error::Topic(_) => Trouble::Halt(Failure::new(
                     Exit::Kafka,
                     error.to_string(),
-                    "nothing of the batch was published; Postgres keeps the events",
+                    "everything before its transaction is published; Postgres keeps that one and all after it",
                     "create the topic, or set topic.creation.enable=true with topic.creation.default.partitions and \
                      topic.creation.default.replication.factor",
                 )),
                 publish::Error::Rejected(rejection) => {
-                    Trouble::Halt(rejected(rejection, "nothing of its batch is published"))
+                    Trouble::Halt(rejected(rejection, "everything before its transaction is published"))
                 }
             },
         }

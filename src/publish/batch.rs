@@ -32,6 +32,8 @@ pub struct Batch {
     pub transactions: u64,
     /// The last of them; unchanged from before when there is none.
     pub last_xid: u32,
+    /// Its commit LSN; zero when none ends in here.
+    pub last_commit_lsn: Lsn,
     /// Commit time of the last of them, µs since 1970.
     pub last_commit_us: i64,
     /// Commit time of the first source transaction with a record in here, µs since 1970; 0: none.
@@ -115,6 +117,7 @@ impl Batcher {
         if let Some(open) = self.open.take() {
             self.batch.transactions += 1;
             self.batch.last_xid = open.xid;
+            self.batch.last_commit_lsn = open.commit_lsn;
             self.batch.last_commit_us = open.commit_us;
         }
         self.advance(end_lsn, now);

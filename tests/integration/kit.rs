@@ -3,6 +3,7 @@
 use crate::support::{
     Broker, Connector, ConnectorBuilder, Database, DatabaseHandle, PATIENCE, Record, wait_until,
 };
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use walpost::lsn::Lsn;
 use walpost::position::Position;
 
@@ -72,4 +73,32 @@ pub fn wait_events(kafka: &Broker, db: &DatabaseHandle, aggregates: &[&str], n: 
     let topics: Vec<_> = aggregates.iter().map(|aggregate| db.topic(aggregate)).collect();
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     kafka.wait_records(&topics, n, PATIENCE)
+}
+
+/// A broker that may be halted and crashed; the tests that do so take turns.
+pub fn pausable() -> Turn {
+    static TURN: Mutex<()> = Mutex::new(());
+    static BROKER: OnceLock<Broker> = OnceLock::new();
+    let guard = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let turn = Turn { broker: BROKER.get_or_init(Broker::start), _guard: guard };
+    // A test that failed may have left it halted or down.
+    if turn.pid().is_none() {
+        turn.start_again();
+    }
+    turn.resume();
+    turn
+}
+
+/// One test's time with the broker.
+pub struct Turn {
+    broker: &'static Broker,
+    _guard: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Broker;
+
+    fn deref(&self) -> &Broker {
+        self.broker
+    }
 }

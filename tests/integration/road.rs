@@ -1,1 +1,13 @@
 //! What a row becomes, and which rows pass no event.
+//!
+//! - `routing`       topic, partition, headers, timestamp, tombstones
+//! - `tables`        several outbox tables, partitioned ones, other tables, updates, schema changes
+//! - `bytes`         keys and values by converter, whatever the server's settings; large ones
+//! - `transactions`  COPY, savepoints, rollbacks, and one too large for a batch
+//! - `refusals`      events and topics that stop the connector, and how it goes on
+
+mod bytes;
+mod refusals;
+mod routing;
+mod tables;
+mod transactions;

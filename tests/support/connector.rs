@@ -40,8 +40,14 @@ impl ConnectorBuilder {
         &self.properties[name]
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.into(), value.into()));
+    pub fn env(self, name: &str, value: &str) -> Self {
+        let mut changed = self.without_env(name);
+        changed.environment.push((name.into(), value.into()));
+        changed
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.retain(|(other, _)| other != name);
         self
     }
 

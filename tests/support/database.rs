@@ -37,6 +37,7 @@ pub struct DatabaseOptions<'a> {
     settings: Vec<(String, String)>,
     hba: Vec<String>,
     certificates: Option<&'a Certificates>,
+    stranger: bool,
 }
 
 impl<'a> DatabaseOptions<'a> {
@@ -53,6 +54,12 @@ impl<'a> DatabaseOptions<'a> {
     /// A line of pg_hba.conf. With any given, others than the user `postgres` get in by these lines only.
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.into());
+        self
+    }
+
+    /// Another cluster than all the others here, which are copies of one and have its system identifier.
+    pub fn stranger(mut self) -> Self {
+        self.stranger = true;
         self
     }
 
@@ -77,11 +84,15 @@ impl Database {
 
     pub fn with(options: DatabaseOptions<'_>) -> Database {
         let (bin, major) = paths::postgres();
-        let template = template(&bin, major);
         let scratch = Scratch::new("postgres");
-        let copied = Command::new("cp").arg("-a").arg(&template).arg(scratch.join("data")).status();
-        assert!(copied.expect("cp runs").success(), "a copy of {}", template.display());
-        own(scratch.path());
+        if options.stranger {
+            initialise(&bin, &scratch);
+        } else {
+            let template = template(&bin, major);
+            let copied = Command::new("cp").arg("-a").arg(&template).arg(scratch.join("data")).status();
+            assert!(copied.expect("cp runs").success(), "a copy of {}", template.display());
+            own(scratch.path());
+        }
         let port = free_port();
         configure(&scratch, port, &options);
         let server = Server {
@@ -229,6 +240,21 @@ fn template(bin: &Path, major: u32) -> PathBuf {
         return template;
     }
     let scratch = Scratch::new("initdb");
+    initialise(bin, &scratch);
+    // Beside the template and then renamed: another process may be making it too.
+    let partial = template.with_extension(format!("{}", std::process::id()));
+    std::fs::create_dir_all(paths::local()).expect("target/local");
+    let copied = Command::new("cp").arg("-a").arg(scratch.join("data")).arg(&partial).status();
+    assert!(copied.expect("cp runs").success());
+    if std::fs::rename(&partial, &template).is_err() {
+        let _ = std::fs::remove_dir_all(&partial);
+    }
+    assert!(template.exists(), "{}", template.display());
+    template
+}
+
+/// A new data directory in `scratch`.
+fn initialise(bin: &Path, scratch: &Scratch) {
     own(scratch.path());
     let mut initdb = Command::new(bin.join("initdb"));
     initdb.arg("-D").arg(scratch.join("data")).current_dir(scratch.path());
@@ -246,23 +272,13 @@ fn template(bin: &Path, major: u32) -> PathBuf {
     as_postgres(&mut initdb);
     let done = initdb.output().expect("initdb runs");
     assert!(done.status.success(), "initdb: {}", String::from_utf8_lossy(&done.stderr));
-    // Beside the template and then renamed: another process may be making it too.
-    let partial = template.with_extension(format!("{}", std::process::id()));
-    std::fs::create_dir_all(paths::local()).expect("target/local");
-    let copied = Command::new("cp").arg("-a").arg(scratch.join("data")).arg(&partial).status();
-    assert!(copied.expect("cp runs").success());
-    if std::fs::rename(&partial, &template).is_err() {
-        let _ = std::fs::remove_dir_all(&partial);
-    }
-    assert!(template.exists(), "{}", template.display());
-    template
 }
 
 fn configure(scratch: &Scratch, port: u16, options: &DatabaseOptions<'_>) {
     let data = scratch.join("data");
     let mut settings = format!(
         "listen_addresses = 'localhost'\nport = {port}\nunix_socket_directories = ''\n\
-         wal_level = logical\nmax_wal_senders = 40\nmax_replication_slots = 60\nmax_connections = 200\n\
+         wal_level = logical\nmax_prepared_transactions = 20\nmax_wal_senders = 40\nmax_replication_slots = 60\nmax_connections = 200\n\
          fsync = off\nfull_page_writes = off\nshared_buffers = 64MB\nmax_wal_size = 2GB\nmin_wal_size = 160MB\n\
          autovacuum = off\nlog_min_messages = warning\nlog_line_prefix = '%m [%p] %q%u@%d '\nlc_messages = 'C'\n"
     );

@@ -39,6 +39,11 @@ impl DatabaseHandle {
         self.server.connect_to(&self.name).await
     }
 
+    /// The same of a server that may be down.
+    pub async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
+        connect(self.server.port(), &self.name).await
+    }
+
     /// Statements, separated by semicolons; one implicit transaction.
     pub fn execute(&self, sql: &str) {
         self.session.execute(sql);

@@ -25,7 +25,7 @@ pub use certificates::Certificates;
 pub use connector::{Connector, ConnectorBuilder};
 pub use database::{Database, DatabaseOptions};
 pub use fresh::DatabaseHandle;
-pub use process::free_port;
+pub use process::{free_port, random};
 pub use records::{Reader, Record};
 
 use std::future::Future;

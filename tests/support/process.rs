@@ -118,6 +118,6 @@ pub fn free_port() -> u16 {
     }
 }
 
-pub(crate) fn random() -> u64 {
+pub fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,5 +1,6 @@
 //! What the client tells on its own polling thread: deliveries, broken connections, its log.
 
+use crate::kafka::admin::is_refusal;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -128,9 +129,7 @@ impl ClientContext for Watch {
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
         tracing::debug!(target: "librdkafka", ?code, "{reason}");
         match code {
-            Code::Authentication | Code::SaslAuthenticationFailed => {
-                self.is_denied.store(true, Ordering::SeqCst)
-            }
+            code if is_refusal(code, reason) => self.is_denied.store(true, Ordering::SeqCst),
             Code::Fatal => {
                 self.is_fatal.store(true, Ordering::SeqCst);
                 self.wake();
