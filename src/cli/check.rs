@@ -50,7 +50,7 @@ impl Check {
     pub(super) fn failed(name: &'static str, failure: &crate::error::Failure) -> Check {
         let detail = match failure.detail.as_str() {
             "" => failure.what.clone(),
-            detail => format!("{}: {detail}", failure.what),
+            detail => format!("{}; {detail}", failure.what),
         };
         Check::fail(name, detail, failure.hint.clone())
     }

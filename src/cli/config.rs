@@ -1,6 +1,5 @@
 //! `walpost config`: what the configuration says, without connecting to anything.
 
-use super::console::or_dash;
 use super::context::Context;
 use crate::config::{Notice, Problem};
 use crate::error::{Exit, Failure};
@@ -18,8 +17,10 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub enum Command {
     /// Name everything that is wrong (exit code 2), and everything that is ignored and why
+    #[command(before_help = EXAMPLES)]
     Validate,
     /// Print every property that has a value, where it comes from, and whether it is honoured; secrets are masked
+    #[command(before_help = EXAMPLES)]
     Print,
 }
 
@@ -85,6 +86,7 @@ fn problem_json(problem: &Problem) -> Value {
 
 fn notice_json(notice: &Notice) -> Value {
     json!({
-        "key": notice.key, "value": notice.value, "origin": or_dash(notice.origin.as_ref()), "notice": notice.text,
+        "key": notice.key, "value": notice.value, "origin": notice.origin.as_ref().map(ToString::to_string),
+        "notice": notice.text,
     })
 }

@@ -15,6 +15,7 @@ pub const KAFKA_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Flags that every command has.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The connector's configuration: Kafka Connect JSON, or .properties
     #[arg(long, short, global = true, value_name = "FILE", env = "WALPOST_CONFIG")]
@@ -160,6 +161,6 @@ fn wrong_configuration(problems: &Problems) -> Failure {
         Exit::Usage,
         what,
         problems.to_string(),
-        "walpost config validate lists them again once they are mended",
+        "mend what is named, then ask again: walpost config validate",
     )
 }

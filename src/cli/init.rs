@@ -73,10 +73,15 @@ enum Done {
 
 pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
     let loaded = context.load()?;
-    let tables = outbox_tables(args, &include_list(&loaded))?;
+    let tables = outbox_tables(args, include_list(&loaded))?;
     let config = context.quietly(loaded)?;
     if !args.apply {
-        context.console.print(script(args, &config, &tables).trim_end());
+        let script = script(args, &config, &tables);
+        if context.console.is_json() {
+            context.console.json("sql", &script);
+        } else {
+            context.console.print(script.trim_end());
+        }
         return Ok(Exit::Ok);
     }
     let steps = context.wait(apply(args, context, &config, &tables))?;
@@ -96,10 +101,8 @@ pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// table.include.list as it was written.
-fn include_list(loaded: &Loaded) -> String {
-    let key = catalog::postgres::TABLE_INCLUDE_LIST.name;
-    let printed = crate::config::print(loaded).into_iter().find(|property| property.key == key);
-    printed.map(|property| property.value).unwrap_or_default()
+fn include_list(loaded: &Loaded) -> &str {
+    loaded.written(&catalog::postgres::TABLE_INCLUDE_LIST).unwrap_or_default().trim()
 }
 
 fn outbox_tables(args: &Args, include_list: &str) -> Result<Vec<TableName>, Failure> {
@@ -111,7 +114,7 @@ fn outbox_tables(args: &Args, include_list: &str) -> Result<Vec<TableName>, Fail
         return Err(Failure::new(
             Exit::Usage,
             "which table is the outbox cannot be told from table.include.list",
-            format!("{include_list:?} does not name one outright"),
+            "it names none outright, only by pattern",
             "name it: --table SCHEMA.TABLE",
         ));
     }
@@ -383,7 +386,7 @@ mod tests {
     #[test]
     fn the_include_list_is_read_as_it_was_written() {
         let loaded = testing::load("table.include.list=a.b, c\\\\.d");
-        let tables = outbox_tables(&args(), &include_list(&loaded)).unwrap();
+        let tables = outbox_tables(&args(), include_list(&loaded)).unwrap();
         assert_eq!(quoted(&tables), "\"a\".\"b\", \"c\".\"d\"");
     }
 }

@@ -24,7 +24,7 @@ use context::{Context, Global, LogFormat};
 const EXAMPLES: &str = "\
 Examples:
   walpost init --config connector.json | psql      set up outbox table and publication
-  walpost slot create --config connector.json      make the slot, and write the first position to Kafka
+  walpost slot create --config connector.json      make the slot, and its first position in Kafka
   walpost run --config connector.json              publish the outbox, exactly once
   walpost doctor --config connector.json           check everything that the connector relies on
 ";

@@ -4,6 +4,7 @@ use super::console::{bytes, or_dash};
 use super::context::{Context, KAFKA_PATIENCE, blocking, connect};
 use crate::config::Config;
 use crate::error::{Exit, Failure};
+use crate::kafka::admin::Admin;
 use crate::lsn::Lsn;
 use crate::pipeline::startup::{self, Decision, Seen};
 use crate::position::Position;
@@ -24,7 +25,8 @@ Examples:
 #[derive(Debug, Subcommand)]
 #[command(before_help = EXAMPLES)]
 pub enum Command {
-    /// The position that Kafka holds, the slot's, the server's, and what the next start would do
+    /// The position that Kafka holds (exit code 5 without one), the slot's, the server's, and what the next start would do
+    #[command(before_help = EXAMPLES)]
     Show,
 }
 
@@ -49,13 +51,26 @@ pub(super) fn run(command: &Command, context: &Context<'_>) -> Result<Exit, Fail
     };
     let known = (stored.as_ref().ok().cloned().flatten(), source.as_ref().ok());
     show(context, &config, known.0.as_ref(), known.1, next.as_ref());
-    stored?;
+    let stored = stored?;
     source?;
-    Ok(Exit::Ok)
+    stored.map(|_| Exit::Ok).ok_or_else(|| {
+        Failure::new(
+            Exit::NotFound,
+            "Kafka holds no position of this connector",
+            format!("topic {} has none: nothing is published yet", config.publish.position_topic),
+            "walpost slot create or the first walpost run writes one",
+        )
+    })
 }
 
 /// The position that Kafka holds. Blocks.
 pub(super) fn stored_position(config: &Config) -> Result<Option<Position>, Failure> {
+    // The topic is the first start's to make: until then there is no position.
+    let looking = |error| Failure::from_kafka(&error, "looking for the position topic");
+    let admin = Admin::connect(&config.kafka.admin, KAFKA_PATIENCE).map_err(looking)?;
+    if admin.topic(&config.publish.position_topic).map_err(looking)?.is_none() {
+        return Ok(None);
+    }
     offsets::read(&config.kafka.admin, &config.publish, KAFKA_PATIENCE).map_err(|error| match error {
         offsets::Error::Kafka(error) => Failure::from_kafka(&error, "reading the stored position"),
         offsets::Error::Broken { .. } => Failure::new(
@@ -139,7 +154,7 @@ fn show(
         context.console.json_object(json!({
             "position_topic": config.publish.position_topic,
             "position": stored,
-            "slot": { "name": config.source.slot, "exists": slot.is_some(), "confirmed_flush_lsn": confirmed },
+            "slot": { "name": config.source.slot, "exists": source.map(|_| slot.is_some()), "confirmed_flush_lsn": confirmed },
             "server": source.map(|source| json!({
                 "system_id": source.server.system_id.to_string(),
                 "timeline": source.server.timeline,

@@ -23,8 +23,10 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub enum Command {
     /// Make it, for inserts only: for the tables of the include lists, or as publication.autocreate.mode says
+    #[command(before_help = EXAMPLES)]
     Create,
     /// Its tables, operations and row filters, and what is missing
+    #[command(before_help = EXAMPLES)]
     Show,
 }
 

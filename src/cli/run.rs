@@ -9,7 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   walpost run --config connector.json
   walpost run --config connector.json --worker connect-distributed.properties --log-format json
-  walpost run --config connector.json --adopt slot       take over the slot of a Debezium that was stopped for good
+  walpost run --config connector.json --adopt slot     take over the slot of a stopped Debezium
 ";
 
 /// Publish the outbox to Kafka until told to stop

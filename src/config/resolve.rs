@@ -35,6 +35,13 @@ pub struct Loaded {
     names: Names,
 }
 
+impl Loaded {
+    /// What was written for a property, its placeholders filled in: it may be a secret.
+    pub fn written(&self, property: &Property) -> Option<&str> {
+        self.raw.get(property.name).map(|entry| entry.value.as_str())
+    }
+}
+
 /// One property as `config print` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {

@@ -9,7 +9,7 @@ const NOTHING_LOST: &str = "nothing is lost: the position in Kafka says where to
 pub(super) fn postgres(error: &Error) -> (String, String) {
     match error {
         Error::Unreachable { .. } => (
-            String::new(),
+            NOTHING_LOST.to_owned(),
             "is Postgres running there, and may this host reach it? Check database.hostname, database.port, \
              listen_addresses in postgresql.conf, and firewalls between"
                 .to_owned(),
@@ -96,7 +96,7 @@ fn known(error: &ServerError) -> Option<&'static str> {
 pub(super) fn kafka(error: &kafka::Error) -> (&'static str, &'static str) {
     match error.kind {
         kafka::ErrorKind::Transient => (
-            "",
+            "nothing is lost: Postgres keeps what Kafka has not committed",
             "is Kafka running at bootstrap.servers, and may this host reach the addresses its brokers advertise \
              (advertised.listeners)?",
         ),

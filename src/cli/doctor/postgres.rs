@@ -6,7 +6,7 @@ use crate::cli::context::connect;
 use crate::cli::offsets::{self, Source};
 use crate::cli::tables::publication_findings;
 use crate::config::{Config, PublicationAutocreate};
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::pipeline::tables::outbox_tables;
 use crate::postgres::publication::TableName;
 use crate::postgres::session::Session;
@@ -68,7 +68,7 @@ pub(super) async fn look(config: &Config) -> Found {
     } else {
         found.checks.push(Check::skipped("slot", "see postgres.replication"));
     }
-    look_at_tables(config, &session, &mut found).await;
+    look_at_tables(config, &session, known_slot.is_some(), &mut found).await;
     found.source = source.ok();
     found
 }
@@ -77,14 +77,16 @@ async fn asked(session: &Session) -> Result<(facts::ServerFacts, server::Circums
     Ok((facts::server(session).await?, server::Circumstances::ask(session).await?))
 }
 
-async fn look_at_tables(config: &Config, session: &Session, found: &mut Found) {
+async fn look_at_tables(config: &Config, session: &Session, slot_exists: bool, found: &mut Found) {
     let tables = match outbox_tables(config, session).await {
         Ok(tables) => tables,
         Err(error) => return found.checks.push(failed("outbox.tables", &error)),
     };
     found.checks.push(which_tables(config, &tables));
     match publication::find(session, &config.source.publication).await {
-        Ok(publication) => found.checks.extend(publication_checks(publication.as_ref(), &tables, config)),
+        Ok(publication) => {
+            found.checks.extend(publication_checks(publication.as_ref(), &tables, config, slot_exists));
+        }
         Err(error) => found.checks.push(failed("publication.exists", &error)),
     }
     for table in &tables {
@@ -93,8 +95,13 @@ async fn look_at_tables(config: &Config, session: &Session, found: &mut Found) {
             Ok(None) => {}
             Err(error) => found.checks.push(failed("outbox.columns", &error)),
         }
-        // Reading the outbox is more than the connector needs: not being allowed to is no finding.
-        found.topics.extend(topics(config, session, table).await.unwrap_or_default());
+        match topics(config, session, table).await {
+            Ok(topics) => found.topics.extend(topics),
+            // Reading the outbox is more than the connector needs: not being allowed to is no finding. Nor is a column
+            // that is missing one more.
+            Err(error) if matches!(error.sqlstate(), Some("42501" | "42703")) => {}
+            Err(error) => found.checks.push(failed("outbox.rows", &error)),
+        }
     }
     while found.topics.len() > TOPICS_MOST {
         found.topics.pop_last();
@@ -129,11 +136,21 @@ fn publication_checks(
     found: Option<&publication::PublicationFacts>,
     tables: &[TableName],
     config: &Config,
+    slot_exists: bool,
 ) -> Vec<Check> {
     let name = &config.source.publication;
     let Some(facts) = found else {
         let absent = "publication.exists";
         return vec![match config.publication_autocreate {
+            _ if slot_exists => Check::fail(
+                absent,
+                format!(
+                    "{name:?} does not exist, and the slot does: walpost run stops with exit code {}",
+                    Exit::Publication as u8
+                ),
+                "check publication.name. If it was dropped, rows written since cannot be decoded: compare the outbox with \
+                 its topics; then walpost slot drop, delete the position topic, walpost publication create, walpost slot create",
+            ),
             PublicationAutocreate::Disabled => Check::fail(
                 absent,
                 format!("{name:?} does not exist, and publication.autocreate.mode is disabled"),
@@ -159,8 +176,8 @@ async fn topics(config: &Config, session: &Session, table: &TableName) -> Result
     let route = escape_identifier(&config.route.route_by);
     let from = crate::cli::init::quoted(std::slice::from_ref(table));
     let look = format!(
-        "SELECT DISTINCT some.route FROM (SELECT {route}::text AS route FROM {from} LIMIT {ROUTES_LOOKED_AT}) AS some \
-         WHERE some.route IS NOT NULL LIMIT {TOPICS_MOST}"
+        "SELECT DISTINCT looked_at.route FROM (SELECT {route}::text AS route FROM {from} LIMIT {ROUTES_LOOKED_AT}) \
+         AS looked_at WHERE looked_at.route IS NOT NULL LIMIT {TOPICS_MOST}"
     );
     let rows = session.query(&look, &[]).await?;
     let topic = |row: &tokio_postgres::Row| {

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 const EXAMPLES: &str = "\
 Examples:
-  walpost slot advance --config connector.json --to stored        says what that means, and does nothing
+  walpost slot advance --config connector.json --to stored      say what it means, do nothing
   walpost slot advance --config connector.json --to stored --confirm walpost
   walpost slot advance --config connector.json --to 16/B374D848 --confirm walpost
 ";

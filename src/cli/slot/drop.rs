@@ -8,7 +8,7 @@ use crate::postgres::slot::{self, SlotFacts};
 
 const EXAMPLES: &str = "\
 Examples:
-  walpost slot drop --config connector.json                     says what would be lost, and does nothing
+  walpost slot drop --config connector.json                     say what would be lost, do nothing
   walpost slot drop --config connector.json --confirm walpost
 ";
 

@@ -13,8 +13,16 @@ use crate::postgres::session::Session;
 use crate::postgres::slot::{self, SlotFacts};
 use clap::Subcommand;
 
+const EXAMPLES: &str = "\
+Examples:
+  walpost slot create --config connector.json
+  walpost slot list --config connector.json
+  walpost slot drop --config connector.json        say what would be lost, do nothing
+";
+
 /// Make, look at, move or drop the replication slot
 #[derive(Debug, Subcommand)]
+#[command(before_help = EXAMPLES)]
 pub enum Command {
     Create(create::Args),
     List(list::Args),

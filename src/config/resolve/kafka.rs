@@ -96,8 +96,15 @@ fn translated(client: &Client<'_>, names: &Names, report: &mut Report) -> BTreeM
     }
     for (name, why) in refused {
         match client.get(name.as_str()) {
-            Some(entry) => report.wrong(entry, unseen(entry, why), ""),
-            None => report.missing(&name, why, ""),
+            Some(entry) => {
+                let words = unseen(entry, why);
+                let (what, instead) = what_and_instead(&words);
+                report.wrong(entry, what, instead);
+            }
+            None => {
+                let (what, instead) = what_and_instead(&why);
+                report.missing(&name, what, instead);
+            }
         }
     }
     for (name, near) in unknown {
@@ -115,6 +122,11 @@ fn translated(client: &Client<'_>, names: &Names, report: &mut Report) -> BTreeM
         survey::unknown(entry, nearest, report);
     }
     settings
+}
+
+/// What is wrong, and what to write, where a refusal has both.
+fn what_and_instead(words: &str) -> (&str, &str) {
+    words.split_once("; ").unwrap_or((words, ""))
 }
 
 /// The words about an entry, without its value when that must not be seen.

@@ -32,6 +32,9 @@ enum Token {
     Sign(char),
 }
 
+/// A value with blanks that is not quoted looks like this too, so the option is not named: it may be part of a password.
+const NO_VALUE: &str = "an option has no value; write option=\"…\", with quotes around it";
+
 /// Reads the one login module there must be; the error says what is wrong, without quoting any of it.
 pub(super) fn parse(text: &str) -> Result<Login, String> {
     let mut tokens = tokens(text)?.into_iter().peekable();
@@ -45,22 +48,22 @@ pub(super) fn parse(text: &str) -> Result<Login, String> {
             if ["required", "requisite", "sufficient", "optional"]
                 .iter()
                 .any(|known| flag.eq_ignore_ascii_case(known)) => {}
-        _ => return Err(format!("after {module} there must be the word required")),
+        _ => return Err("after the login module's class there must be the word required".into()),
     }
     let mut options = Vec::new();
     loop {
         let key = match tokens.next() {
             Some(Token::Sign(';')) => break,
             Some(Token::Word(key) | Token::Quoted(key)) => key,
-            Some(Token::Sign(sign)) => return Err(format!("{sign:?} stands where an option should")),
+            Some(Token::Sign(_)) => return Err("a sign stands where an option should".into()),
             None => return Err("it must end with a semicolon".into()),
         };
         if tokens.next() != Some(Token::Sign('=')) {
-            return Err(format!("option {key} has no value: write {key}=\"…\""));
+            return Err(NO_VALUE.into());
         }
         match tokens.next() {
             Some(Token::Word(value) | Token::Quoted(value)) => options.push((key, value)),
-            _ => return Err(format!("option {key} has no value: write {key}=\"…\"")),
+            _ => return Err(NO_VALUE.into()),
         }
     }
     match tokens.next() {
@@ -204,6 +207,9 @@ mod tests {
             ("a.B required username=\"secret;", "quotation"),
             ("a.B required username;", "no value"),
             ("a.B required password=;", "no value"),
+            ("a.B required password=two secret;", "no value"),
+            ("a.B required password=two secret=;", "no value"),
+            ("secret words", "required"),
             ("a.B required x=\"1\"; c.D required;", "one login module"),
             ("a.B required /* secret", "comment"),
         ] {

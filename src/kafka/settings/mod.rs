@@ -48,7 +48,7 @@ pub fn translate(properties: &BTreeMap<String, String>) -> Translation {
             Some(Kind::Number(setting, least, most)) => t.number(name, setting, least, most),
             Some(Kind::Boolean(setting)) => match value.to_ascii_lowercase().as_str() {
                 truth @ ("true" | "false") => t.set(setting, truth),
-                _ => t.refuse(name, "write true or false"),
+                _ => t.refuse(name, "it is neither true nor false; write true or false"),
             },
             Some(Kind::Ignored(reason)) => t.ignore(name, reason),
             Some(Kind::Refused(what)) => t.refuse(name, what),
@@ -112,8 +112,12 @@ impl<'p> Translating<'p> {
         let Some(value) = self.raw(name).map(str::trim) else { return };
         match value.parse::<i64>() {
             Ok(number) if (least..=most).contains(&number) => self.set(setting, number.to_string()),
-            Ok(number) => self.refuse(name, format!("{number} is not between {least} and {most}")),
-            Err(_) => self.refuse(name, format!("{value:?} is not a whole number")),
+            Ok(_) => {
+                self.refuse(name, format!("it is not between {least} and {most}; write a number that is"))
+            }
+            Err(_) => {
+                self.refuse(name, format!("it is not a whole number; write one from {least} to {most}"));
+            }
         }
     }
 
@@ -125,7 +129,7 @@ impl<'p> Translating<'p> {
                 "resolve_canonical_bootstrap_servers_only" => self.set("client.dns.lookup", lookup),
                 _ => self.refuse(
                     "client.dns.lookup",
-                    "write use_all_dns_ips or resolve_canonical_bootstrap_servers_only",
+                    "there is no such value; write use_all_dns_ips or resolve_canonical_bootstrap_servers_only",
                 ),
             }
         }
@@ -154,7 +158,7 @@ impl<'p> Translating<'p> {
         ] {
             match self.get(name) {
                 Some(value) if !value.eq_ignore_ascii_case(must) => {
-                    self.refuse(name, format!("{why}: write {must}, or remove it"));
+                    self.refuse(name, format!("{why}; write {must}, or remove it"));
                 }
                 _ => {}
             }
@@ -179,7 +183,7 @@ impl<'p> Translating<'p> {
                 let kbytes = bytes.div_ceil(1024).clamp(1, 2_147_483_647);
                 self.set("queue.buffering.max.kbytes", kbytes.to_string());
             }
-            Some(Err(_)) => self.refuse("buffer.memory", "it is not a number of bytes"),
+            Some(Err(_)) => self.refuse("buffer.memory", "it is not a number of bytes; write one"),
         }
     }
 
@@ -188,7 +192,10 @@ impl<'p> Translating<'p> {
         if let Some(chosen) = &chosen {
             match chosen.as_str() {
                 "none" | "gzip" | "snappy" | "lz4" | "zstd" => self.set("compression.type", chosen.clone()),
-                _ => self.refuse("compression.type", "write none, gzip, snappy, lz4 or zstd"),
+                _ => self.refuse(
+                    "compression.type",
+                    "there is no such value; write none, gzip, snappy, lz4 or zstd",
+                ),
             }
         }
         // The ranges are librdkafka's, which are narrower than Java's.
@@ -211,7 +218,10 @@ impl<'p> Translating<'p> {
     fn security(&mut self) {
         let protocol = self.get("security.protocol").unwrap_or("PLAINTEXT").to_ascii_lowercase();
         if !matches!(protocol.as_str(), "plaintext" | "ssl" | "sasl_plaintext" | "sasl_ssl") {
-            return self.refuse("security.protocol", "write PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL");
+            return self.refuse(
+                "security.protocol",
+                "there is no such value; write PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+            );
         }
         if self.get("security.protocol").is_some() {
             self.set("security.protocol", protocol.clone());
@@ -252,7 +262,7 @@ impl<'p> Translating<'p> {
         let Some(text) = self.get(NAME) else {
             return self.refuse(
                 NAME,
-                "it is missing: write org.apache.kafka.common.security.scram.ScramLoginModule required \
+                "it is missing; write org.apache.kafka.common.security.scram.ScramLoginModule required \
                  username=\"…\" password=\"…\"; (or …plain.PlainLoginModule)",
             );
         };
