@@ -9,6 +9,7 @@
 //! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
 //! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
 //! - `observe`   metrics, probes and logs
+//! - `cli`       the commands that an operator has, and what they print
 //! - `kafka`     the producer, positions and settings by themselves: commits, fences, tails, logins
 //!
 //! Tests share one Postgres and one Kafka, each with a database, slot and topics of its own; a test that takes a
@@ -19,6 +20,7 @@ mod support;
 
 mod kit;
 
+mod cli;
 mod delivery;
 mod kafka;
 mod login;
