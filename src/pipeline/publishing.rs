@@ -7,6 +7,7 @@ use crate::failpoint;
 use crate::publish::{self, Batch, Outlet, Publisher};
 use crate::source::Acknowledger;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Why the publisher ended before the road did.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,8 @@ pub fn run<O: Outlet>(
         acknowledger.confirm(confirmed);
         reporter.published(&batch, &receipt);
         used = Some(batch);
+        // Not yet free: what comes in meanwhile goes into the next batch.
+        thread::sleep(publisher.rest());
     }
     Ok(())
 }

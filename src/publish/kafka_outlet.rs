@@ -11,6 +11,7 @@ use crate::kafka::{self, ErrorKind};
 use crate::rejection::Reason;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A fenced producer, and what it needs to know about topics.
 pub struct KafkaOutlet {
@@ -119,6 +120,10 @@ impl Outlet for KafkaOutlet {
 
     fn abort(&mut self) -> Result<(), OutletError> {
         Ok(self.producer.abort()?)
+    }
+
+    fn rest(&self) -> Duration {
+        self.producer.rest()
     }
 }
 

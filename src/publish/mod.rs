@@ -18,6 +18,7 @@ pub use crate::kafka::classify::Class;
 use crate::encode::{Outgoing, RecordRef};
 use crate::lsn::Lsn;
 use crate::rejection::Rejection;
+use std::time::Duration;
 
 /// Where positions are kept, and what a transaction may be.
 #[derive(Clone, Debug)]
@@ -61,6 +62,10 @@ pub trait Outlet: Send {
     fn commit(&mut self) -> Result<(), OutletError>;
     /// Aborts.
     fn abort(&mut self) -> Result<(), OutletError>;
+    /// How long the next transaction had better wait after a commit.
+    fn rest(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Why an action of an [`Outlet`] was not performed.

@@ -7,6 +7,7 @@ use crate::failpoint;
 use crate::lsn::Lsn;
 use crate::position::Position;
 use crate::rejection::{Reason, Rejection};
+use std::time::Duration;
 
 /// Holds the producer and the position it last committed.
 pub struct Publisher<O: Outlet> {
@@ -27,6 +28,11 @@ impl<O: Outlet> Publisher<O> {
     /// The position Kafka holds, as far as this publisher was told.
     pub fn position(&self) -> &Position {
         &self.position
+    }
+
+    /// How long the next batch had better wait after this one.
+    pub fn rest(&self) -> Duration {
+        self.outlet.rest()
     }
 
     /// Publishes the batch in one Kafka transaction; one without records moves the position alone. After an error this

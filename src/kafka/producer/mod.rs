@@ -7,11 +7,13 @@
 //! otherwise in steps of 100 ms.
 
 mod config;
+mod pace;
 mod watch;
 
 use super::classify::{Call, Class, classify_error};
 use super::{Error, ErrorKind};
 use config::{Config, RETRY_BACKOFF};
+use pace::Pace;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -67,6 +69,7 @@ pub struct Producer {
     sent: usize,
     done_before: u64,
     troubles_before: u64,
+    pace: Pace,
 }
 
 impl Producer {
@@ -85,6 +88,7 @@ impl Producer {
             sent: 0,
             done_before: 0,
             troubles_before: 0,
+            pace: Pace::default(),
         })
     }
 
@@ -124,7 +128,7 @@ impl Producer {
     /// Begins a transaction.
     pub fn begin(&mut self) -> Result<(), Failure> {
         self.sent = 0;
-        self.done_before = self.watch().done();
+        self.done_before = self.watch().expect_first();
         self.troubles_before = self.watch().troubles();
         self.watch().take_failure();
         self.began = Instant::now();
@@ -178,6 +182,9 @@ impl Producer {
         if waited != Waited::Reached || !self.drained(deadline) {
             return Err(self.indefinite("waiting for records to be acknowledged: no answer"));
         }
+        if let Some(first) = self.watch().first() {
+            self.pace.learn(first.saturating_duration_since(self.began));
+        }
         Ok(())
     }
 
@@ -202,6 +209,11 @@ impl Producer {
     pub fn abort(&mut self) -> Result<(), Failure> {
         let timeout = self.request_timeout;
         self.client().abort_transaction(timeout).map_err(|error| self.failure(Call::Abort, &error))
+    }
+
+    /// How long the next transaction should wait after the last commit: one that begins sooner may wait for longer.
+    pub fn rest(&self) -> Duration {
+        self.pace.rest()
     }
 
     /// How long the broker lets a transaction be open.

@@ -16,6 +16,9 @@ use std::time::Instant;
 pub(super) struct Watch {
     /// Records of which the client has said its last word, good or bad.
     done: AtomicU64,
+    /// The count before the transaction's first record, and when that was done with.
+    before_first: AtomicU64,
+    first: Mutex<Option<Instant>>,
     /// The count somebody waits for; never reached when nobody does.
     target: AtomicU64,
     waiter: Mutex<Option<Thread>>,
@@ -48,6 +51,19 @@ pub(super) enum Waited {
 impl Watch {
     pub(super) fn done(&self) -> u64 {
         self.done.load(Ordering::SeqCst)
+    }
+
+    /// The next record to be done with is a transaction's first; the count until now.
+    pub(super) fn expect_first(&self) -> u64 {
+        *lock(&self.first) = None;
+        let done = self.done();
+        self.before_first.store(done, Ordering::SeqCst);
+        done
+    }
+
+    /// When the transaction's first record was done with.
+    pub(super) fn first(&self) -> Option<Instant> {
+        *lock(&self.first)
     }
 
     pub(super) fn troubles(&self) -> u64 {
@@ -116,6 +132,9 @@ impl ProducerContext for Watch {
             if failure.as_ref().is_none_or(|first| is_purged(first.code) && !is_purged(code)) {
                 *failure = Some(Undelivered { code, topic: record.topic().to_owned(), number });
             }
+        }
+        if self.done() == self.before_first.load(Ordering::Relaxed) {
+            *lock(&self.first) = Some(Instant::now());
         }
         // Pairs with wait_done, which stores the target and then looks at the count.
         if self.done.fetch_add(1, Ordering::SeqCst) + 1 == self.target.load(Ordering::SeqCst) {
