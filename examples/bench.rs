@@ -16,16 +16,20 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Broker, Connector, ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, Record};
+use support::{
+    Broker, BrokerOptions, Connector, ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, Record,
+};
 
 const PARTITIONS: i32 = 6;
 const ROWS_PER_TRANSACTION: u64 = 1000;
+/// For how long the broker may compile what small transactions run through, seconds.
+const WARM_UP: u64 = 60;
 
 fn main() {
     let rows = dose("ROWS", 1_000_000);
     let rounds = dose("ROUNDS", 3);
     let (postgres, kafka) = thread::scope(|scope| {
-        let kafka = scope.spawn(Broker::start);
+        let kafka = scope.spawn(|| Broker::with(BrokerOptions::new().fast()));
         let options = DatabaseOptions::new()
             .setting("max_wal_size", "8GB")
             .setting("shared_buffers", "256MB")
@@ -179,7 +183,7 @@ fn drain(db: &DatabaseHandle, kafka: &Broker, rows: u64, round: u64) -> Drain {
     let sender = walsender_pid(db, &name);
     while connector.metric("walpost_events_total{result=\"published\"}").unwrap_or(0.0) < rows as f64 {
         assert!(connector.is_running(), "{}", connector.log());
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(50));
     }
     let seconds = began.elapsed().as_secs_f64();
     let own = connector.cpu_time().as_secs_f64();
@@ -226,7 +230,7 @@ fn start_up(db: &DatabaseHandle, kafka: &Broker, round: u64) -> f64 {
     passed
 }
 
-/// From just before the INSERT to a read_committed consumer.
+/// From just before the INSERT to a read_committed consumer, after a while of the same.
 fn latency(db: &DatabaseHandle, kafka: &Broker, rate: u64, seconds: u64) -> Value {
     let name = "latency";
     let topic = format!("{name}.order");
@@ -238,16 +242,18 @@ fn latency(db: &DatabaseHandle, kafka: &Broker, rate: u64, seconds: u64) -> Valu
     connector.wait_ready();
     let written = AtomicBool::new(false);
     let epoch = Instant::now();
+    let both = WARM_UP + seconds;
     let mut passed = thread::scope(|scope| {
-        let reader = scope.spawn(|| arrivals(kafka, &topic, epoch, rate * seconds, &written));
+        let reader = scope.spawn(|| arrivals(kafka, &topic, epoch, rate * both, &written));
         scope.spawn(|| {
-            steady_rows(db, epoch, rate, seconds);
+            steady_rows(db, epoch, rate, both);
             written.store(true, Ordering::Relaxed);
         });
         reader.join().expect("the reader")
     });
     leave(db, connector, name);
-    assert_eq!(passed.len() as u64, rate * seconds, "every event arrives once");
+    assert_eq!(passed.len() as u64, rate * both, "every event arrives once");
+    passed = passed.split_off((rate * WARM_UP) as usize);
     passed.sort_by(f64::total_cmp);
     let at = |share: f64| (passed[((passed.len() - 1) as f64 * share) as usize] * 100.0).round() / 100.0;
     json!({"events_per_second": rate, "seconds": seconds, "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99),

@@ -28,6 +28,17 @@ struct Server {
     admin: OnceLock<Arc<AdminClient<DefaultClientContext>>>,
     ports: Ports,
     scratch: Scratch,
+    jvm: Jvm,
+}
+
+/// What the JVM is good at.
+#[derive(Clone, Copy, Default)]
+enum Jvm {
+    /// Starting.
+    #[default]
+    Quick,
+    /// Running for long, with the JVM's own defaults.
+    Fast,
 }
 
 struct Ports {
@@ -43,6 +54,7 @@ pub struct BrokerOptions<'a> {
     settings: Vec<(String, String)>,
     certificates: Option<&'a Certificates>,
     users: Vec<(String, String)>,
+    jvm: Jvm,
 }
 
 impl<'a> BrokerOptions<'a> {
@@ -53,6 +65,12 @@ impl<'a> BrokerOptions<'a> {
     /// A line of server.properties; wins over the default.
     pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// For measuring: quick for long rather than quick to start.
+    pub fn fast(mut self) -> Self {
+        self.jvm = Jvm::Fast;
         self
     }
 
@@ -94,7 +112,8 @@ impl Broker {
             .expect("write");
         format(&scratch, &options.users);
         let (process, starts) = (Mutex::new(None), Mutex::new(0));
-        let broker = Broker(Arc::new(Server { process, starts, admin: OnceLock::new(), ports, scratch }));
+        let (admin, jvm) = (OnceLock::new(), options.jvm);
+        let broker = Broker(Arc::new(Server { process, starts, admin, ports, scratch, jvm }));
         broker.start_again();
         broker
     }
@@ -164,9 +183,11 @@ impl Broker {
             *starts
         };
         let (log, kafka) = (self.0.scratch.join(format!("server-{starts}.log")), paths::kafka());
-        let mut java = java("256m", "512m");
+        let mut java = java(self.0.jvm, "256m", "512m");
         java.arg(format!("-Dkafka.log.file={}", log.display()));
-        java.arg(format!("-XX:SharedArchiveFile={}", kafka.join("classes.jsa").display()));
+        if let Jvm::Quick = self.0.jvm {
+            java.arg(format!("-XX:SharedArchiveFile={}", kafka.join("classes.jsa").display()));
+        }
         java.args(["kafka.Kafka", "server.properties"]).current_dir(self.0.scratch.path());
         let mut process = Process::spawn(java, &self.0.scratch.join(format!("out-{starts}.log")));
         wait_until("Kafka serves", PATIENCE, || {
@@ -266,11 +287,13 @@ impl Broker {
     }
 }
 
-/// Quick to start rather than quick for long.
-fn java(least: &str, most: &str) -> Command {
+fn java(jvm: Jvm, least: &str, most: &str) -> Command {
     let mut java = Command::new("java");
     java.args([&format!("-Xms{least}"), &format!("-Xmx{most}")]);
-    java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable", "-Xlog:all=error:stderr"]);
+    if let Jvm::Quick = jvm {
+        java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    }
+    java.args(["-Xlog:disable", "-Xlog:all=error:stderr"]);
     let log4j = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/local/kafka/log4j2.properties");
     java.arg(format!("-Dlog4j2.configurationFile={log4j}"));
     java.arg("-cp").arg(paths::kafka().join("libs/*"));
@@ -285,7 +308,7 @@ fn format(scratch: &Scratch, users: &[(String, String)]) {
         assert!(copied.expect("cp runs").success());
         return;
     }
-    let mut tool = java("64m", "256m");
+    let mut tool = java(Jvm::Quick, "64m", "256m");
     tool.arg(format!("-Dkafka.log.file={}", scratch.join("format.log").display()));
     tool.args(["kafka.tools.StorageTool", "format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw"]);
     tool.args(["--config", "server.properties"]).current_dir(scratch.path());
