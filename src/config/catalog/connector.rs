@@ -34,7 +34,7 @@ named! {
     TOPIC_PREFIX = "topic.prefix", Text, Required, "Logical name: part of schema names, of the position's key and of heartbeat topics.";
     EXTENDED_HEADERS_ENABLED = "extended.headers.enabled", Boolean, Value("true"), "Add the `__debezium.context.*` headers to every event.";
     SKIPPED_OPERATIONS = "skipped.operations", List, Value("t"), "Operations to pass over: `u`, `d`, `t`, `r` or `none`; with `u`, updated rows are dropped whatever `table.op.invalid.behavior` says.";
-    HEARTBEAT_INTERVAL = "heartbeat.interval.ms", Millis(0), Value("0"), "How often `heartbeat.action.query` is run; 0 never. An idle slot moves without heartbeats.";
+    HEARTBEAT_INTERVAL = "heartbeat.interval.ms", Millis(0), Value("0"), "How often a heartbeat record is published, and `heartbeat.action.query` run; 0 never. An idle slot moves without.";
     HEARTBEAT_ACTION_QUERY = "heartbeat.action.query", Text, Unset, "SQL to run at each heartbeat.";
     TOPIC_HEARTBEAT_PREFIX = "topic.heartbeat.prefix", Text, Value("__debezium-heartbeat"), "Heartbeat topics are called this, a dot and `topic.prefix`.";
     TOPIC_HEARTBEAT_NAME = "topic.heartbeat.name", Text, Unset, "Name of the heartbeat topic, in place of prefix and `topic.prefix`.";

@@ -16,7 +16,7 @@ named! {
     ADOPT = "walpost.adopt", OneOf(ADOPTIONS), Unset, "`slot`: when Kafka holds no position yet, begin where the existing slot stands. Without effect afterwards.";
     POSITION_TOPIC = "walpost.position.topic", Text, Derived("`__walpost.position.<topic.prefix>.<slot.name>`"), "Where positions are kept: one partition, compacted, this connector's alone.";
     TRANSACTIONAL_ID = "walpost.transactional.id", Text, Derived("`walpost-<topic.prefix>-<slot.name>`"), "The producer's transactional id; `producer.override.transactional.id` means the same.";
-    BATCH_MAX_EVENTS = "walpost.batch.max.events", int("events", 1, 1_000_000), Value("20000"), "Events in one Kafka transaction at most.";
+    BATCH_MAX_EVENTS = "walpost.batch.max.events", int("events", 1, 1_000_000), Value("10000"), "Events in one Kafka transaction at most.";
     BATCH_MAX_BYTES = "walpost.batch.max.bytes", int("bytes", 1024, 1024 * MIB), Value("8388608"), "Bytes of keys, values and headers in one Kafka transaction at most; one larger event goes alone.";
     BATCH_MAX_AGE = "walpost.batch.max.age.ms", Millis(0), Value("100"), "How long a Kafka transaction waits for more at most; it never waits when nothing more has arrived.";
     SOURCE_QUEUE_BYTES = "walpost.source.queue.bytes", int("bytes", 64 * 1024, 1024 * MIB), Value("8388608"), "Bytes that may wait between the replication connection and the decoder.";

@@ -42,7 +42,7 @@ fn walposts_own_properties_have_their_defaults() {
     assert_eq!(config.publish.position_topic, "__walpost.position.shop.s1");
     assert_eq!(config.publish.position_key, r#"{"v":1,"prefix":"shop","database":"shop","slot":"s1"}"#);
     assert_eq!(config.publish.transactional_id, "walpost-shop-s1");
-    assert_eq!((config.publish.limits.events, config.publish.limits.bytes), (20_000, 8 << 20));
+    assert_eq!((config.publish.limits.events, config.publish.limits.bytes), (10_000, 8 << 20));
     assert_eq!(config.publish.limits.age, Duration::from_millis(100));
     assert_eq!(config.source.queue_bytes, 8 << 20);
     assert_eq!(config.source.silence_timeout, Duration::from_secs(60));
