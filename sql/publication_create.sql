@@ -1,3 +1,4 @@
 -- Makes a publication of inserts only; tables is FOR TABLE …, FOR ALL TABLES or nothing:
--- psql -v publication=outbox -v tables='for table outbox' -v via_root=false -f sql/publication_create.sql
-create publication :"publication" :tables with (publish = 'insert', publish_via_partition_root = :via_root)
+-- psql -v publication=outbox -v tables='FOR TABLE outbox' -v via_root=false -f sql/publication_create.sql
+CREATE PUBLICATION :"publication" :tables
+    WITH (publish = 'insert', publish_via_partition_root = :via_root);

@@ -55,7 +55,8 @@ fn create(context: &Context<'_>, config: &Config) -> Result<Exit, Failure> {
     if console.is_json() {
         console.json("publication", &json!({ "name": name, "created": created }));
     } else if created {
-        let statement: Vec<&str> = statement.lines().filter(|line| !line.starts_with("--")).collect();
+        let statement = statement.lines().filter(|line| !line.starts_with("--"));
+        let statement: Vec<&str> = statement.map(str::trim_end).collect();
         console.print(&statement.join("\n"));
     } else {
         console.print(&format!("publication {name:?} exists already; left as it is"));

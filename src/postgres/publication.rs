@@ -43,7 +43,7 @@ pub struct PublishedTable {
     pub kind: String,
     /// `pg_class.relreplident`: `d`, `n`, `f` or `i`.
     pub replica_identity: String,
-    /// The published columns (15 and later; all of them where the publication names none).
+    /// The column list (15 and later); `None`: all columns, also those that are added later.
     pub columns: Option<Vec<String>>,
     /// The row filter (15 and later).
     pub row_filter: Option<String>,
@@ -118,8 +118,8 @@ pub async fn create(session: &Session, name: &str, scope: &Scope, via_root: bool
 /// The statement that [`create`] runs.
 pub fn create_statement(name: &str, scope: &Scope, via_root: bool) -> String {
     let tables = match scope {
-        Scope::AllTables => "for all tables".to_owned(),
-        Scope::Tables(tables) if !tables.is_empty() => format!("for table {}", list(tables)),
+        Scope::AllTables => "FOR ALL TABLES".to_owned(),
+        Scope::Tables(tables) if !tables.is_empty() => format!("FOR TABLE {}", list(tables)),
         Scope::Tables(_) | Scope::NoTables => String::new(),
     };
     let via_root = if via_root { "true" } else { "false" };
@@ -146,17 +146,17 @@ mod tests {
             let statement = create_statement("My Pub", &scope, true);
             statement.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
         };
-        let rest = "with (publish = 'insert', publish_via_partition_root = true)";
+        let rest = "\n    WITH (publish = 'insert', publish_via_partition_root = true);";
         assert_eq!(
             statement(Scope::Tables(tables.to_vec())),
             format!(
-                "create publication \"My Pub\" for table \"public\".\"outbox\", \"Sales\".\"out\"\"box\" {rest}"
+                "CREATE PUBLICATION \"My Pub\" FOR TABLE \"public\".\"outbox\", \"Sales\".\"out\"\"box\"{rest}"
             )
         );
         assert_eq!(
             statement(Scope::AllTables),
-            format!("create publication \"My Pub\" for all tables {rest}")
+            format!("CREATE PUBLICATION \"My Pub\" FOR ALL TABLES{rest}")
         );
-        assert_eq!(statement(Scope::NoTables), format!("create publication \"My Pub\"  {rest}"));
+        assert_eq!(statement(Scope::NoTables), format!("CREATE PUBLICATION \"My Pub\" {rest}"));
     }
 }

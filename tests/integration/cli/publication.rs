@@ -8,7 +8,9 @@ use crate::support::{Broker, Database};
 fn publication_create_makes_it_for_the_outboxs_inserts_once() {
     let (db, kafka) = outbox();
     db.execute("create table orders (id int primary key)");
-    let builder = connector(&db, kafka).set("publication.autocreate.mode", "disabled");
+    let builder = connector(&db, kafka)
+        .set("publication.autocreate.mode", "disabled")
+        .set("publish.via.partition.root", "true");
     refused(
         &builder,
         "publication show",
@@ -17,10 +19,10 @@ fn publication_create_makes_it_for_the_outboxs_inserts_once() {
     );
 
     let made = ask(&builder, "publication create", 0);
-    assert!(
-        made.stdout.starts_with("create publication \"walpost\" for table \"public\".\"outbox\""),
-        "{made:?}"
-    );
+    let begins = "CREATE PUBLICATION \"walpost\" FOR TABLE \"public\".\"outbox\"\n";
+    assert!(made.stdout.starts_with(begins) && made.stdout.ends_with(";\n"), "{made:?}");
+    let script = ask(&builder, "init", 0).stdout;
+    assert!(script.contains(&made.stdout), "as init has it: {made:?}\n{script}");
     let facts = "select pubinsert and not (pubupdate or pubdelete or pubtruncate or puballtables) from pg_publication";
     assert_eq!(db.query_one_text(facts), "t");
     assert_eq!(db.query_one_text("select string_agg(tablename, ' ') from pg_publication_tables"), "outbox");
@@ -38,7 +40,8 @@ fn publication_show_tells_what_it_has_and_warns_of_what_it_lacks() {
     let shown = ask(&builder, "publication show", 0);
     assert!(shown.stdout.contains("operations   insert\n"), "{shown:?}");
     let row = shown.stdout.lines().find(|line| line.starts_with("public.outbox "));
-    assert!(row.is_some_and(|row| row.ends_with(" -")), "no row filter: {shown:?}");
+    let row: Vec<&str> = row.expect("a row").split_whitespace().collect();
+    assert_eq!(row, ["public.outbox", "all", "-"], "neither a column list nor a row filter: {shown:?}");
     assert_eq!(shown.stderr, "", "there is nothing to warn of");
 
     db.execute("alter publication walpost set (publish = 'insert, delete')");
@@ -54,6 +57,29 @@ fn publication_show_tells_what_it_has_and_warns_of_what_it_lacks() {
         shown.stderr.contains("fail: ") && shown.stderr.contains("ADD TABLE \"public\".\"outbox\""),
         "{shown:?}"
     );
+}
+
+#[test]
+fn publication_show_tells_a_column_list_and_which_columns_of_the_router_it_lacks() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    if db.server().major() < 15 {
+        return;
+    }
+    db.execute("create publication walpost for table outbox (id, aggregateid, aggregatetype) with (publish = 'insert')");
+    let told = ask_json(&builder, "publication show", 0);
+    let columns = &told["publication"]["tables"][0]["columns"];
+    assert_eq!(*columns, serde_json::json!(["id", "aggregatetype", "aggregateid"]), "{told:#}");
+    let shown = ask(&builder, "publication show", 0);
+    assert!(shown.stdout.contains("id, aggregatetype, aggregateid"), "{shown:?}");
+    assert!(shown.stderr.contains("not published for public.outbox: payload"), "{shown:?}");
+    // Every column there is, and yet not all: one that is added later is not among them.
+    db.execute("alter publication walpost set table outbox (id, aggregatetype, aggregateid, type, payload)");
+    let told = ask_json(&builder, "publication show", 0);
+    assert_eq!(told["publication"]["tables"][0]["columns"].as_array().map(Vec::len), Some(5), "{told:#}");
+    assert_eq!(told["findings"], serde_json::json!([]));
+    db.execute("alter publication walpost set table outbox");
+    assert!(ask_json(&builder, "publication show", 0)["publication"]["tables"][0]["columns"].is_null());
 }
 
 #[test]
