@@ -3,6 +3,7 @@
 use super::console::Console;
 use crate::config::{Config, Loaded, Problems};
 use crate::error::{Exit, Failure};
+use crate::kafka::admin::Patience;
 use crate::observe::logging;
 use crate::postgres::session::{self, Session};
 use clap::ValueEnum;
@@ -10,8 +11,9 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a one-shot command waits for Kafka.
-pub const KAFKA_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a one-shot command waits for Kafka: for an answer that is slow, and where nobody is to give one.
+pub const KAFKA_PATIENCE: Patience =
+    Patience { answer: Duration::from_secs(10), refusal: Duration::from_secs(3) };
 
 /// Flags that every command has.
 #[derive(Debug, clap::Args)]
@@ -99,7 +101,13 @@ impl<'a> Context<'a> {
             None => configured.format,
         };
         let level = self.global.log_level.clone().or_else(rust_log).or_else(|| configured.level.clone());
-        Ok(logging::init(&logging::Options { format, level, color: self.console.colorful() })?)
+        let (color, brief) = (self.console.colorful(), configured.brief);
+        Ok(logging::init(&logging::Options { format, level, color, brief })?)
+    }
+
+    /// Logs as a command does that does one thing: only this level, unless the flags or RUST_LOG say otherwise.
+    pub fn log_briefly(&self, level: &str, configured: &logging::Options) -> Result<(), Failure> {
+        self.log_as(&logging::Options { level: Some(level.into()), brief: true, ..configured.clone() })
     }
 
     /// The configuration, for a command that does one thing: only warnings are logged.
@@ -109,7 +117,7 @@ impl<'a> Context<'a> {
 
     /// The same, when it is loaded already.
     pub fn quietly(&self, loaded: Loaded) -> Result<Config, Failure> {
-        self.log_as(&logging::Options { level: Some("warn".into()), ..loaded.config.log.clone() })?;
+        self.log_briefly("warn", &loaded.config.log)?;
         Ok(loaded.config)
     }
 

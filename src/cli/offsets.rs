@@ -71,7 +71,7 @@ pub(super) fn stored_position(config: &Config) -> Result<Option<Position>, Failu
     if admin.topic(&config.publish.position_topic).map_err(looking)?.is_none() {
         return Ok(None);
     }
-    offsets::read(&config.kafka.admin, &config.publish, KAFKA_PATIENCE).map_err(|error| match error {
+    offsets::read(&config.kafka.admin, &config.publish, KAFKA_PATIENCE.answer).map_err(|error| match error {
         offsets::Error::Kafka(error) => Failure::from_kafka(&error, "reading the stored position"),
         offsets::Error::Broken { .. } => Failure::new(
             Exit::Stream,

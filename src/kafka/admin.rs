@@ -16,6 +16,7 @@ use rdkafka::metadata::Metadata;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -23,6 +24,22 @@ use std::time::{Duration, Instant};
 
 /// How long one question waits before what the client heard meanwhile is looked at.
 const SLICE: Duration = Duration::from_secs(1);
+
+/// How long one question may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Until there is an answer.
+    pub answer: Duration,
+    /// The same, once no broker can be connected to: each has refused, or was not found.
+    pub refusal: Duration,
+}
+
+/// No hurry: a broker that refuses now may be there in a moment.
+impl From<Duration> for Patience {
+    fn from(answer: Duration) -> Patience {
+        Patience { answer, refusal: answer }
+    }
+}
 
 /// How missing topics are made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,14 +78,20 @@ pub struct Admin {
     client: OnceLock<AdminClient<DefaultClientContext>>,
     config: ClientConfig,
     timeout: Duration,
+    /// Of `timeout`, what a question waits while every broker is down.
+    refusal: Duration,
 }
 
 impl Admin {
-    /// Connects with settings by librdkafka's names and asks once; `timeout` holds for this and for every later call.
-    pub fn connect(settings: &BTreeMap<String, String>, timeout: Duration) -> Result<Admin, Error> {
+    /// Connects with settings by librdkafka's names and asks once; `patience` holds for this and for every later call.
+    pub fn connect(
+        settings: &BTreeMap<String, String>,
+        patience: impl Into<Patience>,
+    ) -> Result<Admin, Error> {
         let config = client_config(settings);
         let asker = config.create_with_context(Listener::default()).map_err(|error| unmade(&error))?;
-        let admin = Admin { asker, client: OnceLock::new(), config, timeout };
+        let Patience { answer: timeout, refusal } = patience.into();
+        let admin = Admin { asker, client: OnceLock::new(), config, timeout, refusal };
         admin.cluster()?;
         Ok(admin)
     }
@@ -177,14 +200,18 @@ impl Admin {
 
     /// In slices, so that a refused login is told at once and not after the whole time.
     fn metadata(&self, topic: Option<&str>, doing: &str) -> Result<Metadata, Error> {
-        let deadline = Instant::now() + self.timeout;
+        let asked = Instant::now();
+        let deadline = asked + self.timeout;
+        self.asker.context().all_down.store(false, Ordering::SeqCst);
         loop {
             let slice = deadline.saturating_duration_since(Instant::now()).min(SLICE);
             let error = match self.asker.fetch_metadata(topic, slice) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => self.error(doing, &error),
             };
-            if error.kind != ErrorKind::Transient || Instant::now() >= deadline {
+            let is_refused = self.asker.context().all_down.load(Ordering::SeqCst);
+            let is_over = Instant::now() >= deadline || is_refused && asked.elapsed() >= self.refusal;
+            if error.kind != ErrorKind::Transient || is_over {
                 return Err(error);
             }
         }
@@ -252,6 +279,8 @@ fn unmade(error: &KafkaError) -> Error {
 #[derive(Default)]
 pub(super) struct Listener {
     last: Mutex<Option<(Code, String)>>,
+    /// Every broker has been tried, and none could be connected to.
+    all_down: AtomicBool,
 }
 
 impl Listener {
@@ -287,7 +316,9 @@ impl ClientContext for Listener {
         tracing::debug!(target: "librdkafka", "{reason}");
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
         // The reason for the last connection's end is more telling than that none is left.
-        if code != Code::AllBrokersDown {
+        if code == Code::AllBrokersDown {
+            self.all_down.store(true, Ordering::SeqCst);
+        } else {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! librdkafka's own words come through as the target `librdkafka`. Its errors are about single connections, which it
 //! makes again by itself; what they mean for the connector is logged by the connector, so `warn` shows them and `info`
-//! keeps its chatter out.
+//! keeps its chatter out. A command that does one thing ends with what they mean, and shows them when asked for more.
 
 use std::io::IsTerminal;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub level: Option<String>,
     /// Colours, where stderr is a terminal.
     pub color: bool,
+    /// A command that does one thing: up to `warn`, librdkafka is not heard.
+    pub brief: bool,
 }
 
 /// The level is neither a level nor a list of directives.
@@ -64,8 +67,13 @@ where
 /// A bare level speaks of walpost; the crates beneath it stay at `warn` unless a directive names them.
 fn filter(options: &Options) -> Result<EnvFilter, LevelError> {
     let level = options.level.as_deref().map(str::trim).filter(|level| !level.is_empty()).unwrap_or("info");
-    let bare = level.parse::<tracing::level_filters::LevelFilter>().is_ok();
-    let directives = if bare { format!("warn,walpost={level}") } else { level.to_owned() };
+    let directives = match level.parse::<LevelFilter>() {
+        Ok(bare) if options.brief && bare <= LevelFilter::WARN => {
+            format!("warn,librdkafka=off,walpost={level}")
+        }
+        Ok(_) => format!("warn,walpost={level}"),
+        Err(_) => level.to_owned(),
+    };
     let directives = if level.eq_ignore_ascii_case("off") { "off".to_owned() } else { directives };
     EnvFilter::try_new(&directives)
         .map_err(|error| LevelError { level: level.to_owned(), why: error.to_string() })
@@ -91,10 +99,13 @@ mod tests {
     }
 
     fn logged(format: Format, level: &str) -> String {
+        logged_by(&Options { format, level: Some(level.into()), ..Options::default() })
+    }
+
+    fn logged_by(options: &Options) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let options = Options { format, level: Some(level.into()), color: false };
-        let subscriber = subscriber(&options, false, move || writer.clone()).unwrap();
+        let subscriber = subscriber(options, false, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "walpost::x", lsn = %"0/1", "published");
             tracing::debug!(target: "walpost::x", "detail");
@@ -122,6 +133,21 @@ mod tests {
         let text = logged(Format::Text, "error");
         assert!(!text.contains("published") && text.contains("trouble"), "{text}");
         assert_eq!(logged(Format::Text, "off"), "");
+    }
+
+    #[test]
+    fn a_command_that_does_one_thing_shows_librdkafka_only_when_asked_for_more_than_warnings() {
+        for (level, heard) in [
+            ("error", false),
+            ("warn", false),
+            ("info", true),
+            ("debug", true),
+            ("warn,walpost=warn", true),
+            ("librdkafka=error", false),
+        ] {
+            let text = logged_by(&Options { level: Some(level.into()), brief: true, ..Options::default() });
+            assert_eq!(text.contains("trouble"), heard, "{level}: {text}");
+        }
     }
 
     #[test]

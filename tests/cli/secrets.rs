@@ -106,3 +106,23 @@ fn no_command_shows_a_secret_while_it_looks_for_servers() {
         unseen(&files.ask(&format!("{command} --log-level trace"), code).all());
     }
 }
+
+#[test]
+fn names_are_shown_where_they_are_spoken_of_even_out_of_a_placeholder_and_masked_where_all_is_printed() {
+    let lines = "name=${env:NAME}\ndatabase.hostname=${env:HOST}\nslot.name=${env:SLOT}\ndatabase.password=${env:PASSWORD}";
+    let files = files(lines).env("NAME", "told-name").env("HOST", "127.0.0.2").env("SLOT", "told_slot");
+    let files = files.env("PASSWORD", "hush-env");
+    for (command, code, told) in
+        [("config validate", 0, "told-name"), ("slot list", 6, "127.0.0.2"), ("init", 0, "told_slot")]
+    {
+        let answer = files.ask(command, code).all();
+        assert!(answer.contains(told), "{command}: {answer}");
+        unseen(&answer);
+    }
+    let printed = files.ask("config print", 0).stdout;
+    let rows: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    for masked in ["name", "database.hostname", "slot.name", "database.password"] {
+        let row = rows.iter().find(|row| row[0] == masked).expect("a row");
+        assert_eq!(row[1], "********", "{masked}");
+    }
+}

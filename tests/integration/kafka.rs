@@ -4,9 +4,10 @@ use crate::support::{Broker, BrokerOptions, Certificates, PATIENCE, unique_name,
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use walpost::kafka::ErrorKind;
-use walpost::kafka::admin::{Admin, TopicCreation};
+use walpost::kafka::admin::{Admin, Patience, TopicCreation};
 use walpost::kafka::classify::Class;
 use walpost::kafka::producer::{Failure, Producer, Record};
 use walpost::kafka::settings::translate;
@@ -327,6 +328,28 @@ fn a_broker_that_stops_answering_is_given_up_in_time() {
     kafka.resume();
     commit(&mut Producer::fenced(&settings, "id", PATIENCE).expect("a fence"), "t", "k", "after");
     assert_eq!(values(&kafka, "t", 2), ["before", "after"]);
+}
+
+#[test]
+fn refusals_are_given_up_early_and_a_broker_that_is_slow_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    let settings = BTreeMap::from([("bootstrap.servers".to_owned(), address)]);
+    let tried = |answer, refusal| {
+        let began = Instant::now();
+        let refused = Admin::connect(&settings, Patience { answer, refusal }).err().expect("no answer");
+        assert_eq!(refused.kind, ErrorKind::Transient, "{refused}");
+        (began.elapsed(), refused.message)
+    };
+    // It takes connections, and says nothing.
+    let answer = Duration::from_secs(3);
+    let (took, _) = tried(answer, Duration::ZERO);
+    assert!(took >= answer, "{took:?}");
+    drop(listener);
+    let (took, message) = tried(PATIENCE, Duration::from_secs(1));
+    assert!(took < PATIENCE / 2 && message.contains("Connection refused"), "{took:?}: {message}");
+    let (took, _) = tried(answer, answer);
+    assert!(took >= answer, "whoever tries for ever is in no hurry: {took:?}");
 }
 
 #[test]

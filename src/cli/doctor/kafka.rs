@@ -235,8 +235,8 @@ fn record_size(topic: &str, settings: &Settings, most: usize) -> Check {
 fn trial(config: &Config) -> Check {
     let name = "kafka.transactions";
     let id = format!("{}-doctor", config.publish.transactional_id);
-    let tried =
-        Producer::new(&config.kafka.producer, &id).and_then(|mut producer| producer.fence(KAFKA_PATIENCE));
+    let tried = Producer::new(&config.kafka.producer, &id)
+        .and_then(|mut producer| producer.fence(KAFKA_PATIENCE.answer));
     match tried {
         Ok(()) => Check::ok(name, format!("a trial with transactional id {id} went well")),
         Err(error) if error.kind == ErrorKind::Denied => Check::warn(

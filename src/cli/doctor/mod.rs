@@ -57,10 +57,7 @@ fn configuration(context: &Context<'_>) -> Result<(Vec<Check>, Option<Config>), 
             Ok((problems.0.iter().map(failed).collect(), None))
         }
         Ok(loaded) => {
-            context.log_as(&crate::observe::logging::Options {
-                level: Some("error".into()),
-                ..loaded.config.log.clone()
-            })?;
+            context.log_briefly("error", &loaded.config.log)?;
             let notices = match loaded.notices.len() {
                 0 => String::new(),
                 1 => ", with a notice (walpost config validate)".to_owned(),

@@ -302,5 +302,5 @@ fn log(view: View<'_>, report: &mut Report) -> logging::Options {
         Some("json") => Format::Json,
         _ => Format::Text,
     };
-    logging::Options { format, level: level.map(str::to_owned), color: true }
+    logging::Options { format, level: level.map(str::to_owned), color: true, brief: false }
 }
