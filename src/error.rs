@@ -17,7 +17,7 @@ pub enum Exit {
     Failure = 1,
     /// Wrong arguments or configuration.
     Usage = 2,
-    /// A check found problems (`doctor`, `config validate` with warnings as errors).
+    /// A check found problems (`doctor`).
     Findings = 3,
     /// A destructive command without its `--confirm`.
     NotConfirmed = 4,
@@ -47,11 +47,11 @@ pub enum Exit {
     SlotMissing = 25,
     /// The slot is invalidated.
     SlotLost = 26,
-    /// A slot, but no stored position.
+    /// A slot, but no stored position; or stored positions that are no chain.
     PositionMissing = 27,
     /// The slot is older than its birth in the record: re-created on a rewound server.
     SlotReborn = 28,
-    /// The publication is missing, or not as it was.
+    /// The publication is missing, or younger than the slot.
     Publication = 29,
     /// Interrupted (Ctrl-C) in a one-shot command.
     Interrupted = 130,

@@ -49,9 +49,9 @@ Exit codes:
   24  another Postgres cluster than the stored position's
   25  the slot is gone
   26  the slot is invalidated: its WAL was removed
-  27  a slot, but no stored position: --adopt slot takes it over
+  27  a slot, but no stored position, or some that contradict one another
   28  the slot was re-created on a server that had been set back
-  29  the publication is missing, or not as it was
+  29  the publication is missing, or younger than the slot
  130  interrupted (Ctrl-C)
 ";
 

@@ -3,20 +3,19 @@
 //! Leaves: everything a session runs on. Promised: no word to Kafka before the fence, none to Postgres's stream before
 //! the position was read under that fence, and no slot made before Kafka holds the mark that says so.
 
-use super::startup::{self, Decision, Seen};
-use super::tables;
+use super::facts::Facts;
+use super::startup::{Decision, Publication};
 use super::trouble::Trouble;
-use crate::config::{Config, PublicationAutocreate};
+use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::failpoint;
 use crate::kafka;
-use crate::kafka::admin::Admin;
+use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::producer::Producer;
 use crate::observe::health::Health;
 use crate::observe::metrics::Component;
 use crate::position::Position;
 use crate::postgres;
-use crate::postgres::facts::SystemIdentity;
 use crate::postgres::replication::Connection;
 use crate::postgres::session::{self, Session};
 use crate::postgres::{publication, slot};
@@ -47,7 +46,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
         session::connect(&config.postgres).await.map_err(|error| Trouble::postgres(&error, "connecting"))?;
     let session = Arc::new(session);
     lead(config, &session, health).await?;
-    let mut scene = Scene::look(config, &session).await?;
+    let mut scene = Scene::look(config, &session, KAFKA_TIMEOUT.into()).await?;
     let position = scene.position(config, instance, &session).await?;
     let Scene { outlet, connection, .. } = scene;
 
@@ -72,8 +71,8 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
 
 /// S2 to S6 ahead of the first start: makes the publication, the slot and the first position. Refuses where a position
 /// exists already.
-pub async fn begin(config: &Config, session: &Session) -> Result<Position, Trouble> {
-    let mut scene = Scene::look(config, session).await?;
+pub async fn begin(config: &Config, session: &Session, patience: Patience) -> Result<Position, Trouble> {
+    let mut scene = Scene::look(config, session, patience).await?;
     if matches!(scene.decision, Decision::Resume | Decision::ResumeAtSwitch { .. }) {
         return Err(Trouble::Halt(Failure::new(
             Exit::Failure,
@@ -85,11 +84,19 @@ pub async fn begin(config: &Config, session: &Session) -> Result<Position, Troub
     scene.position(config, &config.name, session).await
 }
 
+/// S2, and then no position any more: the next start is a first one. Blocks. Who asks for this holds the leader's lock,
+/// for the fence would throw a running connector out.
+pub fn forget(config: &Config, patience: Patience) -> Result<(), Trouble> {
+    let mut outlet = fence(config, patience)?;
+    publisher::forget(&mut outlet, config.publish.position_key.as_bytes())
+        .map_err(|error| Trouble::from(super::publishing::Error::from(error)))
+}
+
 /// What a start knows after S5.
 struct Scene {
     outlet: KafkaOutlet,
     connection: Connection,
-    server: SystemIdentity,
+    facts: Facts,
     decision: Decision,
     /// The stored position, or the mark of a new chain.
     mark: Position,
@@ -97,10 +104,13 @@ struct Scene {
 
 impl Scene {
     /// S2 to S5. The log-in goes beside the fence; nothing is asked before the position is read.
-    async fn look(config: &Config, session: &Session) -> Result<Scene, Trouble> {
+    async fn look(config: &Config, session: &Session, patience: Patience) -> Result<Scene, Trouble> {
         let fence = {
             let config = config.clone();
-            blocking("the fence", move || fence(&config))
+            blocking("the fence", move || {
+                let outlet = fence(&config, patience)?;
+                Ok((outlet, stored(&config, KAFKA_TIMEOUT)?))
+            })
         };
         let login = async {
             Connection::connect(&config.postgres)
@@ -108,14 +118,13 @@ impl Scene {
                 .map_err(|error| Trouble::postgres(&error, "opening the replication connection"))
         };
         let ((outlet, stored), mut connection) = tokio::try_join!(fence, login)?;
-        let server = connection
-            .identify_system()
-            .await
-            .map_err(|error| Trouble::postgres(&error, "IDENTIFY_SYSTEM"))?;
-        let decision = decide(config, session, &mut connection, &server, stored.as_ref()).await?;
+        let facts = Facts::ask(config, session, &mut connection).await?;
+        let decision = facts.decide(config, stored.as_ref());
+        tell(&facts, stored.as_ref(), &decision);
+        let server = &facts.server;
         let mark =
             stored.unwrap_or_else(|| Position::creating(server.system_id, server.timeline, &config.name));
-        Ok(Scene { outlet, connection, server, decision, mark })
+        Ok(Scene { outlet, connection, facts, decision, mark })
     }
 
     /// S6: does what the decision asks for; then there is a position to go on from.
@@ -128,28 +137,25 @@ impl Scene {
         let mark = Position { instance: instance.to_owned(), ..self.mark.clone() };
         match self.decision.clone() {
             Decision::Stop(failure) => Err(Trouble::Halt(*failure)),
-            Decision::Resume => {
-                require_publication(config, session).await?;
-                Ok(Position { timeline: self.server.timeline, ..mark })
-            }
+            Decision::Resume => Ok(Position { timeline: self.facts.server.timeline, ..mark }),
             Decision::ResumeAtSwitch { switch_lsn } => {
-                require_publication(config, session).await?;
                 tracing::warn!(
-                    stored = %mark.end_lsn, switch = %switch_lsn, timeline = self.server.timeline,
+                    stored = %mark.end_lsn, switch = %switch_lsn, timeline = self.facts.server.timeline,
                     "a failover lost WAL that was already published: events between the two exist in Kafka only"
                 );
                 let partial = mark.partial.clone().filter(|partial| partial.commit_lsn < switch_lsn);
-                let (seq, prev_lsn, timeline) = (mark.seq + 1, mark.end_lsn, self.server.timeline);
+                let (seq, prev_lsn, timeline) = (mark.seq + 1, mark.end_lsn, self.facts.server.timeline);
                 self.write(config, Position { seq, prev_lsn, end_lsn: switch_lsn, partial, timeline, ..mark })
                     .await
             }
             Decision::TakeSlot { slot_lsn } => {
-                require_publication(config, session).await?;
                 tracing::info!(slot = %config.source.slot, position = %slot_lsn, "took the slot where it stands");
                 self.write(config, Position::first(&mark, slot_lsn)).await
             }
             Decision::Create => {
-                create_publication(config, session).await?;
+                if let Publication::ToBeMade(scope) = &self.facts.publication {
+                    create_publication(config, session, scope).await?;
+                }
                 let mark = self.write(config, mark).await?;
                 tracing::info!(slot = %config.source.slot, "creating the slot, once every running transaction has ended");
                 let slot_lsn = slot::create(session, &config.source.slot, config.slot_failover)
@@ -199,106 +205,70 @@ const KAFKA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the fence may take: it waits for a predecessor's transaction to be ended.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// S2 and S3: a new epoch, then the position as Kafka holds it.
-fn fence(config: &Config) -> Result<(KafkaOutlet, Option<Position>), Trouble> {
+/// S2: a new epoch, and a topic that keeps positions.
+fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble> {
     let trouble = |what: &'static str| move |error: kafka::Error| Trouble::kafka(&error, what);
     let kafka = &config.kafka;
     let mut producer = Producer::new(&kafka.producer, &config.publish.transactional_id)
         .map_err(trouble("making the Kafka producer"))?;
-    let admin = Admin::connect(&kafka.admin, KAFKA_TIMEOUT).map_err(trouble("connecting to Kafka"))?;
+    let admin = Admin::connect(&kafka.admin, patience).map_err(trouble("connecting to Kafka"))?;
     offsets::ensure_topic(&admin, &config.publish, kafka.topic_creation.as_ref())
         .map_err(trouble("looking at the position topic"))?;
     producer.fence(FENCE_TIMEOUT).map_err(trouble("fencing earlier instances (init_transactions)"))?;
     failpoint::hit("after_fence");
+    let topic = config.publish.position_topic.clone();
+    Ok(KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()))
+}
+
+/// S3: the position as Kafka holds it. Blocks. Only under a fresh fence is the answer final.
+pub fn stored(config: &Config, timeout: Duration) -> Result<Option<Position>, Trouble> {
     let stored =
-        offsets::read(&kafka.admin, &config.publish, KAFKA_TIMEOUT).map_err(|error| match error {
+        offsets::read(&config.kafka.admin, &config.publish, timeout).map_err(|error| match error {
             offsets::Error::Kafka(error) => Trouble::kafka(&error, "reading the stored position"),
             broken => Trouble::Halt(position_broken(config, &broken)),
         })?;
     failpoint::hit("after_position_read");
-    let topic = config.publish.position_topic.clone();
-    Ok((KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()), stored))
+    Ok(stored)
 }
 
 fn position_broken(config: &Config, error: &offsets::Error) -> Failure {
     let topic = &config.publish.position_topic;
     Failure::new(
         Exit::PositionMissing,
-        format!("the positions in topic {topic} are not a chain: {error}"),
+        error.to_string(),
         "what was published last cannot be known from them; to go on from either of them might lose or double events",
         format!(
-            "look at them: kafka-console-consumer --topic {topic} --from-beginning --isolation-level read_committed. \
-             Compare the outbox with its topics; then delete the topic and run with --adopt slot"
+            "look at them: kafka-console-consumer --topic {topic} --from-beginning --isolation-level read_committed. Does \
+             another connector write there? Give each a walpost.position.topic of its own. Compare the outbox with its \
+             topics; then walpost offsets forget, and walpost run --adopt slot"
         ),
     )
 }
 
-/// S4 and S5.
-async fn decide(
-    config: &Config,
-    session: &Session,
-    connection: &mut Connection,
-    server: &SystemIdentity,
-    stored: Option<&Position>,
-) -> Result<Decision, Trouble> {
-    let history = if server.timeline > 1 {
-        connection
-            .timeline_history(server.timeline)
-            .await
-            .map_err(|error| Trouble::postgres(&error, "TIMELINE_HISTORY"))?
-    } else {
-        Vec::new()
-    };
-    let slot = slot::find(session, &config.source.slot)
-        .await
-        .map_err(|error| Trouble::postgres(&error, "looking for the slot"))?;
-    let decision = startup::decide(&Seen {
-        slot_name: &config.source.slot,
-        database: &config.postgres.database,
-        stored,
-        slot: slot.as_ref(),
-        server,
-        history: &history,
-        adopt_slot: config.adopt.is_some(),
-    });
+fn tell(facts: &Facts, stored: Option<&Position>, decision: &Decision) {
+    let confirmed = facts.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn);
     tracing::info!(
         stored = stored.map(|position| tracing::field::display(position.end_lsn)),
-        slot_confirmed = slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).map(tracing::field::display),
-        server_flushed = %server.flush_lsn,
-        timeline = server.timeline,
+        slot_confirmed = confirmed.map(tracing::field::display),
+        server_flushed = %facts.server.flush_lsn,
+        timeline = facts.server.timeline,
         decision = decision.name(),
         "start-up"
     );
-    Ok(decision)
 }
 
 /// A first start makes the publication, where it may, before the slot: rows older than a publication cannot be decoded.
-async fn create_publication(config: &Config, session: &Session) -> Result<(), Trouble> {
+async fn create_publication(
+    config: &Config,
+    session: &Session,
+    scope: &publication::Scope,
+) -> Result<(), Trouble> {
     let name = &config.source.publication;
-    let trouble = |error| Trouble::postgres(&error, "creating the publication");
-    if publication::find(session, name).await.map_err(trouble)?.is_some() {
-        return Ok(());
-    }
-    let scope = match config.publication_autocreate {
-        PublicationAutocreate::Disabled => return Err(Trouble::Halt(publication_missing(config))),
-        PublicationAutocreate::AllTables => publication::Scope::AllTables,
-        PublicationAutocreate::NoTables => publication::Scope::NoTables,
-        PublicationAutocreate::Filtered => {
-            publication::Scope::Tables(tables::outbox_tables(config, session).await.map_err(trouble)?)
-        }
-    };
-    publication::create(session, name, &scope, config.publish_via_partition_root).await.map_err(trouble)?;
+    publication::create(session, name, scope, config.publish_via_partition_root)
+        .await
+        .map_err(|error| Trouble::postgres(&error, "creating the publication"))?;
     tracing::info!(publication = %name, "created the publication");
     Ok(())
-}
-
-/// Later starts never make it: whatever was written while it was missing is not in the stream.
-async fn require_publication(config: &Config, session: &Session) -> Result<(), Trouble> {
-    match publication::find(session, &config.source.publication).await {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(Trouble::Halt(publication_missing(config))),
-        Err(error) => Err(Trouble::postgres(&error, "looking for the publication")),
-    }
 }
 
 /// START_REPLICATION refuses while another walsender holds the slot: an earlier one of ours that the server has not yet
@@ -316,20 +286,6 @@ fn slot_busy(config: &Config, error: &postgres::Error) -> Option<Trouble> {
             ),
         )
     })
-}
-
-fn publication_missing(config: &Config) -> Failure {
-    let name = &config.source.publication;
-    Failure::new(
-        Exit::Publication,
-        format!("publication {name:?} does not exist"),
-        "without it Postgres sends no row; rows that were written while it was missing cannot be decoded afterwards",
-        format!(
-            "check publication.name. On a first start: walpost init --apply, or \
-             CREATE PUBLICATION {name} FOR TABLE … WITH (publish = 'insert'). If it was dropped: compare the outbox with \
-             its topics before going on"
-        ),
-    )
 }
 
 async fn blocking<T: Send + 'static>(

@@ -7,6 +7,7 @@ use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
 use crate::position::Position;
 use crate::postgres::facts::{SystemIdentity, TimelineSwitch};
+use crate::postgres::publication::Scope;
 use crate::postgres::slot::SlotFacts;
 
 /// Everything the decision depends on.
@@ -24,8 +25,25 @@ pub struct Seen<'a> {
     pub server: &'a SystemIdentity,
     /// TIMELINE_HISTORY of the server's timeline; empty on timeline 1.
     pub history: &'a [TimelineSwitch],
+    /// `publication.name`.
+    pub publication_name: &'a str,
+    /// What there is of it.
+    pub publication: &'a Publication,
     /// `walpost.adopt=slot`.
     pub adopt_slot: bool,
+}
+
+/// What there is of the publication, and what a first start does about one that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// It is there.
+    Exists,
+    /// Missing; a first start makes it, of these tables.
+    ToBeMade(Scope),
+    /// Missing; a first start would make it, and our role lacks this to do so.
+    NotAllowed(String),
+    /// Missing; the configuration leaves it to others.
+    Missing,
 }
 
 /// What a start does.
@@ -64,8 +82,21 @@ impl Decision {
     }
 }
 
-/// The whole matrix, one row after another; the first that fits decides.
+/// The whole matrix, one row after another; the first that fits decides. The publication comes last (row 13).
 pub fn decide(seen: &Seen<'_>) -> Decision {
+    let decision = by_position(seen);
+    match (&decision, seen.publication) {
+        (Decision::Stop(_), _) | (_, Publication::Exists) | (Decision::Create, Publication::ToBeMade(_)) => {
+            decision
+        }
+        (Decision::Create, Publication::NotAllowed(lacking)) => stop(publication_refused(seen, lacking)),
+        // Later starts never make it: whatever was written while it was missing is not in the stream.
+        _ => stop(publication_missing(seen)),
+    }
+}
+
+/// Rows 1 to 12.
+fn by_position(seen: &Seen<'_>) -> Decision {
     let Some(stored) = seen.stored else { return without_position(seen) };
     if stored.system_id != seen.server.system_id {
         return stop(other_system(seen, stored));
@@ -162,8 +193,8 @@ fn slot_ahead(seen: &Seen<'_>, stored: Lsn, confirmed: Lsn) -> Failure {
             confirmed.bytes_since(stored)
         ),
         "somebody advanced, re-created or consumed the slot, or the position topic was rolled back. Compare the outbox \
-         rows of that range with their topics. Once the gap is dealt with, start over from the slot: drop the position \
-         topic and run with --adopt slot",
+         rows of that range with their topics. Once the gap is dealt with, start over from the slot: walpost offsets \
+         forget, then walpost run --adopt slot",
     )
 }
 
@@ -178,7 +209,7 @@ fn server_behind(seen: &Seen<'_>, stored: &Position) -> Failure {
             stored.end_lsn, seen.server.flush_lsn
         ),
         "check database.hostname. If the restore was intended: events beyond the server's WAL were published and no \
-         longer exist there; create a new slot and a new position topic (walpost.position.topic)",
+         longer exist there; begin anew with walpost slot drop, walpost offsets forget and walpost slot create",
     )
 }
 
@@ -192,8 +223,8 @@ fn failover_gap(seen: &Seen<'_>, stored: &Position, switch: Lsn, confirmed: Lsn)
              timeline between the switch and the slot may never have been published",
             stored.timeline, stored.end_lsn
         ),
-        "compare the outbox rows committed since the failover with their topics; then drop the position topic and run \
-         with --adopt slot",
+        "compare the outbox rows committed since the failover with their topics; then walpost offsets forget, and \
+         walpost run --adopt slot",
     )
 }
 
@@ -220,7 +251,7 @@ fn foreign_timeline(seen: &Seen<'_>, stored: &Position) -> Failure {
             stored.end_lsn, stored.timeline, seen.server.timeline
         ),
         "the server was promoted from a copy that left the history earlier. Compare the outbox with its topics; then \
-         start over with a new slot and a new position topic",
+         begin anew with walpost slot drop, walpost offsets forget and walpost slot create",
     )
 }
 
@@ -234,8 +265,8 @@ fn other_system(seen: &Seen<'_>, stored: &Position) -> Failure {
              or a wrong address)",
             stored.system_id, seen.server.system_id
         ),
-        "check database.hostname. If the move was intended and the old cluster was drained first: create the slot on the \
-         new cluster before its first write, drop the position topic, and run with --adopt slot",
+        "check database.hostname. If the move was intended and the old cluster was drained first: walpost offsets forget \
+         and walpost slot create, before the new cluster's first write",
     )
 }
 
@@ -250,7 +281,7 @@ fn slot_missing(seen: &Seen<'_>, stored: &Position) -> Failure {
             stored.end_lsn
         ),
         "check slot.name and database.dbname. If the slot is really gone: compare the outbox with its topics, publish \
-         what is missing, create the slot, drop the position topic and run with --adopt slot",
+         what is missing, then walpost offsets forget and walpost slot create",
     )
 }
 
@@ -265,9 +296,8 @@ fn slot_lost(seen: &Seen<'_>, slot: &SlotFacts) -> Failure {
             "Postgres removed WAL that the slot still needed{}; what was committed since is lost to this slot",
             seen.stored.map(|stored| format!(" (stored position {})", stored.end_lsn)).unwrap_or_default()
         ),
-        "compare the outbox with its topics and publish what is missing; then drop and create the slot, drop the \
-         position topic and run with --adopt slot. Raise max_slot_wal_keep_size, and alert on \
-         walpost_slot_safe_wal_bytes",
+        "compare the outbox with its topics and publish what is missing; then walpost slot drop, walpost offsets forget \
+         and walpost slot create. Raise max_slot_wal_keep_size, and alert on walpost_slot_safe_wal_bytes",
     )
 }
 
@@ -277,8 +307,8 @@ fn position_missing(seen: &Seen<'_>, slot_lsn: Lsn) -> Failure {
         Exit::PositionMissing,
         format!("slot {:?} exists, but Kafka holds no position for it", seen.slot_name),
         format!(
-            "the slot stands at {slot_lsn}. It may belong to another connector, or the position topic was deleted; what \
-             was published before that point cannot be known from here"
+            "the slot stands at {slot_lsn}. It may belong to another connector, or the position was forgotten or its topic \
+             deleted; what was published before that point cannot be known from here"
         ),
         "to take the slot over where it stands (after Debezium has been stopped for good, for example), run once with \
          --adopt slot or walpost.adopt=slot. Otherwise choose another slot.name",
@@ -295,7 +325,7 @@ fn slot_reborn(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Failure {
              a server that had been set back, and its LSNs stand for other transactions",
             stored.end_lsn, stored.slot_birth_lsn
         ),
-        "compare the outbox with its topics; then drop the position topic and run with --adopt slot",
+        "compare the outbox with its topics; then walpost offsets forget, and walpost run --adopt slot",
     )
 }
 
@@ -309,6 +339,35 @@ fn foreign_slot(seen: &Seen<'_>, slot: &SlotFacts) -> Failure {
             slot.database.as_deref().unwrap_or("none")
         ),
         "choose another slot.name, or correct database.dbname",
+    )
+}
+
+/// Row 13.
+fn publication_missing(seen: &Seen<'_>) -> Failure {
+    let name = seen.publication_name;
+    Failure::new(
+        Exit::Publication,
+        format!("publication {name:?} does not exist"),
+        "without it Postgres sends no row; rows that were written while it was missing cannot be decoded afterwards",
+        format!(
+            "check publication.name. On a first start: walpost init --apply, or \
+             CREATE PUBLICATION {name} FOR TABLE … WITH (publish = 'insert'). If it was dropped: compare the outbox with \
+             its topics before going on"
+        ),
+    )
+}
+
+/// A first start whose role cannot make the publication.
+fn publication_refused(seen: &Seen<'_>, lacking: &str) -> Failure {
+    Failure::new(
+        Exit::Postgres,
+        format!(
+            "publication {:?} does not exist, and the connector's role may not create it",
+            seen.publication_name
+        ),
+        format!("the role lacks {lacking}. Nothing was changed"),
+        "have it made before the slot, by a role that may: walpost publication create with that role as database.user, \
+         or the SQL that walpost init prints",
     )
 }
 

@@ -9,6 +9,7 @@ struct World {
     slot: Option<SlotFacts>,
     server: SystemIdentity,
     history: Vec<TimelineSwitch>,
+    publication: Publication,
     adopt_slot: bool,
 }
 
@@ -39,7 +40,8 @@ impl World {
     fn new(stored: Option<Position>, slot: Option<SlotFacts>) -> World {
         let server =
             SystemIdentity { system_id: SYSTEM, timeline: 1, flush_lsn: lsn(5000), database: "app".into() };
-        World { stored, slot, server, history: Vec::new(), adopt_slot: false }
+        let publication = Publication::Exists;
+        World { stored, slot, server, history: Vec::new(), publication, adopt_slot: false }
     }
 
     fn promoted(mut self, timeline: u32, switch_lsn: u64) -> World {
@@ -56,6 +58,8 @@ impl World {
             slot: self.slot.as_ref(),
             server: &self.server,
             history: &self.history,
+            publication_name: "p",
+            publication: &self.publication,
             adopt_slot: self.adopt_slot,
         })
     }
@@ -215,5 +219,42 @@ fn a_slot_of_another_plugin_or_database_is_not_touched() {
         (slot.plugin, slot.database) = (Some(plugin.into()), Some(database.into()));
         world.adopt_slot = true;
         assert_eq!(world.refusal(), Exit::PositionMissing);
+    }
+}
+
+#[test]
+fn row_13_a_publication_that_is_missing_stops_every_start_but_the_first_which_may_make_it() {
+    let to_be_made = || Publication::ToBeMade(Scope::AllTables);
+    let not_allowed = || Publication::NotAllowed("ownership of public.outbox".into());
+    let with = |stored: Option<Position>, slot, publication| World {
+        publication,
+        adopt_slot: true,
+        ..World::new(stored, slot)
+    };
+    let mark = || Some(Position::creating(SYSTEM, 1, "test"));
+    for publication in [to_be_made(), not_allowed(), Publication::Missing] {
+        for stored in [stored(2000), mark(), None] {
+            let world = with(stored, slot(2000), publication.clone());
+            assert_eq!(world.refusal(), Exit::Publication, "{:?} {publication:?}", world.stored);
+        }
+        let world = with(stored(2000), slot(2000), publication).promoted(2, 1500);
+        assert_eq!(World { slot: slot(1400), ..world }.refusal(), Exit::Publication);
+    }
+    for stored in [mark(), None] {
+        assert_eq!(with(stored.clone(), None, to_be_made()).decide(), Decision::Create);
+        assert_eq!(with(stored.clone(), None, not_allowed()).refusal(), Exit::Postgres);
+        assert_eq!(with(stored, None, Publication::Missing).refusal(), Exit::Publication);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_position_is_told_before_the_publication_is() {
+    for (stored, slot, exit) in [
+        (stored(2000), slot(2001), Exit::SlotAhead),
+        (stored(2000), None, Exit::SlotMissing),
+        (None, slot(2000), Exit::PositionMissing),
+    ] {
+        let world = World { publication: Publication::Missing, ..World::new(stored, slot) };
+        assert_eq!(world.refusal(), exit);
     }
 }

@@ -174,6 +174,6 @@ fn publication_unknown(error: &postgres::ServerError) -> Failure {
         "the publication was dropped, or created after the slot: Postgres looks it up as it was when each row was \
          written, so every attempt fails at the same place. Rows before the publication's creation cannot be decoded",
         "create the publication first and the slot second. To give up what lies between: compare the outbox with its \
-         topics, publish what is missing, drop the slot and the position topic, and start anew",
+         topics, publish what is missing; then walpost slot drop, walpost offsets forget and walpost slot create",
     )
 }

@@ -3,7 +3,7 @@
 use super::Error;
 use super::session::{Session, value};
 use super::statement::fill;
-use postgres_protocol::escape::escape_identifier;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 /// A publication, and what it has now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -108,6 +108,29 @@ async fn tables(session: &Session, name: &str) -> Result<Vec<PublishedTable>, Er
         })
     };
     rows.iter().map(table).collect()
+}
+
+/// What our role lacks to create a publication of this; `None`: nothing.
+pub async fn lacking(session: &Session, scope: &Scope) -> Result<Option<String>, Error> {
+    let tables: &[TableName] = if let Scope::Tables(tables) = scope { tables } else { &[] };
+    let literals =
+        |table: &TableName| format!("({}, {})", escape_literal(&table.schema), escape_literal(&table.table));
+    let none = "(null, null)".to_owned();
+    let named = tables.iter().map(literals).chain([none]).collect::<Vec<_>>().join(", ");
+    let sql = fill(include_str!("../../sql/publication_rights.sql"), &[("tables", &named)]);
+    let row = session.query_one(&sql, &[]).await?;
+    let mut lacking = Vec::new();
+    if !value::<bool>(&row, "may_create")? {
+        lacking.push(format!("CREATE on database {}", value::<String>(&row, "database")?));
+    }
+    let others: Vec<String> = value(&row, "tables_of_others")?;
+    if !others.is_empty() {
+        lacking.push(format!("ownership of {}", others.join(", ")));
+    }
+    if *scope == Scope::AllTables && !value::<bool>(&row, "may_publish_all")? {
+        lacking.push("the SUPERUSER attribute, which FOR ALL TABLES takes".to_owned());
+    }
+    Ok((!lacking.is_empty()).then(|| lacking.join(", and ")))
 }
 
 /// Creates a publication of inserts.

@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "init",
     "offsets",
+    "offsets forget",
     "offsets show",
     "publication",
     "publication create",

@@ -45,10 +45,11 @@ pub fn position_topic(db: &DatabaseHandle) -> String {
     format!("__walpost.position.{0}.{0}", db.name())
 }
 
-/// All position records there are, in order.
+/// All position records there are, in order; tombstones aside.
 pub fn positions(kafka: &Broker, db: &DatabaseHandle) -> Vec<Position> {
     let records = kafka.records(&[&position_topic(db)]);
-    records.iter().map(|record| serde_json::from_str(record.value_text()).expect("a position")).collect()
+    let records = records.iter().filter(|record| record.value.is_some());
+    records.map(|record| serde_json::from_str(record.value_text()).expect("a position")).collect()
 }
 
 /// The last of them.

@@ -15,43 +15,41 @@ const TRANSACTION_LOG: &str = "__transaction_state";
 
 type Settings = BTreeMap<String, String>;
 
-/// What was found; the stored position when it could be read.
+/// What was found, and the stored position or why it could not be read.
 pub(super) struct Found {
     pub checks: Vec<Check>,
-    pub stored: Option<Option<Position>>,
+    pub stored: Result<Option<Position>, Failure>,
 }
 
 /// Blocks. `topics` are those that rows in the outbox would go to.
 pub(super) fn look(config: &Config, topics: &BTreeSet<String>) -> Found {
-    let mut found = Found { checks: Vec::new(), stored: None };
-    let admin = match Admin::connect(&config.kafka.admin, KAFKA_PATIENCE) {
-        Ok(admin) => admin,
+    let reached = Admin::connect(&config.kafka.admin, KAFKA_PATIENCE)
+        .and_then(|admin| admin.cluster().map(|cluster| (admin, cluster)));
+    let (admin, cluster) = match reached {
+        Ok(reached) => reached,
         Err(error) => {
-            found.checks.push(failed("kafka.connect", &error));
-            found.checks.push(Check::skipped("kafka", "nothing more can be asked without a connection"));
-            return found;
+            let failure = Failure::from_kafka(&error, "asking Kafka");
+            let checks = vec![
+                Check::failed("kafka.connect", &failure),
+                Check::skipped("kafka", "nothing more can be asked without a connection"),
+            ];
+            return Found { checks, stored: Err(failure) };
         }
     };
-    let brokers = match admin.cluster() {
-        Ok(cluster) => {
-            let brokers: Vec<&str> = cluster.brokers.iter().map(|(_, address)| address.as_str()).collect();
-            let id = cluster.id.as_deref().unwrap_or("without an id");
-            found.checks.push(Check::ok("kafka.connect", format!("cluster {id}: {}", brokers.join(", "))));
-            cluster.brokers
-        }
-        Err(error) => return Found { checks: vec![failed("kafka.connect", &error)], ..found },
-    };
-    if let Some((broker, _)) = brokers.first() {
-        found.checks.extend(broker_checks(&admin, *broker, config));
+    let brokers: Vec<&str> = cluster.brokers.iter().map(|(_, address)| address.as_str()).collect();
+    let id = cluster.id.as_deref().unwrap_or("without an id");
+    let mut checks = vec![Check::ok("kafka.connect", format!("cluster {id}: {}", brokers.join(", ")))];
+    if let Some((broker, _)) = cluster.brokers.first() {
+        checks.extend(broker_checks(&admin, *broker, config));
     }
-    found.checks.extend(position_topic(&admin, config));
-    found.checks.extend(targets(&admin, topics, config));
-    found.checks.push(trial(config));
-    match stored_position(config) {
-        Ok(stored) => found.stored = Some(stored),
-        Err(failure) => found.checks.push(Check::failed("kafka.position", &failure)),
+    checks.extend(position_topic(&admin, config));
+    checks.extend(targets(&admin, topics, config));
+    checks.push(trial(config));
+    let stored = stored_position(config);
+    if let Err(failure) = &stored {
+        checks.push(Check::failed("kafka.position", failure));
     }
-    found
+    Found { checks, stored }
 }
 
 fn broker_checks(admin: &Admin, broker: i32, config: &Config) -> Vec<Check> {

@@ -12,7 +12,9 @@ use super::context::{Context, blocking};
 use super::offsets::{in_words, next_start};
 use crate::config::Config;
 use crate::error::{Exit, Failure};
+use crate::pipeline::facts::Facts;
 use crate::pipeline::startup::Decision;
+use crate::position::Position;
 use serde_json::json;
 
 const EXAMPLES: &str = "\
@@ -80,27 +82,30 @@ async fn look(config: &Config) -> Vec<Check> {
         }
         Err(failure) => {
             checks.push(Check::failed("kafka", &failure));
-            None
+            Err(failure)
         }
     };
-    checks.push(match (stored, postgres.source) {
-        (Some(stored), Some(source)) => {
-            let decision = next_start(config, stored.as_ref(), &source);
-            match &decision {
-                Decision::Stop(failure) => Check::fail(
-                    "start",
-                    format!(
-                        "walpost run would stop with exit code {}: {}; {}",
-                        failure.exit as u8, failure.what, failure.detail
-                    ),
-                    failure.hint.clone(),
-                ),
-                going => Check::ok("start", format!("walpost run {}", in_words(going, stored.as_ref()))),
-            }
-        }
-        _ => Check::skipped("start", "what a start would do takes both Postgres and Kafka"),
-    });
+    checks.push(start(config, &stored, postgres.facts.as_ref()));
     checks
+}
+
+fn start(config: &Config, stored: &Result<Option<Position>, Failure>, facts: Option<&Facts>) -> Check {
+    let name = "start";
+    match next_start(config, stored, facts) {
+        None => Check::skipped(name, "what a start would do takes both Postgres and Kafka"),
+        Some(Decision::Stop(failure)) => Check::fail(
+            name,
+            format!(
+                "walpost run would stop with exit code {}: {}; {}",
+                failure.exit as u8, failure.what, failure.detail
+            ),
+            failure.hint,
+        ),
+        Some(going) => {
+            let stored = stored.as_ref().ok().and_then(Option::as_ref);
+            Check::ok(name, format!("walpost run {}", in_words(&going, stored)))
+        }
+    }
 }
 
 fn report(checks: &[Check], console: &Console) {

@@ -3,10 +3,12 @@
 use super::{outbox, server, slot};
 use crate::cli::check::Check;
 use crate::cli::context::connect;
-use crate::cli::offsets::{self, Source};
+use crate::cli::offsets;
 use crate::cli::tables::publication_findings;
-use crate::config::{Config, PublicationAutocreate};
-use crate::error::{Exit, Failure};
+use crate::config::Config;
+use crate::error::Failure;
+use crate::pipeline::facts::{Facts, find_publication};
+use crate::pipeline::startup::Publication;
 use crate::pipeline::tables::outbox_tables;
 use crate::postgres::publication::TableName;
 use crate::postgres::session::Session;
@@ -23,7 +25,7 @@ const TOPICS_MOST: usize = 50;
 pub(super) struct Found {
     pub checks: Vec<Check>,
     /// What a start asks; `None` when it could not be had.
-    pub source: Option<Source>,
+    pub facts: Option<Facts>,
     /// Topics that rows in the outbox would go to.
     pub topics: BTreeSet<String>,
 }
@@ -43,18 +45,18 @@ pub(super) async fn look(config: &Config) -> Found {
         config.postgres.user, config.postgres.host, config.postgres.port, config.postgres.database
     );
     found.checks.push(Check::ok("postgres.connect", at));
-    let source = offsets::source(config).await;
-    match &source {
-        Ok(source) => found.checks.push(Check::ok(
+    let start = offsets::ask(config).await;
+    match &start {
+        Ok(start) => found.checks.push(Check::ok(
             "postgres.replication",
             format!(
                 "system {}, timeline {}, WAL to {}",
-                source.server.system_id, source.server.timeline, source.server.flush_lsn
+                start.server.system_id, start.server.timeline, start.server.flush_lsn
             ),
         )),
         Err(failure) => found.checks.push(Check::failed("postgres.replication", failure)),
     }
-    let known_slot = source.as_ref().ok().and_then(|source| source.slot.as_ref());
+    let known_slot = start.as_ref().ok().and_then(|start| start.slot.as_ref());
     let mut keep_size_mb = -1;
     match asked(&session).await {
         Ok((facts, about)) => {
@@ -63,13 +65,13 @@ pub(super) async fn look(config: &Config) -> Found {
         }
         Err(error) => found.checks.push(failed("postgres.settings", &error)),
     }
-    if source.is_ok() {
+    if start.is_ok() {
         found.checks.extend(slot::checks(known_slot, keep_size_mb, config));
     } else {
         found.checks.push(Check::skipped("slot", "see postgres.replication"));
     }
     look_at_tables(config, &session, known_slot.is_some(), &mut found).await;
-    found.source = source.ok();
+    found.facts = start.ok();
     found
 }
 
@@ -83,10 +85,8 @@ async fn look_at_tables(config: &Config, session: &Session, slot_exists: bool, f
         Err(error) => return found.checks.push(failed("outbox.tables", &error)),
     };
     found.checks.push(which_tables(config, &tables));
-    match publication::find(session, &config.source.publication).await {
-        Ok(publication) => {
-            found.checks.extend(publication_checks(publication.as_ref(), &tables, config, slot_exists));
-        }
+    match publication_checks(config, session, &tables, slot_exists).await {
+        Ok(checks) => found.checks.extend(checks),
         Err(error) => found.checks.push(failed("publication.exists", &error)),
     }
     for table in &tables {
@@ -132,36 +132,51 @@ fn which_tables(config: &Config, tables: &[TableName]) -> Check {
     Check::ok(name, names.join(", "))
 }
 
-fn publication_checks(
-    found: Option<&publication::PublicationFacts>,
-    tables: &[TableName],
+async fn publication_checks(
     config: &Config,
+    session: &Session,
+    tables: &[TableName],
     slot_exists: bool,
-) -> Vec<Check> {
-    let name = &config.source.publication;
-    let Some(facts) = found else {
-        let absent = "publication.exists";
-        return vec![match config.publication_autocreate {
-            _ if slot_exists => Check::fail(
-                absent,
-                format!(
-                    "{name:?} does not exist, and the slot does: walpost run stops with exit code {}",
-                    Exit::Publication as u8
-                ),
-                "check publication.name. If it was dropped, rows written since cannot be decoded: compare the outbox with \
-                 its topics; then walpost slot drop, delete the position topic, walpost publication create, walpost slot create",
+) -> Result<Vec<Check>, Error> {
+    let (check, name) = ("publication.exists", &config.source.publication);
+    if let Some(facts) = publication::find(session, name).await? {
+        let mut checks = vec![Check::ok(check, format!("{name:?}, owned by {}", facts.owner))];
+        checks.extend(publication_findings(&facts, tables, config));
+        return Ok(checks);
+    }
+    let absent = find_publication(config, session).await?;
+    Ok(vec![publication_absent(&absent, config, slot_exists)])
+}
+
+fn publication_absent(absent: &Publication, config: &Config, slot_exists: bool) -> Check {
+    let (check, name) = ("publication.exists", &config.source.publication);
+    if slot_exists {
+        return Check::fail(
+            check,
+            format!("{name:?} does not exist, and the slot does: rows written meanwhile cannot be decoded"),
+            "check publication.name. If it was dropped: compare the outbox with its topics; then walpost slot drop, walpost \
+             offsets forget, walpost publication create and walpost slot create",
+        );
+    }
+    match absent {
+        Publication::Exists | Publication::ToBeMade(_) => {
+            Check::ok(check, format!("{name:?} does not exist yet; the first walpost run makes it"))
+        }
+        Publication::NotAllowed(lacking) => Check::fail(
+            check,
+            format!(
+                "{name:?} does not exist, and {} may not make it: the role lacks {lacking}",
+                config.postgres.user
             ),
-            PublicationAutocreate::Disabled => Check::fail(
-                absent,
-                format!("{name:?} does not exist, and publication.autocreate.mode is disabled"),
-                "walpost init --apply or walpost publication create; make it before the slot",
-            ),
-            _ => Check::ok(absent, format!("{name:?} does not exist yet; the first walpost run makes it")),
-        }];
-    };
-    let mut checks = vec![Check::ok("publication.exists", format!("{name:?}, owned by {}", facts.owner))];
-    checks.extend(publication_findings(facts, tables, config));
-    checks
+            "have it made before the slot, by a role that may: walpost publication create with that role as database.user, \
+             or the SQL that walpost init prints",
+        ),
+        Publication::Missing => Check::fail(
+            check,
+            format!("{name:?} does not exist, and publication.autocreate.mode is disabled"),
+            "walpost init --apply or walpost publication create; make it before the slot",
+        ),
+    }
 }
 
 async fn described(session: &Session, table: &TableName) -> Result<Option<catalog::CatalogTable>, Error> {

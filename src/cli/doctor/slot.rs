@@ -68,8 +68,8 @@ fn wal(slot: &SlotFacts, keep_size_mb: i64) -> Check {
         return Check::fail(
             name,
             format!("invalidated ({reason}): WAL that it needs is gone"),
-            "compare the outbox with its topics and publish what is missing; then walpost slot drop, delete the position \
-             topic, and walpost slot create",
+            "compare the outbox with its topics and publish what is missing; then walpost slot drop, walpost \
+             offsets forget and walpost slot create",
         );
     }
     let safe = slot.safe_wal_bytes;

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
             .await
             .map_err(|error| Failure::from_postgres(&error, "asking for the end of the WAL"))?;
         let step = plan(&slot, args.to, stored.map(|stored| stored.map(|position| position.end_lsn)), end)?;
-        super::require_confirmation(&slot, args.confirm.as_deref(), &step.consequences())?;
+        super::require_confirmation("slot", &slot.name, args.confirm.as_deref(), &step.consequences())?;
         let rest = slot::advance(&session, &slot.name, step.to)
             .await
             .map_err(|error| Failure::from_postgres(&error, "advancing the slot"))?;
@@ -109,7 +109,7 @@ fn plan(
             Exit::SlotLost,
             format!("slot {:?} is invalidated", slot.name),
             slot.invalidation_reason.clone().unwrap_or_default(),
-            "it cannot be moved any more; walpost slot drop, then walpost slot create",
+            "it cannot be moved any more; walpost doctor says what to do",
         ));
     };
     let to = match target {

@@ -1,10 +1,9 @@
 //! `walpost slot create`: the slot, and the first position with it.
 
-use crate::cli::context::{Context, connect};
+use crate::cli::context::{Context, KAFKA_PATIENCE, connect};
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::pipeline::start;
-use crate::postgres::session;
 use serde_json::json;
 
 const EXAMPLES: &str = "\
@@ -24,18 +23,10 @@ pub struct Args {}
 pub(super) fn run(_: &Args, context: &Context<'_>, config: Config) -> Result<Exit, Failure> {
     let position = context.wait(async {
         let session = connect(&config).await?;
-        let free = session::try_lock(&session, &config.source.slot)
+        super::take_lead(&session, &config).await?;
+        start::begin(&config, &session, KAFKA_PATIENCE)
             .await
-            .map_err(|error| Failure::from_postgres(&error, "taking the leader's lock"))?;
-        if !free {
-            return Err(Failure::new(
-                Exit::Failure,
-                "a connector runs on this slot",
-                "it holds the leader's lock. Nothing was done",
-                "walpost slot show and walpost offsets show tell where it stands",
-            ));
-        }
-        start::begin(&config, &session).await.map_err(crate::pipeline::trouble::Trouble::into_failure)
+            .map_err(crate::pipeline::trouble::Trouble::into_failure)
     })?;
     let (slot, topic) = (&config.source.slot, &config.publish.position_topic);
     if context.console.is_json() {

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
         let slot = super::find(&session, name).await?;
         super::require_ours(&slot, config, args.force)?;
         super::require_idle(&slot)?;
-        super::require_confirmation(&slot, args.confirm.as_deref(), &loss(&slot, config))?;
+        super::require_confirmation("slot", &slot.name, args.confirm.as_deref(), &loss(&slot, config))?;
         slot::drop_slot(&session, name)
             .await
             .map_err(|error| Failure::from_postgres(&error, "dropping the slot"))?;
@@ -62,8 +62,8 @@ fn loss(slot: &SlotFacts, config: &Config) -> String {
         return pending;
     }
     format!(
-        "{pending}. The position in Kafka stays: the next walpost run stops with exit code 25 until topic {} is deleted \
-         too",
+        "{pending}. The position in Kafka stays, in topic {}: the next walpost run stops with exit code 25 until walpost \
+         offsets forget",
         config.publish.position_topic
     )
 }
@@ -91,6 +91,8 @@ mod tests {
         let slot =
             SlotFacts { name: config.source.slot.clone(), pending_bytes: Some(0), ..SlotFacts::default() };
         let loss = loss(&slot, &config);
-        assert!(loss.contains("exit code 25") && loss.contains(&config.publish.position_topic), "{loss}");
+        for says in ["exit code 25", "walpost offsets forget", &config.publish.position_topic] {
+            assert!(loss.contains(says), "{loss}");
+        }
     }
 }

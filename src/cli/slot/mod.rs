@@ -9,7 +9,7 @@ mod show;
 use super::context::Context;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
-use crate::postgres::session::Session;
+use crate::postgres::session::{self, Session};
 use crate::postgres::slot::{self, SlotFacts};
 use clap::Subcommand;
 
@@ -75,8 +75,24 @@ fn require_ours(slot: &SlotFacts, config: &Config, force: bool) -> Result<(), Fa
     ))
 }
 
+/// Takes the leader's lock for as long as the session lasts: no connector runs, and none begins to.
+pub(super) async fn take_lead(session: &Session, config: &Config) -> Result<(), Failure> {
+    let free = session::try_lock(session, &config.source.slot)
+        .await
+        .map_err(|error| Failure::from_postgres(&error, "taking the leader's lock"))?;
+    if free {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Failure,
+        "a connector runs on this slot",
+        "it holds the leader's lock. Nothing was done",
+        "walpost slot show and walpost offsets show tell where it stands",
+    ))
+}
+
 /// A slot that somebody has cannot be handled.
-fn require_idle(slot: &SlotFacts) -> Result<(), Failure> {
+pub(super) fn require_idle(slot: &SlotFacts) -> Result<(), Failure> {
     if !slot.active {
         return Ok(());
     }
@@ -96,21 +112,21 @@ fn require_idle(slot: &SlotFacts) -> Result<(), Failure> {
     ))
 }
 
-/// Refuses without the slot's name typed out, and says what would be lost.
-fn require_confirmation(slot: &SlotFacts, given: Option<&str>, loss: &str) -> Result<(), Failure> {
-    if given == Some(slot.name.as_str()) {
+/// Refuses without the slot's name typed out, and says what would be lost. `thing` is what the name is put after.
+pub(super) fn require_confirmation(
+    thing: &str,
+    name: &str,
+    given: Option<&str>,
+    loss: &str,
+) -> Result<(), Failure> {
+    if given == Some(name) {
         return Ok(());
     }
     let what = match given {
-        None => format!("slot {:?} was not touched: this needs --confirm", slot.name),
-        Some(other) => format!("slot {:?} was not touched: --confirm names {other:?}", slot.name),
+        None => format!("{thing} {name:?} was not touched: this needs --confirm"),
+        Some(other) => format!("{thing} {name:?} was not touched: --confirm names {other:?}"),
     };
-    Err(Failure::new(
-        Exit::NotConfirmed,
-        what,
-        loss,
-        format!("if that is what you want: --confirm {}", slot.name),
-    ))
+    Err(Failure::new(Exit::NotConfirmed, what, loss, format!("if that is what you want: --confirm {name}")))
 }
 
 #[cfg(test)]
@@ -123,9 +139,9 @@ mod tests {
 
     #[test]
     fn only_the_slots_own_name_confirms() {
-        assert_eq!(require_confirmation(&slot(), Some("orders"), "x"), Ok(()));
+        assert_eq!(require_confirmation("slot", "orders", Some("orders"), "x"), Ok(()));
         for given in [None, Some(""), Some("order"), Some("yes")] {
-            let failure = require_confirmation(&slot(), given, "12 MiB are lost").unwrap_err();
+            let failure = require_confirmation("slot", "orders", given, "12 MiB are lost").unwrap_err();
             assert_eq!(failure.exit, Exit::NotConfirmed);
             assert!(
                 failure.detail.contains("12 MiB") && failure.hint.contains("--confirm orders"),

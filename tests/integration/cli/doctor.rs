@@ -84,13 +84,45 @@ fn a_publication_that_is_missing_is_found() {
     let (db, kafka) = outbox();
     let builder = connector(&db, kafka).set("publication.autocreate.mode", "disabled");
     finds(&builder, "publication.exists", &["\"walpost\" does not exist", "walpost publication create"]);
+    finds(&builder, "start", &["exit code 29"]);
+}
+
+#[test]
+fn a_role_that_may_not_make_the_missing_publication_is_found_before_a_start_fails_by_it() {
+    let (db, kafka) = outbox();
+    let role = format!("cdc_{}", db.name());
+    db.execute(&format!("create role {role} login replication"));
+    let builder = connector(&db, kafka).set("database.user", &role);
+    let lacks = [&*format!("CREATE on database {}", db.name()), "ownership of public.outbox"];
+    let says = [&lacks[..], &[&*role, "walpost publication create"]].concat();
+    finds(&builder, "publication.exists", &says);
+    finds(&builder, "start", &[&lacks[..], &["exit code 6"]].concat());
+    assert_eq!(ask_json(&builder, "offsets show", 5)["next_start"]["exit_code"], 6);
+    let (exit, log) = builder.clone().start().wait_exit(PATIENCE);
+    assert!(exit.code() == Some(6) && lacks.iter().all(|lack| log.contains(lack)), "{log}");
+    assert_eq!(db.server().slot_confirmed(db.name()), None, "what cannot be ended is not begun");
+
+    db.execute(&format!("grant create on database {} to {role}", db.name()));
+    finds(&builder, "publication.exists", &["the role lacks ownership of public.outbox"]);
+    let all = builder.clone().set("publication.autocreate.mode", "all_tables");
+    finds(&all, "publication.exists", &["the role lacks the SUPERUSER attribute"]);
+    db.execute(&format!("alter table outbox owner to {role}"));
+    ask(&builder, "doctor", 0);
+    let connector = run(builder);
+    db.insert("order", "1", "placed", "{}");
+    wait_events(kafka, &db, &["order"], 1);
+    drop(connector);
+    db.execute(&format!("drop owned by {role}; drop role {role}"));
 }
 
 #[test]
 fn a_publication_that_was_dropped_under_its_slot_is_found_as_what_stops_the_next_start() {
     let (db, builder) = with_slot();
     db.execute("drop publication walpost");
-    finds(&builder, "publication.exists", &["exit code 29", "compare the outbox with its topics"]);
+    finds(&builder, "publication.exists", &["the slot does", "compare the outbox with its topics"]);
+    finds(&builder, "start", &["exit code 29", "\"walpost\" does not exist"]);
+    let next = &ask_json(&builder, "offsets show", 0)["next_start"];
+    assert_eq!(next["exit_code"], 29, "{next:#}");
     let (exit, log) = builder.start().wait_exit(PATIENCE);
     assert_eq!(exit.code(), Some(29), "{log}");
 }
@@ -123,6 +155,7 @@ fn a_role_that_may_not_replicate_is_found() {
     let (db, kafka) = outbox();
     let role = format!("plain_{}", db.name());
     Database::shared().execute(&format!("create role {role} login"));
+    db.execute("create publication walpost for table outbox with (publish = 'insert')");
     let builder = connector(&db, kafka).set("database.user", &role);
     finds(&builder, "postgres.role", &["may not replicate", &format!("ALTER ROLE \"{role}\" REPLICATION")]);
     finds(&builder, "postgres.replication", &["42501"]);

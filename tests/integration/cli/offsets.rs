@@ -1,10 +1,13 @@
 //! `offsets`: where the connector stands; and the JSON of every command.
 
-use super::{ask, ask_json};
+use super::{ask, ask_json, refused};
 use crate::kit::{
     confirmed, connector, last_position, outbox, position_topic, run, wait_confirmed, wait_events,
 };
-use crate::support::PATIENCE;
+use crate::postgres::config;
+use crate::support::{Broker, DatabaseHandle, PATIENCE};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use walpost::postgres::replication::Connection;
 
 #[test]
 fn offsets_show_ends_in_exit_code_5_before_there_is_a_position_and_tells_what_a_start_would_do() {
@@ -49,12 +52,146 @@ fn offsets_show_tells_the_stored_position_beside_the_slot_and_the_server() {
     }
 }
 
+/// A position that follows none, as another connector with the same key would write it.
+fn break_the_chain(kafka: &Broker, db: &DatabaseHandle) {
+    let topic = position_topic(db);
+    let last = kafka.records(&[&topic]).pop().expect("a position");
+    let producer: BaseProducer = kafka.client().create().expect("a producer");
+    let (key, value) = (last.key.expect("a key"), last.value.expect("a value"));
+    producer.send(BaseRecord::to(&topic).key(&key).payload(&value)).expect("room");
+    producer.flush(PATIENCE).expect("acknowledged");
+}
+
+#[test]
+fn positions_that_contradict_one_another_have_one_exit_code_wherever_they_are_met() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    ask(&builder, "slot create", 0);
+    break_the_chain(kafka, &db);
+    let words = ["do not follow one another", &position_topic(&db), "walpost offsets forget"];
+    let answer = ask(&builder, "offsets show", 27);
+    assert!(words.iter().all(|words| answer.stderr.contains(words)), "{answer:?}");
+    assert_eq!(ask_json(&builder, "offsets show", 27)["next_start"]["exit_code"], 27);
+    let doctor = ask_json(&builder, "doctor", 3);
+    let start = doctor["checks"].as_array().and_then(|checks| checks.last()).expect("the start");
+    assert!(start["detail"].as_str().is_some_and(|detail| detail.contains("exit code 27")), "{doctor:#}");
+    let (exit, log) = builder.clone().start().wait_exit(PATIENCE);
+    assert!(exit.code() == Some(27) && words.iter().all(|words| log.contains(words)), "{log}");
+
+    // The way out of it.
+    let confirm = format!("offsets forget --confirm {}", db.name());
+    refused(&builder, "offsets forget", 4, &["do not follow one another", "is not known", "--adopt slot"]);
+    assert!(ask_json(&builder, &confirm, 0)["forgotten"]["position"].is_null());
+    let connector = run(builder.arg("--adopt").arg("slot"));
+    db.insert("order", "1", "placed", "{}");
+    wait_events(kafka, &db, &["order"], 1);
+    drop(connector);
+}
+
+#[test]
+fn offsets_forget_says_what_is_at_risk_and_does_it_only_when_the_slot_is_named() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    let name = db.name();
+    let confirm = format!("offsets forget --confirm {name}");
+    refused(&builder, &confirm, 5, &["Kafka holds no position"]);
+    let mut connector = run(builder.clone());
+    db.insert("order", "1", "placed", "{}");
+    wait_events(kafka, &db, &["order"], 1);
+    connector.sigterm();
+    connector.wait_exit(PATIENCE);
+    let stored = last_position(kafka, &db);
+
+    let risk =
+        [&*format!("position {}, up to which 1 events", stored.end_lsn), "exit code 27", "--adopt slot"];
+    let meant = [&*format!("the position of slot \"{name}\" was not touched"), &format!("--confirm {name}")];
+    refused(&builder, "offsets forget", 4, &[&risk[..], &meant].concat());
+    refused(&builder, "offsets forget --confirm yes", 4, &risk);
+    assert_eq!(last_position(kafka, &db), stored, "nothing was done so far");
+    ask(&builder, "offsets show", 0);
+
+    let forgotten = ask(&builder, &confirm, 0);
+    assert!(
+        forgotten.stdout.starts_with(&format!("forgot the position of slot \"{name}\"")),
+        "{forgotten:?}"
+    );
+    assert!(risk.iter().all(|words| forgotten.stderr.contains(words)), "{forgotten:?}");
+    assert_eq!(ask_json(&builder, "offsets show", 5)["next_start"]["exit_code"], 27, "as was said");
+    let (exit, log) = builder.start().wait_exit(PATIENCE);
+    assert_eq!(exit.code(), Some(27), "{log}");
+}
+
+#[test]
+fn after_slot_drop_and_offsets_forget_the_next_start_is_a_clean_first_one() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    let drop_it = format!("slot drop --confirm {}", db.name());
+    let forget = format!("offsets forget --confirm {}", db.name());
+    // Once by `slot create`, once by `run`.
+    ask(&builder, "slot create", 0);
+    ask(&builder, &drop_it, 0);
+    refused(&builder, "slot create", 25, &["walpost offsets forget and walpost slot create"]);
+    refused(&builder, "offsets forget", 4, &["There is no slot"]);
+    ask(&builder, &forget, 0);
+    ask(&builder, "slot create", 0);
+    ask(&builder, &drop_it, 0);
+    ask(&builder, &forget, 0);
+    assert_eq!(
+        ask_json(&builder, "offsets show", 5)["next_start"]["does"],
+        "makes the slot and begins there"
+    );
+    let connector = run(builder.clone());
+    let first = last_position(kafka, &db);
+    assert_eq!((first.seq, first.end_lsn, first.events), (1, confirmed(&db), 0), "a chain of its own");
+    db.insert("order", "1", "placed", "{}");
+    let records = wait_events(kafka, &db, &["order"], 1);
+    assert_eq!(records.len(), 1);
+    drop(connector);
+}
+
+#[test]
+fn offsets_forget_is_refused_beside_a_running_connector_which_does_not_notice() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    let mut connector = run(builder.clone());
+    db.insert("order", "1", "placed", "{}");
+    wait_events(kafka, &db, &["order"], 1);
+    let confirm = format!("offsets forget --confirm {}", db.name());
+    for command in ["offsets forget", &confirm] {
+        refused(&builder, command, 1, &["a connector runs on this slot", "Nothing was done"]);
+    }
+    let before = last_position(kafka, &db);
+    db.insert("order", "2", "placed", "{}");
+    wait_events(kafka, &db, &["order"], 2);
+    let after = last_position(kafka, &db);
+    assert_eq!((after.instance, after.events), (before.instance, 2));
+    assert!(connector.is_running() && !connector.log().contains("retrying"), "{}", connector.log());
+}
+
+#[test]
+fn offsets_forget_is_refused_while_somebody_has_the_slot_whose_lock_is_not_seen() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    ask(&builder, "slot create", 0);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let stream = runtime.block_on(async {
+        let connection = Connection::connect(&config(&db)).await.expect("a replication connection");
+        let from = last_position(kafka, &db).end_lsn;
+        connection.start_replication(db.name(), from, "walpost", &[], PATIENCE).await.expect("a stream")
+    });
+    let confirm = format!("offsets forget --confirm {}", db.name());
+    refused(&builder, &confirm, 1, &["is active", "Nothing was done", "pg_terminate_backend"]);
+    ask(&builder, "offsets show", 0);
+    drop(stream);
+}
+
 #[test]
 fn every_command_prints_one_json_object_and_its_words_on_stderr() {
     let (db, kafka) = outbox();
     let builder = connector(&db, kafka);
     let give_up = format!("slot drop --confirm {}", db.name());
     let advance = format!("slot advance --to current --confirm {}", db.name());
+    let forget = format!("offsets forget --confirm {}", db.name());
     for (command, member) in [
         ("config validate", "notices"),
         ("config print", "properties"),
@@ -69,6 +206,7 @@ fn every_command_prints_one_json_object_and_its_words_on_stderr() {
         ("doctor", "checks"),
         (&advance, "advanced"),
         (&give_up, "dropped"),
+        (&forget, "forgotten"),
     ] {
         if command == advance {
             // There is something to go over.

@@ -95,7 +95,8 @@ fn slot_drop_says_what_would_be_lost_and_does_it_only_when_the_slot_is_named_aga
     db.insert("order", "not yet sent", "placed", "{}");
 
     let topic = position_topic(&db);
-    let pending = ["of WAL after", "not yet in Kafka", "exit code 25", &topic];
+    let pending =
+        ["of WAL after", "not yet in Kafka", "exit code 25", &topic, "until walpost offsets forget"];
     refused(
         &builder,
         "slot drop",
