@@ -1,8 +1,8 @@
 //! `make bench`: walpost beside `pg_recvlogical`, in one run, on throw-away servers.
 //!
-//! Drains the same backlog of outbox rows with both in turn, ROUNDS times; then start-up, and latency at a steady rate.
-//! Prints a table and writes `target/bench/road.json`. Every drain is checked: records = distinct ids = rows.
-//! ROWS, ROUNDS, SECONDS and RATE change the doses.
+//! Drains the same backlog of outbox rows with both in turn, ROUNDS times; then one huge transaction, start-up, and
+//! latency at a steady rate. Prints a table and writes `target/bench/road.json`. Every drain is checked: records =
+//! distinct ids = rows. ROWS, ROUNDS, SECONDS and RATE change the doses.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -22,6 +22,7 @@ use support::{
 
 const PARTITIONS: i32 = 6;
 const ROWS_PER_TRANSACTION: u64 = 1000;
+const HUGE: u64 = 200_000;
 /// For how long the broker may compile what small transactions run through, seconds.
 const WARM_UP: u64 = 60;
 
@@ -47,7 +48,9 @@ fn main() {
     for round in 1..=rounds {
         let peer = pg_recvlogical(&db, rows, round);
         println!("round {round}: pg_recvlogical  {}", peer.line());
-        let ours = drain(&db, &kafka, rows, round);
+        let name = format!("ours_{round}");
+        copy_slot(&db, &name);
+        let ours = drain(&db, &kafka, rows, &name);
         println!("round {round}: walpost         {}", ours.line());
         drains.push((peer, ours));
     }
@@ -55,11 +58,13 @@ fn main() {
     println!("\nrate, walpost / pg_recvlogical, median of {rounds}: {ratio:.2}");
     db.execute("select pg_drop_replication_slot('backlog')");
 
+    let huge = huge(&db, &kafka);
+    println!("one transaction of {HUGE} rows: {}", huge.line());
     let starts = median((0..5).map(|round| start_up(&db, &kafka, round)));
     println!("start to streaming, median of 5: {starts:.0} ms");
     let latency = latency(&db, &kafka, dose("RATE", 500), dose("SECONDS", 20));
     println!("latency {latency}");
-    write_report(rows, &drains, ratio, starts, &latency);
+    write_report(rows, &drains, ratio, &huge, starts, &latency);
 }
 
 /// A number from the environment.
@@ -73,19 +78,33 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// 300-byte payloads, a thousand rows a transaction, a thousand aggregates.
+/// 300-byte payloads, a thousand aggregates.
+fn rows_of(count: u64) -> String {
+    format!(
+        "insert into outbox (id, aggregatetype, aggregateid, type, payload)
+         select gen_random_uuid(), 'order', (n % 1000)::text, 'OrderPlaced',
+                jsonb_build_object('n', n, 'pad', repeat('x', 270))
+         from generate_series(1, {count}) n"
+    )
+}
+
+/// A thousand rows a transaction.
 fn fill(db: &DatabaseHandle, rows: u64) {
-    let transactions = rows / ROWS_PER_TRANSACTION;
+    let (transactions, insert) = (rows / ROWS_PER_TRANSACTION, rows_of(ROWS_PER_TRANSACTION));
     db.execute(&format!(
         "create procedure fill() language plpgsql as $$ begin for t in 1..{transactions} loop
-             insert into outbox (id, aggregatetype, aggregateid, type, payload)
-             select gen_random_uuid(), 'order', (n % 1000)::text, 'OrderPlaced',
-                    jsonb_build_object('n', t * {ROWS_PER_TRANSACTION} + n, 'pad', repeat('x', 270))
-             from generate_series(1, {ROWS_PER_TRANSACTION}) n;
+             {insert};
              commit;
          end loop; end $$"
     ));
     db.execute("call fill()");
+}
+
+/// Many batches' worth of rows in one transaction: what it costs, and what is resident.
+fn huge(db: &DatabaseHandle, kafka: &Broker) -> Drain {
+    db.query_one_text("select lsn::text from pg_create_logical_replication_slot('huge', 'pgoutput')");
+    db.execute(&rows_of(HUGE));
+    drain(db, kafka, HUGE, "huge")
 }
 
 struct Drain {
@@ -171,16 +190,15 @@ fn builder(db: &DatabaseHandle, kafka: &Broker, name: &str) -> ConnectorBuilder 
         .set("walpost.adopt", "slot")
 }
 
-fn drain(db: &DatabaseHandle, kafka: &Broker, rows: u64, round: u64) -> Drain {
-    let name = format!("ours_{round}");
+/// Publishes what lies before the slot of that name, and drops the slot.
+fn drain(db: &DatabaseHandle, kafka: &Broker, rows: u64, name: &str) -> Drain {
     let topic = format!("{name}.order");
     kafka.create_topic(&topic, PARTITIONS, &[]);
-    copy_slot(db, &name);
     let broker = kafka.pid().expect("Kafka runs");
     let broker_before = cpu_seconds(broker).unwrap_or_default();
     let began = Instant::now();
-    let mut connector = builder(db, kafka, &name).start();
-    let sender = walsender_pid(db, &name);
+    let mut connector = builder(db, kafka, name).start();
+    let sender = walsender_pid(db, name);
     while connector.metric("walpost_events_total{result=\"published\"}").unwrap_or(0.0) < rows as f64 {
         assert!(connector.is_running(), "{}", connector.log());
         thread::sleep(Duration::from_millis(50));
@@ -190,7 +208,7 @@ fn drain(db: &DatabaseHandle, kafka: &Broker, rows: u64, round: u64) -> Drain {
     let walsender = cpu_seconds(sender).unwrap_or_default();
     let broker_cpu = cpu_seconds(broker).unwrap_or_default() - broker_before;
     let peak_mb = peak_mb(connector.pid()).unwrap_or_default();
-    leave(db, connector, &name);
+    leave(db, connector, name);
     let records = kafka.records(&[&topic]);
     let ids: HashSet<&str> = records.iter().filter_map(|record| record.header("id")).collect();
     assert_eq!((records.len(), ids.len()), (rows as usize, rows as usize), "records, distinct ids");
@@ -331,13 +349,21 @@ fn peak_mb(pid: u32) -> Option<f64> {
     Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
 }
 
-fn write_report(rows: u64, drains: &[(Drain, Drain)], ratio: f64, start_ms: f64, latency: &Value) {
+fn write_report(
+    rows: u64,
+    drains: &[(Drain, Drain)],
+    ratio: f64,
+    huge: &Drain,
+    start_ms: f64,
+    latency: &Value,
+) {
     let rounds: Vec<Value> = drains
         .iter()
         .map(|(peer, ours)| json!({"pg_recvlogical": peer.json(), "walpost": ours.json()}))
         .collect();
     let report = json!({"rows": rows, "rows_per_transaction": ROWS_PER_TRANSACTION, "partitions": PARTITIONS,
-        "drain": rounds, "rate_ratio_median": ratio, "start_to_streaming_ms_median": start_ms, "latency": latency});
+        "drain": rounds, "rate_ratio_median": ratio,
+        "one_transaction": {"rows": HUGE, "drain": huge.json()}, "start_to_streaming_ms_median": start_ms, "latency": latency});
     let folder = std::path::Path::new("target/bench");
     std::fs::create_dir_all(folder).expect("target/bench");
     let file = folder.join("road.json");
