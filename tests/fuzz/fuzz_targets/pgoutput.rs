@@ -4,12 +4,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
 use walpost::decode::{Change, Decoder, Old, Tuple};
 use walpost::route::{self, OnUpdate, Router, TableFacts, TableRule, TopicRule};
 
+static CONFIG: LazyLock<route::Config> = LazyLock::new(config);
+
 fuzz_target!(|input: &[u8]| {
     let mut decoder = Decoder::new();
-    let mut router = Router::new(config());
+    let mut router = Router::new(CONFIG.clone());
     for message in messages(input) {
         match decoder.decode(message) {
             Ok(change) => {
