@@ -98,7 +98,7 @@ impl Session {
 
 /// Takes the advisory lock of `key` for as long as the session lasts; `false` when another session has it.
 ///
-/// The lock is `pg_try_advisory_lock(2002873456, n)`, where 2003921008 is "walp" in ASCII and `n` the first four
+/// The lock is `pg_try_advisory_lock(2002873456, n)`, where the first number is "walp" in ASCII and `n` the first four
 /// bytes of SHA-256 of the key, big-endian and signed. Postgres keeps advisory locks per database.
 pub async fn try_lock(session: &Session, key: &str) -> Result<bool, Error> {
     let sql = include_str!("../../sql/leader_lock.sql");
