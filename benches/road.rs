@@ -20,7 +20,7 @@ use walpost::pipeline::resume::Resume;
 use walpost::pipeline::road::{Catalog, Place, Road, Settings};
 use walpost::position::Position;
 use walpost::publish::{Batcher, Limits, Outlet, OutletError, Publisher};
-use walpost::route::{self, OnUpdate, Placement, Router, TableFacts, TableRule, TopicRule};
+use walpost::route::{self, Placement, Router, TableFacts};
 use walpost::shutdown::Shutdown;
 use walpost::source::recorded::{Recorded, wal};
 use walpost::source::{self, Acknowledger, Chunk, Feed, Nudge};
@@ -121,25 +121,9 @@ impl Catalog for NoCatalog {
 }
 
 fn route_config() -> route::Config {
-    route::Config {
-        topic_prefix: "app".to_owned(),
-        tables: TableRule::default(),
-        id: "id".to_owned(),
-        key: "aggregateid".to_owned(),
-        payload: "payload".to_owned(),
-        timestamp: None,
-        schema_version: None,
-        placements: vec![Placement {
-            column: "type".into(),
-            place: route::Place::Header,
-            alias: "eventType".into(),
-        }],
-        ignore_missing: false,
-        on_update: OnUpdate::Warn,
-        route_by: "aggregatetype".to_owned(),
-        topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").expect("a rule"),
-        tombstone_on_empty: false,
-    }
+    let event_type =
+        Placement { column: "type".into(), place: route::Place::Header, alias: "eventType".into() };
+    route::Config { placements: vec![event_type], ..route::testing::defaults() }
 }
 
 fn encode_config() -> encode::Config {
@@ -183,7 +167,6 @@ fn drive(chunks: &[Bytes]) -> Lsn {
             idle_interval: Duration::from_secs(3600),
             idle_bytes: 1 << 40,
             singly_until: Lsn::ZERO,
-            on_update: OnUpdate::Warn,
             heartbeat: None,
         },
         place: Place::default(),

@@ -4,7 +4,8 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use walpost::decode::{Decoder, testing};
-use walpost::route::{Config, OnUpdate, Place, Placement, Routed, Router, TableFacts, TableRule, TopicRule};
+use walpost::route::testing::defaults;
+use walpost::route::{Config, Place, Placement, Routed, Router, TableFacts};
 
 const EVENTS: u64 = 1000;
 
@@ -19,25 +20,8 @@ fn inserts(types: u64) -> Vec<Vec<u8>> {
 }
 
 fn config() -> Config {
-    Config {
-        topic_prefix: "app".to_owned(),
-        tables: TableRule::default(),
-        id: "id".to_owned(),
-        key: "aggregateid".to_owned(),
-        payload: "payload".to_owned(),
-        timestamp: None,
-        schema_version: None,
-        placements: vec![Placement {
-            column: "type".into(),
-            place: Place::Header,
-            alias: "eventType".into(),
-        }],
-        ignore_missing: false,
-        on_update: OnUpdate::Warn,
-        route_by: "aggregatetype".to_owned(),
-        topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").expect("a rule"),
-        tombstone_on_empty: true,
-    }
+    let event_type = Placement { column: "type".into(), place: Place::Header, alias: "eventType".into() };
+    Config { placements: vec![event_type], tombstone_on_empty: true, ..defaults() }
 }
 
 fn route(criterion: &mut Criterion) {

@@ -9,7 +9,7 @@ use crate::encode::Encoder;
 use crate::lsn::Lsn;
 use crate::publish::Batcher;
 use crate::rejection::Rejection;
-use crate::route::{OnUpdate, Routed, Router, Skipped, TableFacts};
+use crate::route::{Routed, Router, Skipped, TableFacts};
 use crate::shutdown::Shutdown;
 use crate::source::{self, Feed, Frame};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,8 +30,6 @@ pub struct Settings {
     pub idle_bytes: u64,
     /// Up to here each source transaction is a batch of its own.
     pub singly_until: Lsn,
-    /// How loudly an updated outbox row is dropped.
-    pub on_update: OnUpdate,
     /// How often a heartbeat record is published; `None`: never.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -262,7 +260,7 @@ impl<F: Feed> Road<F> {
                         Routed::Skipped(reason) => {
                             self.reporter.skipped(reason);
                             if let (Skipped::Update, Change::Update { relation, .. }) = (reason, &change) {
-                                self.reporter.update_dropped(relation, self.settings.on_update);
+                                self.reporter.update_dropped(relation, self.router.on_update());
                             }
                             None
                         }

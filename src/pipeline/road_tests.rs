@@ -9,7 +9,7 @@ use crate::observe::metrics::Metrics;
 use crate::position::{Partial, Position};
 use crate::publish::{Batch, Limits};
 use crate::rejection::Reason;
-use crate::route::{Config as RouteConfig, OnUpdate, TableRule, TopicRule};
+use crate::route;
 use crate::source::recorded::{self, Recorded};
 use crate::source::{Chunk, Nudge};
 use bytes::Bytes;
@@ -40,24 +40,6 @@ impl Catalog for NoCatalog {
 
 fn position() -> Position {
     Position::first(&Position::creating(1, 1, "test"), Lsn::new(START))
-}
-
-fn route_config() -> RouteConfig {
-    RouteConfig {
-        topic_prefix: "app".into(),
-        tables: TableRule::default(),
-        id: "id".into(),
-        key: "aggregateid".into(),
-        payload: "payload".into(),
-        timestamp: None,
-        schema_version: None,
-        placements: Vec::new(),
-        ignore_missing: false,
-        on_update: OnUpdate::Warn,
-        route_by: "aggregatetype".into(),
-        topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").unwrap(),
-        tombstone_on_empty: false,
-    }
 }
 
 /// A feed that says the word to leave with its first chunk.
@@ -97,7 +79,7 @@ fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcom
     let mut road = Road {
         feed,
         decoder: Decoder::new(),
-        router: Router::new(route_config()),
+        router: Router::new(route::testing::defaults()),
         encoder: Encoder::new(encode),
         batcher: Batcher::new(limits, &position),
         resume: Resume::new(&position),
@@ -110,7 +92,6 @@ fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcom
             idle_interval: Duration::from_secs(3600),
             idle_bytes: 1 << 40,
             singly_until: Lsn::ZERO,
-            on_update: OnUpdate::Warn,
             heartbeat: None,
         },
         place: Place::default(),

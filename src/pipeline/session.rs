@@ -131,7 +131,6 @@ fn spawn(common: &Common, started: Started, leave: Shutdown, singly_until: Lsn) 
             idle_interval: config.idle_position_interval,
             idle_bytes: config.idle_position_bytes,
             singly_until,
-            on_update: config.route.on_update,
             heartbeat,
         },
         place: Place::default(),

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod router;
 mod row;
 mod tables;
+pub mod testing;
 pub mod topic;
 mod topics;
 

@@ -39,6 +39,11 @@ impl Router {
         serves_table(&self.config, schema, table)
     }
 
+    /// How loudly an updated outbox row is dropped.
+    pub fn on_update(&self) -> OnUpdate {
+        self.config.on_update
+    }
+
     /// Takes in what a table looks like from here on. An outbox table that lacks a column makes every row of it a
     /// rejection, not an error here. A table that looks as it did before keeps its plan.
     pub fn learn(&mut self, relation: &Relation, facts: &TableFacts) {

@@ -65,9 +65,8 @@ pub struct Producer {
     transaction_timeout: Duration,
     request_timeout: Duration,
     began: Instant,
-    /// Records handed over in this transaction, and those done with before it.
+    /// Records handed over in this transaction.
     sent: usize,
-    done_before: u64,
     troubles_before: u64,
     pace: Pace,
 }
@@ -86,7 +85,6 @@ impl Producer {
             request_timeout: config.request_timeout,
             began: Instant::now(),
             sent: 0,
-            done_before: 0,
             troubles_before: 0,
             pace: Pace::default(),
         })
@@ -128,7 +126,7 @@ impl Producer {
     /// Begins a transaction.
     pub fn begin(&mut self) -> Result<(), Failure> {
         self.sent = 0;
-        self.done_before = self.watch().expect_first();
+        self.watch().begin();
         self.troubles_before = self.watch().troubles();
         self.watch().take_failure();
         self.began = Instant::now();
@@ -169,7 +167,7 @@ impl Producer {
     pub fn settle(&mut self) -> Result<(), Failure> {
         // A record is given up after delivery.timeout.ms at the latest; a little more lets that be told.
         let deadline = Instant::now() + self.transaction_timeout + Duration::from_secs(5);
-        let waited = self.watch().wait_done(self.done_before + self.sent as u64, deadline);
+        let waited = self.watch().wait_done(self.watch().before() + self.sent as u64, deadline);
         if let Some(failed) = self.watch().take_failure() {
             let mut failure = self.failure(Call::Delivery, &KafkaError::MessageProduction(failed.code));
             failure.topic = Some(failed.topic);

@@ -16,8 +16,8 @@ use std::time::Instant;
 pub(super) struct Watch {
     /// Records of which the client has said its last word, good or bad.
     done: AtomicU64,
-    /// The count before the transaction's first record, and when that was done with.
-    before_first: AtomicU64,
+    /// The count before the transaction, and when its first record was done with.
+    before: AtomicU64,
     first: Mutex<Option<Instant>>,
     /// The count somebody waits for; never reached when nobody does.
     target: AtomicU64,
@@ -53,12 +53,15 @@ impl Watch {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// The next record to be done with is a transaction's first; the count until now.
-    pub(super) fn expect_first(&self) -> u64 {
+    /// The next record to be done with is a transaction's first.
+    pub(super) fn begin(&self) {
         *lock(&self.first) = None;
-        let done = self.done();
-        self.before_first.store(done, Ordering::SeqCst);
-        done
+        self.before.store(self.done(), Ordering::SeqCst);
+    }
+
+    /// The count before the transaction.
+    pub(super) fn before(&self) -> u64 {
+        self.before.load(Ordering::SeqCst)
     }
 
     /// When the transaction's first record was done with.
@@ -133,7 +136,7 @@ impl ProducerContext for Watch {
                 *failure = Some(Undelivered { code, topic: record.topic().to_owned(), number });
             }
         }
-        if self.done() == self.before_first.load(Ordering::Relaxed) {
+        if self.done() == self.before() {
             *lock(&self.first) = Some(Instant::now());
         }
         // Pairs with wait_done, which stores the target and then looks at the count.

@@ -4,6 +4,7 @@ mod operations;
 mod records;
 mod tables;
 
+use super::testing::defaults;
 use super::{ColumnFacts, Place, Placement, Plan, TableRule, TopicRule, java_regex};
 use super::{Config, Event, Field, OnUpdate, Routed, Router, Skipped, TableFacts};
 use crate::decode::Decoder;
@@ -42,25 +43,6 @@ const USER_CREATED: [Column<'static>; 5] = [
     ("type", VARCHAR, Some("UserCreated")),
     ("payload", JSONB, Some("{}")),
 ];
-
-/// Debezium's defaults.
-fn defaults() -> Config {
-    Config {
-        topic_prefix: "app".to_owned(),
-        tables: TableRule::default(),
-        id: "id".to_owned(),
-        key: "aggregateid".to_owned(),
-        payload: "payload".to_owned(),
-        timestamp: None,
-        schema_version: None,
-        placements: Vec::new(),
-        ignore_missing: false,
-        on_update: OnUpdate::Warn,
-        route_by: "aggregatetype".to_owned(),
-        topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").unwrap(),
-        tombstone_on_empty: false,
-    }
-}
 
 fn place(column: &str, place: Place, alias: &str) -> Placement {
     Placement { column: column.to_owned(), place, alias: alias.to_owned() }

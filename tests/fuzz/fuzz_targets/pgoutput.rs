@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use walpost::decode::{Change, Decoder, Old, Tuple};
-use walpost::route::{self, OnUpdate, Router, TableFacts, TableRule, TopicRule};
+use walpost::route::{self, OnUpdate, Router, TableFacts};
 
 static CONFIG: LazyLock<route::Config> = LazyLock::new(config);
 
@@ -62,18 +62,9 @@ fn look(change: &Change<'_>) {
 
 fn config() -> route::Config {
     route::Config {
-        topic_prefix: "app".to_owned(),
-        tables: TableRule::default(),
-        id: "id".to_owned(),
-        key: "aggregateid".to_owned(),
-        payload: "payload".to_owned(),
-        timestamp: None,
-        schema_version: None,
-        placements: Vec::new(),
         ignore_missing: true,
         on_update: OnUpdate::Fatal,
-        route_by: "aggregatetype".to_owned(),
-        topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").expect("a rule"),
         tombstone_on_empty: true,
+        ..route::testing::defaults()
     }
 }
