@@ -3,7 +3,7 @@
 use crate::lsn::Lsn;
 
 /// `received` ≥ `published` ≥ `confirmed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger {
     received: Lsn,
     published: Lsn,

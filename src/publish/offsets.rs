@@ -128,7 +128,8 @@ impl Chain {
     }
 }
 
-fn follows(last: Option<&Position>, next: &Position) -> Result<(), String> {
+/// Whether a record may stand after `last`; the error says why not.
+pub fn follows(last: Option<&Position>, next: &Position) -> Result<(), String> {
     let Some(last) = last else { return Ok(()) };
     // A start that crashed before there was a slot marks its creation once more.
     if last.creating && next.creating {

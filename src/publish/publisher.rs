@@ -124,7 +124,7 @@ fn commit<O: Outlet>(
 
 impl Position {
     /// The position after a batch; the error says why the batch cannot follow this one.
-    fn after(&self, batch: &Batch) -> Result<Position, String> {
+    pub fn after(&self, batch: &Batch) -> Result<Position, String> {
         if batch.end_lsn < self.end_lsn {
             return Err(format!(
                 "a batch that ends at {} cannot follow position {}",

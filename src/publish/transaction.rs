@@ -7,7 +7,7 @@
 use super::Class;
 
 /// One transaction after the other, until one of them does not end well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Transaction {
     state: State,
 }
@@ -27,7 +27,7 @@ pub enum Input {
 }
 
 /// What to do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Begin a transaction.
     Begin,
@@ -46,7 +46,7 @@ pub enum Action {
 }
 
 /// How a transaction ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// Kafka has it, whole.
     Committed,
@@ -56,7 +56,7 @@ pub enum Ending {
     Unknown,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     Idle,
     Beginning {
