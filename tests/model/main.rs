@@ -13,9 +13,10 @@
 //! **Of the product itself** there are the transaction machine, the ledger, the start-up matrix, the position after a
 //! batch, the chain's rule, the batcher and what a restart skips. They are called, not described.
 //!
-//! **Not modelled.** The first start, which makes slot and mark; failovers, timelines and lost WAL; a Kafka that loses
-//! what it has acknowledged; partition counts, publications and tables that change; time: whatever may happen late may
-//! happen at any later moment, and what the client finds out by the clock it is told.
+//! **Not modelled.** The first start, which makes slot and mark; failovers, timelines and lost WAL; a slot that somebody
+//! advances between a start's look at it and its START_REPLICATION; a Kafka that loses what it has acknowledged; partition
+//! counts, publications and tables that change. There is no clock: what may come late may come at any later moment, and a
+//! client is told that an answer is missing.
 //!
 //! **Promised**, in every state: no event is visible twice or out of order; the events that are visible are exactly those
 //! that the position stands for; positions make a chain; Postgres was told no more than Kafka holds; one epoch writes; a
