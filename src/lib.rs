@@ -28,6 +28,8 @@ pub mod postgres;
 
 pub mod backoff;
 pub mod failpoint;
+pub mod fingerprint;
+pub mod freeze;
 pub mod lsn;
 pub mod observe;
 pub mod position;

@@ -4,6 +4,7 @@
 //! changes that are already published. Never a per-row LSN: rows of a COPY share one, and a commit's end can equal the
 //! next row's. The record's form is JSON, one key per connector, in a compacted topic of one partition.
 
+use crate::fingerprint::Fingerprint;
 use crate::lsn::Lsn;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct Position {
     pub last_commit_us: i64,
     /// The run that wrote the record.
     pub instance: String,
+    /// What the slot sends; `None` in records of versions that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publication: Option<Fingerprint>,
 }
 
 impl Position {
@@ -57,6 +61,7 @@ impl Position {
             last_xid: 0,
             last_commit_us: 0,
             instance: instance.to_owned(),
+            publication: None,
         }
     }
 

@@ -6,13 +6,19 @@ use super::startup::{self, Decision, Publication, Seen};
 use super::tables;
 use super::trouble::Trouble;
 use crate::config::{Config, PublicationAutocreate};
+use crate::error::{Exit, Failure};
+use crate::fingerprint::Fingerprint;
+use crate::lsn::Lsn;
+use crate::observe::metrics::Component;
 use crate::position::Position;
 use crate::postgres::Error;
 use crate::postgres::facts::{SystemIdentity, TimelineSwitch};
+use crate::postgres::fingerprint::{self, Beyond, Identity, Observed};
 use crate::postgres::publication::{self, Scope};
 use crate::postgres::replication::Connection;
 use crate::postgres::session::Session;
 use crate::postgres::slot::{self, SlotFacts};
+use crate::route::Router;
 
 /// What Postgres says of the slot, itself and the publication.
 pub struct Facts {
@@ -40,10 +46,23 @@ impl Facts {
         } else {
             Vec::new()
         };
+        let here = fingerprint::identity(session).await.map_err(trouble("asking which server this is"))?;
+        if let Some(here) = here.filter(|here| is_elsewhere(here, &server)) {
+            return Err(elsewhere(&here, &server));
+        }
         let slot = slot::find(session, &config.source.slot).await.map_err(trouble("looking for the slot"))?;
-        let publication =
-            find_publication(config, session).await.map_err(trouble("looking for the publication"))?;
+        let publication = find_publication(config, session, server.flush_lsn)
+            .await
+            .map_err(trouble("looking for the publication"))?;
         Ok(Facts { slot, server, history, publication })
+    }
+
+    /// What the slot sends, if there is a publication.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        match &self.publication {
+            Publication::Exists(observed) => Some(observed.fingerprint.clone()),
+            _ => None,
+        }
     }
 
     /// What a start does, given the position that Kafka holds.
@@ -62,10 +81,26 @@ impl Facts {
     }
 }
 
+/// The publication of the configuration as it is now, once the WAL has come to `seen_lsn`.
+pub async fn observe(
+    config: &Config,
+    session: &Session,
+    seen_lsn: Lsn,
+    beyond: Beyond<'_>,
+) -> Result<Option<Observed>, Error> {
+    let router = Router::new(config.route.clone());
+    let serves = |schema: &str, table: &str| router.serves_table(schema, table);
+    fingerprint::observe(session, &config.source.publication, seen_lsn, beyond, serves).await
+}
+
 /// What there is of the publication.
-pub async fn find_publication(config: &Config, session: &Session) -> Result<Publication, Error> {
-    if publication::find(session, &config.source.publication).await?.is_some() {
-        return Ok(Publication::Exists);
+pub async fn find_publication(
+    config: &Config,
+    session: &Session,
+    seen_lsn: Lsn,
+) -> Result<Publication, Error> {
+    if let Some(observed) = observe(config, session, seen_lsn, Beyond::All).await? {
+        return Ok(Publication::Exists(Box::new(observed)));
     }
     let scope = match config.publication_autocreate {
         PublicationAutocreate::Disabled => return Ok(Publication::Missing),
@@ -77,4 +112,27 @@ pub async fn find_publication(config: &Config, session: &Session) -> Result<Publ
         Some(lacking) => Publication::NotAllowed(lacking),
         None => Publication::ToBeMade(scope),
     })
+}
+
+/// The session is not where the stream will come from. A standby's timeline is not known.
+pub fn is_elsewhere(here: &Identity, there: &SystemIdentity) -> bool {
+    here.system_id != there.system_id || here.timeline.is_some_and(|timeline| timeline != there.timeline)
+}
+
+/// S8: slot and publication were asked of one server, and the stream is another's; or there was a promotion in between.
+fn elsewhere(here: &Identity, there: &SystemIdentity) -> Trouble {
+    let timeline = here.timeline.map(|timeline| format!(", timeline {timeline}")).unwrap_or_default();
+    Trouble::Retry(
+        Component::Postgres,
+        Failure::new(
+            Exit::Postgres,
+            "two connections to Postgres reached different servers",
+            format!(
+                "system identifier {}{timeline} on one, {}, timeline {} on the other: a failover is under way, or the name \
+                 stands for several servers. Nothing was published or confirmed",
+                here.system_id, there.system_id, there.timeline
+            ),
+            "if it does not pass: point database.hostname at the present primary alone",
+        ),
+    )
 }

@@ -5,7 +5,9 @@
 
 pub mod facts;
 pub mod handover;
+pub mod publication;
 pub mod publishing;
+pub mod refusal;
 pub mod report;
 pub mod resume;
 pub mod road;

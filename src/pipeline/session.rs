@@ -8,19 +8,23 @@ use super::road::{self, Heartbeat, Place, Road};
 use super::start::{self, Started};
 use super::tables::SqlCatalog;
 use super::trouble::Trouble;
-use super::watch;
+use super::watch::{self, Alarm, Watch};
 use crate::config::Config;
 use crate::confirm::Ledger;
 use crate::decode::Decoder;
 use crate::encode::Encoder;
+use crate::error::Failure;
+use crate::fingerprint::LastSeen;
+use crate::freeze::Freeze;
 use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::metrics::{Component, Metrics};
 use crate::publish::Batcher;
 use crate::route::Router;
 use crate::shutdown::Shutdown;
-use crate::source::Feed;
+use crate::source::{Acknowledger, Feed, Nudge};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What every session of a run has in common.
@@ -46,21 +50,29 @@ pub async fn live(common: &Common, singly_until: Lsn) -> Result<(), Trouble> {
         () = shutdown.asked() => return Ok(()),
     };
     let session = Arc::clone(&started.session);
-    let nudge = started.feed.nudge();
-    let leave = Shutdown::default();
-    let (road, publisher) = spawn(common, started, leave.clone(), singly_until);
+    let server = started.server.clone();
+    let ways_out = WaysOut {
+        leave: Shutdown::default(),
+        freeze: Freeze::default(),
+        acknowledger: started.acknowledger.clone(),
+        handover: Arc::new(Handover::default()),
+        nudge: started.feed.nudge(),
+    };
+    let seen = LastSeen::new(started.position.publication.clone());
+    let (road, publisher) = spawn(common, started, &ways_out, &seen, singly_until);
     both(metrics, true);
     health.streaming();
     tracing::info!(slot = %config.source.slot, "streaming");
 
+    let acknowledger = &ways_out.acknowledger;
+    let watch = Watch { config, session: &session, metrics, acknowledger, server: &server, seen: &seen };
     let watched = async {
-        let watching = watch::watch(&session, &config.source.slot, metrics);
         match &config.heartbeat_action_query {
             Some(statement) if !config.heartbeat_interval.is_zero() => tokio::select! {
-                trouble = watching => trouble,
-                trouble = watch::act(&session, statement, config.heartbeat_interval) => trouble,
+                alarm = watch.watch() => alarm,
+                trouble = watch::act(&session, statement, config.heartbeat_interval) => Alarm::Drain(trouble),
             },
-            _ => watching.await,
+            _ => watch.watch().await,
         }
     };
     let ended = async {
@@ -74,16 +86,24 @@ pub async fn live(common: &Common, singly_until: Lsn) -> Result<(), Trouble> {
     let result = loop {
         tokio::select! {
             result = &mut ended => break result,
-            seen = &mut watched, if trouble.is_none() => {
-                trouble = Some(seen);
-                leave.ask();
-                nudge.ring();
-            }
+            alarm = &mut watched, if trouble.is_none() => match alarm {
+                Alarm::Drain(seen) => {
+                    trouble = Some(seen);
+                    ways_out.drain();
+                }
+                Alarm::Freeze(seen) => {
+                    ways_out.freeze(&seen);
+                    // A Kafka that does not answer may hold the publisher for long: a halt does not wait for it, and
+                    // what begins anew fences it.
+                    let most = if matches!(seen, Trouble::Halt(_)) { FREEZE } else { Duration::MAX };
+                    let _ = tokio::time::timeout(most, &mut ended).await;
+                    break Err(seen);
+                }
+            },
             () = shutdown.asked(), if !leaving => {
                 leaving = true;
                 health.draining();
-                leave.ask();
-                nudge.ring();
+                ways_out.drain();
             }
         }
     };
@@ -91,6 +111,36 @@ pub async fn live(common: &Common, singly_until: Lsn) -> Result<(), Trouble> {
     match (result, trouble) {
         (Ok(()), Some(trouble)) if !leaving => Err(trouble),
         (result, _) => result,
+    }
+}
+
+/// How long a session that halts waits for its threads, of which the publisher's may have a transaction to abort.
+const FREEZE: Duration = Duration::from_secs(5);
+
+/// The ways in which a session is ended from outside its threads.
+struct WaysOut {
+    leave: Shutdown,
+    freeze: Freeze,
+    acknowledger: Acknowledger,
+    handover: Arc<Handover>,
+    nudge: Nudge,
+}
+
+impl WaysOut {
+    /// What was read is published and confirmed; then the threads end.
+    fn drain(&self) {
+        self.leave.ask();
+        self.nudge.ring();
+    }
+
+    /// Nothing more is published, nothing more confirmed; the threads end as soon as they notice.
+    fn freeze(&self, why: &Trouble) {
+        self.freeze.say();
+        let confirmed = self.acknowledger.freeze();
+        let Failure { what, detail, .. } = why.failure();
+        tracing::warn!(what, detail, %confirmed, "nothing more is published or confirmed");
+        // The road is not to wait for a publisher that may itself be waiting.
+        self.handover.end_publisher();
     }
 }
 
@@ -103,11 +153,18 @@ fn both(metrics: &Metrics, up: bool) {
 type Ending = oneshot::Receiver<Result<(), Trouble>>;
 
 /// Starts the road's thread and the publisher's.
-fn spawn(common: &Common, started: Started, leave: Shutdown, singly_until: Lsn) -> (Ending, Ending) {
-    let Started { feed, acknowledger, publisher, position, session } = started;
+fn spawn(
+    common: &Common,
+    started: Started,
+    ways_out: &WaysOut,
+    seen: &LastSeen,
+    singly_until: Lsn,
+) -> (Ending, Ending) {
+    let Started { feed, acknowledger, publisher, position, session, .. } = started;
+    let publisher = publisher.heed(seen.clone(), ways_out.freeze.clone());
     let config = &common.config;
     let reporter = || Reporter::new(common.metrics.clone(), common.health.clone());
-    let handover = Arc::new(Handover::default());
+    let handover = Arc::clone(&ways_out.handover);
     let ledger = Arc::new(Mutex::new(Ledger::new(position.end_lsn)));
     let heartbeat = (!config.heartbeat_interval.is_zero()).then(|| Heartbeat {
         interval: config.heartbeat_interval,
@@ -125,7 +182,7 @@ fn spawn(common: &Common, started: Started, leave: Shutdown, singly_until: Lsn) 
         catalog: Box::new(SqlCatalog::new(session, tokio::runtime::Handle::current())),
         handover: Arc::clone(&handover),
         ledger: Arc::clone(&ledger),
-        shutdown: leave,
+        shutdown: ways_out.leave.clone(),
         reporter: reporter(),
         settings: road::Settings {
             idle_interval: config.idle_position_interval,

@@ -3,19 +3,24 @@
 //! Leaves: everything a session runs on. Promised: no word to Kafka before the fence, none to Postgres's stream before
 //! the position was read under that fence, and no slot made before Kafka holds the mark that says so.
 
-use super::facts::Facts;
+use super::facts::{self, Facts};
+use super::publication::compare;
 use super::startup::{Decision, Publication};
 use super::trouble::Trouble;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::failpoint;
+use crate::fingerprint::{Fingerprint, TABLES_MOST};
 use crate::kafka;
 use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::producer::Producer;
+use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::metrics::Component;
 use crate::position::Position;
 use crate::postgres;
+use crate::postgres::facts::SystemIdentity;
+use crate::postgres::fingerprint::Beyond;
 use crate::postgres::replication::Connection;
 use crate::postgres::session::{self, Session};
 use crate::postgres::{publication, slot};
@@ -36,6 +41,8 @@ pub struct Started {
     pub publisher: Publisher<KafkaOutlet>,
     /// Where the road goes on.
     pub position: Position,
+    /// Where the stream comes from.
+    pub server: SystemIdentity,
     /// Holds the leader's lock; asks about slot and tables.
     pub session: Arc<Session>,
 }
@@ -48,7 +55,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     lead(config, &session, health).await?;
     let mut scene = Scene::look(config, &session, KAFKA_TIMEOUT.into()).await?;
     let position = scene.position(config, instance, &session).await?;
-    let Scene { outlet, connection, .. } = scene;
+    let Scene { outlet, connection, facts, .. } = scene;
 
     let acknowledger = Acknowledger::new(position.end_lsn);
     let streaming = connection
@@ -66,7 +73,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     let feed = stream::start(streaming, &config.source, acknowledger.clone())?;
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
-    Ok(Started { feed, acknowledger, publisher, position, session })
+    Ok(Started { feed, acknowledger, publisher, position, server: facts.server, session })
 }
 
 /// S2 to S6 ahead of the first start: makes the publication, the slot and the first position. Refuses where a position
@@ -90,6 +97,23 @@ pub fn forget(config: &Config, patience: Patience) -> Result<(), Trouble> {
     let mut outlet = fence(config, patience)?;
     publisher::forget(&mut outlet, config.publish.position_key.as_bytes())
         .map_err(|error| Trouble::from(super::publishing::Error::from(error)))
+}
+
+/// S2 and S3, and then the position that `change` makes of the stored one, as the next in its chain; `None`: nothing is
+/// written. Blocks. Who asks for this holds the leader's lock, for the fence would throw a running connector out.
+pub fn follow(
+    config: &Config,
+    patience: Patience,
+    change: impl FnOnce(Option<&Position>) -> Result<Option<Position>, Failure>,
+) -> Result<Option<Position>, Trouble> {
+    let mut outlet = fence(config, patience)?;
+    let stored = stored(config, KAFKA_TIMEOUT)?;
+    let Some(next) = change(stored.as_ref()).map_err(Trouble::Halt)? else { return Ok(None) };
+    let (seq, prev_lsn) = stored.map_or((0, Lsn::ZERO), |stored| (stored.seq + 1, stored.end_lsn));
+    let next = Position { seq, prev_lsn, ..next };
+    publisher::write(&mut outlet, config.publish.position_key.as_bytes(), &next)
+        .map_err(|error| Trouble::from(super::publishing::Error::from(error)))?;
+    Ok(Some(next))
 }
 
 /// What a start knows after S5.
@@ -134,7 +158,8 @@ impl Scene {
         instance: &str,
         session: &Session,
     ) -> Result<Position, Trouble> {
-        let mark = Position { instance: instance.to_owned(), ..self.mark.clone() };
+        let publication = self.facts.fingerprint();
+        let mark = Position { instance: instance.to_owned(), publication, ..self.mark.clone() };
         match self.decision.clone() {
             Decision::Stop(failure) => Err(Trouble::Halt(*failure)),
             Decision::Resume => Ok(Position { timeline: self.facts.server.timeline, ..mark }),
@@ -156,7 +181,9 @@ impl Scene {
                 if let Publication::ToBeMade(scope) = &self.facts.publication {
                     create_publication(config, session, scope).await?;
                 }
-                let mark = self.write(config, mark).await?;
+                // As it is before there is a slot: the first position of the chain tells what came after.
+                let publication = self.look_again(config, session).await?;
+                let mark = self.write(config, Position { publication, ..mark }).await?;
                 tracing::info!(slot = %config.source.slot, "creating the slot, once every running transaction has ended");
                 let slot_lsn = slot::create(session, &config.source.slot, config.slot_failover)
                     .await
@@ -165,6 +192,13 @@ impl Scene {
                 self.write(config, Position::first(&mark, slot_lsn)).await
             }
         }
+    }
+
+    async fn look_again(&self, config: &Config, session: &Session) -> Result<Option<Fingerprint>, Trouble> {
+        facts::observe(config, session, self.facts.server.flush_lsn, Beyond::All)
+            .await
+            .map(|observed| observed.map(|observed| observed.fingerprint))
+            .map_err(|error| Trouble::postgres(&error, "looking at the publication"))
     }
 
     /// Writes a position in a Kafka transaction of its own.
@@ -255,6 +289,20 @@ fn tell(facts: &Facts, stored: Option<&Position>, decision: &Decision) {
         decision = decision.name(),
         "start-up"
     );
+    if let Publication::Exists(now) = &facts.publication
+        && now.fingerprint.tables.len() == TABLES_MOST
+    {
+        tracing::warn!(
+            TABLES_MOST,
+            "too many outbox tables to watch all of them; name yours in the include lists"
+        );
+    }
+    let before = stored.and_then(|position| position.publication.as_ref());
+    if let (Some(before), Publication::Exists(now)) = (before, &facts.publication) {
+        for change in compare(before, now).harmless {
+            tracing::warn!(change, "the publication was changed; no event is lost by that");
+        }
+    }
 }
 
 /// A first start makes the publication, where it may, before the slot: rows older than a publication cannot be decoded.

@@ -3,10 +3,12 @@
 //! Enters: what Kafka holds, what Postgres says, what the operator allows. Leaves: where to resume, or the reason to
 //! stop, with its own exit code. Promised: no row trusts "the greater LSN"; whatever might be a gap stops.
 
+use super::{publication, refusal};
 use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
 use crate::position::Position;
 use crate::postgres::facts::{SystemIdentity, TimelineSwitch};
+use crate::postgres::fingerprint::Observed;
 use crate::postgres::publication::Scope;
 use crate::postgres::slot::SlotFacts;
 
@@ -36,8 +38,8 @@ pub struct Seen<'a> {
 /// What there is of the publication, and what a first start does about one that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publication {
-    /// It is there.
-    Exists,
+    /// It is there, with these tables.
+    Exists(Box<Observed>),
     /// Missing; a first start makes it, of these tables.
     ToBeMade(Scope),
     /// Missing; a first start would make it, and our role lacks this to do so.
@@ -86,9 +88,13 @@ impl Decision {
 pub fn decide(seen: &Seen<'_>) -> Decision {
     let decision = by_position(seen);
     match (&decision, seen.publication) {
-        (Decision::Stop(_), _) | (_, Publication::Exists) | (Decision::Create, Publication::ToBeMade(_)) => {
+        (Decision::Stop(_), _) | (Decision::Create, Publication::Exists(_) | Publication::ToBeMade(_)) => {
             decision
         }
+        (_, Publication::Exists(now)) => match publication_changed(seen, now) {
+            Some(failure) => stop(failure),
+            None => decision,
+        },
         (Decision::Create, Publication::NotAllowed(lacking)) => stop(publication_refused(seen, lacking)),
         // Later starts never make it: whatever was written while it was missing is not in the stream.
         _ => stop(publication_missing(seen)),
@@ -107,7 +113,9 @@ fn by_position(seen: &Seen<'_>) -> Decision {
     if seen.server.timeline < stored.timeline {
         return stop(old_timeline(seen, stored));
     }
-    let Some(slot) = seen.slot else { return stop(slot_missing(seen, stored)) };
+    let Some(slot) = seen.slot else {
+        return stop(refusal::slot_missing(seen.slot_name, stored.end_lsn, seen.server.flush_lsn));
+    };
     let confirmed = match usable(seen, slot) {
         Ok(confirmed) => confirmed,
         Err(failure) => return stop(failure),
@@ -119,7 +127,7 @@ fn by_position(seen: &Seen<'_>) -> Decision {
         return stop(server_behind(seen, stored));
     }
     if confirmed > stored.end_lsn {
-        return stop(slot_ahead(seen, stored.end_lsn, confirmed));
+        return stop(refusal::slot_ahead(seen.slot_name, stored.end_lsn, confirmed));
     }
     if confirmed < stored.slot_birth_lsn {
         return stop(slot_reborn(seen, stored, confirmed));
@@ -157,7 +165,7 @@ fn after_failover(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Decisio
     };
     if stored.end_lsn <= switch.switch_lsn {
         return if confirmed > stored.end_lsn {
-            stop(slot_ahead(seen, stored.end_lsn, confirmed))
+            stop(refusal::slot_ahead(seen.slot_name, stored.end_lsn, confirmed))
         } else if confirmed < stored.slot_birth_lsn {
             stop(slot_reborn(seen, stored, confirmed))
         } else {
@@ -176,26 +184,12 @@ fn usable(seen: &Seen<'_>, slot: &SlotFacts) -> Result<Lsn, Failure> {
     if slot.plugin.as_deref() != Some("pgoutput") || slot.database.as_deref() != Some(seen.database) {
         return Err(foreign_slot(seen, slot));
     }
-    if slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some() {
-        return Err(slot_lost(seen, slot));
+    let stored = seen.stored.filter(|stored| !stored.creating).map(|stored| stored.end_lsn);
+    let lost = || refusal::slot_lost(slot, stored, seen.server.flush_lsn);
+    if slot.is_invalidated() {
+        return Err(lost());
     }
-    slot.confirmed_flush_lsn.ok_or_else(|| slot_lost(seen, slot))
-}
-
-/// Row 2.
-fn slot_ahead(seen: &Seen<'_>, stored: Lsn, confirmed: Lsn) -> Failure {
-    Failure::new(
-        Exit::SlotAhead,
-        format!("slot {:?} is ahead of the position that Kafka holds", seen.slot_name),
-        format!(
-            "stored position {stored}, slot confirmed {confirmed}: events committed in between ({} bytes of WAL) may \
-             never have been published, and Postgres will not send them again",
-            confirmed.bytes_since(stored)
-        ),
-        "somebody advanced, re-created or consumed the slot, or the position topic was rolled back. Compare the outbox \
-         rows of that range with their topics. Once the gap is dealt with, start over from the slot: walpost offsets \
-         forget, then walpost run --adopt slot",
-    )
+    slot.confirmed_flush_lsn.ok_or_else(lost)
 }
 
 /// Row 3.
@@ -270,37 +264,6 @@ fn other_system(seen: &Seen<'_>, stored: &Position) -> Failure {
     )
 }
 
-/// Row 8.
-fn slot_missing(seen: &Seen<'_>, stored: &Position) -> Failure {
-    Failure::new(
-        Exit::SlotMissing,
-        format!("slot {:?} does not exist", seen.slot_name),
-        format!(
-            "Kafka holds position {}, so the slot was dropped, or lost in a failover. Events committed since then are \
-             lost to a new slot unless their rows are still in the outbox",
-            stored.end_lsn
-        ),
-        "check slot.name and database.dbname. If the slot is really gone: compare the outbox with its topics, publish \
-         what is missing, then walpost offsets forget and walpost slot create",
-    )
-}
-
-/// Row 9.
-fn slot_lost(seen: &Seen<'_>, slot: &SlotFacts) -> Failure {
-    let reason =
-        slot.invalidation_reason.as_deref().or(slot.wal_status.as_deref()).unwrap_or("no confirmed position");
-    Failure::new(
-        Exit::SlotLost,
-        format!("slot {:?} is invalidated ({reason})", seen.slot_name),
-        format!(
-            "Postgres removed WAL that the slot still needed{}; what was committed since is lost to this slot",
-            seen.stored.map(|stored| format!(" (stored position {})", stored.end_lsn)).unwrap_or_default()
-        ),
-        "compare the outbox with its topics and publish what is missing; then walpost slot drop, walpost offsets forget \
-         and walpost slot create. Raise max_slot_wal_keep_size, and alert on walpost_slot_safe_wal_bytes",
-    )
-}
-
 /// Row 11.
 fn position_missing(seen: &Seen<'_>, slot_lsn: Lsn) -> Failure {
     Failure::new(
@@ -342,19 +305,18 @@ fn foreign_slot(seen: &Seen<'_>, slot: &SlotFacts) -> Failure {
     )
 }
 
-/// Row 13.
+/// Row 13. A record of a version that did not look tells nothing, and is completed by the next one.
+fn publication_changed(seen: &Seen<'_>, now: &Observed) -> Option<Failure> {
+    let before = seen.stored?.publication.as_ref()?;
+    let changes = publication::compare(before, now);
+    let (from, to) = (before.seen_lsn, seen.server.flush_lsn);
+    let refusal = || publication::changed(seen.publication_name, seen.slot_name, &changes, from, to);
+    (!changes.lossy.is_empty()).then(refusal)
+}
+
 fn publication_missing(seen: &Seen<'_>) -> Failure {
-    let name = seen.publication_name;
-    Failure::new(
-        Exit::Publication,
-        format!("publication {name:?} does not exist"),
-        "without it Postgres sends no row; rows that were written while it was missing cannot be decoded afterwards",
-        format!(
-            "check publication.name. On a first start: walpost init --apply, or \
-             CREATE PUBLICATION {name} FOR TABLE … WITH (publish = 'insert'). If it was dropped: compare the outbox with \
-             its topics before going on"
-        ),
-    )
+    let before = seen.stored.and_then(|stored| stored.publication.as_ref());
+    publication::missing(seen.publication_name, before, seen.server.flush_lsn)
 }
 
 /// A first start whose role cannot make the publication.

@@ -1,6 +1,7 @@
 //! A test per row of the start-up matrix (design: exactly once, 3.5).
 
 use super::*;
+use crate::fingerprint::{Fingerprint, Table};
 
 const SYSTEM: u64 = 7_300_000_000_000_000_001;
 
@@ -36,11 +37,24 @@ fn slot(confirmed: u64) -> Option<SlotFacts> {
     })
 }
 
+fn outbox(oid: u32) -> Table {
+    let (schema, table, persistence) = ("public".into(), "outbox".into(), "p".into());
+    Table { oid, schema, table, persistence, through: vec![format!("table:9{oid}")], ..Table::default() }
+}
+
+/// A publication with these tables.
+fn exists(tables: Vec<Table>) -> Publication {
+    let entries = tables.iter().flat_map(|table| table.through.clone()).collect();
+    let fingerprint =
+        Fingerprint { oid: 50, insert: true, seen_lsn: lsn(4990), tables, ..Fingerprint::default() };
+    Publication::Exists(Box::new(Observed { fingerprint, entries, ..Observed::default() }))
+}
+
 impl World {
     fn new(stored: Option<Position>, slot: Option<SlotFacts>) -> World {
         let server =
             SystemIdentity { system_id: SYSTEM, timeline: 1, flush_lsn: lsn(5000), database: "app".into() };
-        let publication = Publication::Exists;
+        let publication = exists(vec![outbox(1)]);
         World { stored, slot, server, history: Vec::new(), publication, adopt_slot: false }
     }
 
@@ -245,6 +259,39 @@ fn row_13_a_publication_that_is_missing_stops_every_start_but_the_first_which_ma
         assert_eq!(with(stored.clone(), None, not_allowed()).refusal(), Exit::Postgres);
         assert_eq!(with(stored, None, Publication::Missing).refusal(), Exit::Publication);
     }
+}
+
+#[test]
+fn row_13_a_publication_that_was_changed_stops_and_one_that_only_grew_does_not() {
+    let known = |tables| {
+        let Publication::Exists(observed) = exists(tables) else { unreachable!() };
+        Some(Position { publication: Some(observed.fingerprint), ..stored(2000).unwrap() })
+    };
+    let mut world = World::new(known(vec![outbox(1)]), slot(2000));
+    assert_eq!(world.decide(), Decision::Resume);
+    world.publication = exists(vec![outbox(2)]);
+    assert_eq!(world.refusal(), Exit::Publication, "another table of that name");
+    let Decision::Stop(failure) = world.decide() else { unreachable!() };
+    assert!(failure.detail.contains("OID 1 before, 2 now"), "{failure}");
+    assert!(failure.detail.contains("between 0/137E and 0/1388"), "last look and now: {failure}");
+
+    let events = Table { table: "events".into(), ..outbox(3) };
+    world.publication = exists(vec![outbox(1), events]);
+    assert_eq!(world.decide(), Decision::Resume);
+    // A record of a version that did not look, and a slot that is yet to be made, compare with nothing.
+    world.publication = exists(vec![outbox(2)]);
+    world.stored = stored(2000);
+    assert_eq!(world.decide(), Decision::Resume);
+    let mark = Position { creating: true, ..known(vec![outbox(1)]).unwrap() };
+    let world = World { stored: Some(mark), slot: None, ..world };
+    assert_eq!(world.decide(), Decision::Create);
+    assert_eq!(
+        World { slot: slot(2000), ..world }.refusal(),
+        Exit::Publication,
+        "the slot was made before the change"
+    );
+    let failed_over = World::new(known(vec![outbox(1)]), slot(900)).promoted(2, 1500);
+    assert_eq!(World { publication: exists(vec![]), ..failed_over }.refusal(), Exit::Publication);
 }
 
 #[test]

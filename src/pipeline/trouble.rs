@@ -30,6 +30,13 @@ impl Trouble {
         }
     }
 
+    /// The same, to be told beforehand.
+    pub fn failure(&self) -> &Failure {
+        match self {
+            Trouble::Retry(_, failure) | Trouble::Singly(_, failure) | Trouble::Halt(failure) => failure,
+        }
+    }
+
     /// Trouble with Postgres while doing `what`.
     pub fn postgres(error: &postgres::Error, what: &str) -> Trouble {
         let failure = Failure::from_postgres(error, what);

@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod catalog;
 pub mod facts;
+pub mod fingerprint;
 pub mod publication;
 pub mod replication;
 pub mod session;

@@ -15,6 +15,8 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Row};
 /// A session. The connection is driven by a task of the runtime it was opened in, and closes when this is dropped.
 pub struct Session {
     client: Client,
+    /// `server_version` up to its first dot; 0 when the server does not say.
+    major: u32,
     address: String,
     /// How the connection ended: the server's last words, or the system's.
     ending: Arc<OnceLock<Ending>>,
@@ -44,14 +46,20 @@ pub async fn connect(config: &Config) -> Result<Session, Error> {
     })
     .await?;
     let ending = Arc::new(OnceLock::new());
+    let major = connection.parameter("server_version").map_or(0, major);
     tokio::spawn(drive(connection, Arc::clone(&ending)));
-    Ok(Session { client, address, ending })
+    Ok(Session { client, major, address, ending })
 }
 
 impl Session {
     /// The client, for what the functions below do not cover; translate its errors with [`Session::error`].
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The server's major version; 0 when it did not say.
+    pub fn major(&self) -> u32 {
+        self.major
     }
 
     /// The connection has ended, and the locks with it.
@@ -105,6 +113,12 @@ pub async fn try_lock(session: &Session, key: &str) -> Result<bool, Error> {
     let row =
         session.query_one(&super::statement::fill(sql, &[("key", &lock_key(key).to_string())]), &[]).await?;
     value(&row, 0)
+}
+
+/// 15 of "15.18 (Debian 15.18-0+deb12u1)", 19 of "19beta1".
+fn major(server_version: &str) -> u32 {
+    let digits = server_version.find(|c: char| !c.is_ascii_digit()).unwrap_or(server_version.len());
+    server_version[..digits].parse().unwrap_or_default()
 }
 
 fn lock_key(key: &str) -> i32 {
@@ -230,6 +244,15 @@ impl TlsStream for Socket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_major_version_is_read_however_it_is_packaged() {
+        for (version, expected) in
+            [("15.18 (Debian 15.18-0+deb12u1)", 15), ("19beta1", 19), ("14.0", 14), ("?", 0)]
+        {
+            assert_eq!(major(version), expected, "{version}");
+        }
+    }
 
     #[test]
     fn the_lock_of_a_slot_is_the_same_for_ever() {

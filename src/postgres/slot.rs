@@ -55,6 +55,13 @@ pub struct SlotFacts {
     pub walsender_state: Option<String>,
 }
 
+impl SlotFacts {
+    /// WAL that it still needed is gone: nothing can be streamed from it any more.
+    pub fn is_invalidated(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost") || self.invalidation_reason.is_some()
+    }
+}
+
 /// The slot of this name.
 pub async fn find(session: &Session, name: &str) -> Result<Option<SlotFacts>, Error> {
     let slots = select(session, &format!("s.slot_name = {}", escape_literal(name))).await?;

@@ -4,6 +4,8 @@ use super::transaction::{Action, Ending, Input, Transaction};
 use super::{Batch, Class, Error, Outlet, OutletError, Receipt};
 use crate::encode::Outgoing;
 use crate::failpoint;
+use crate::fingerprint::LastSeen;
+use crate::freeze::Freeze;
 use crate::lsn::Lsn;
 use crate::position::Position;
 use crate::rejection::{Reason, Rejection};
@@ -17,12 +19,29 @@ pub struct Publisher<O: Outlet> {
     key: Vec<u8>,
     /// The position record, written anew for each transaction.
     record: Vec<u8>,
+    /// What the slot sends, for the record.
+    seen: LastSeen,
+    freeze: Freeze,
 }
 
 impl<O: Outlet> Publisher<O> {
     /// A publisher that goes on after `position`, under a producer that has fenced all before it.
     pub fn new(outlet: O, position: Position, key: Vec<u8>) -> Publisher<O> {
-        Publisher { outlet, transaction: Transaction::new(), position, key, record: Vec::new() }
+        Publisher {
+            outlet,
+            transaction: Transaction::new(),
+            position,
+            key,
+            record: Vec::new(),
+            seen: LastSeen::default(),
+            freeze: Freeze::default(),
+        }
+    }
+
+    /// Writes what was last seen into the positions, and begins and commits nothing more once `freeze` is said.
+    pub fn heed(mut self, seen: LastSeen, freeze: Freeze) -> Publisher<O> {
+        (self.seen, self.freeze) = (seen, freeze);
+        self
     }
 
     /// The position Kafka holds, as far as this publisher was told.
@@ -38,14 +57,19 @@ impl<O: Outlet> Publisher<O> {
     /// Publishes the batch in one Kafka transaction; one without records moves the position alone. After an error this
     /// publisher must not be used again.
     pub fn publish(&mut self, batch: &Batch) -> Result<Receipt, Error> {
-        let next = self.position.after(batch).map_err(|what| Error::NotCommitted(unusable(what)))?;
+        if self.freeze.is_said() {
+            return Err(Error::NotCommitted(frozen()));
+        }
+        let mut next = self.position.after(batch).map_err(|what| Error::NotCommitted(unusable(what)))?;
+        next.publication = self.seen.get().or(next.publication);
         if !batch.outgoing.is_empty() {
             self.outlet.prepare(&batch.outgoing).map_err(|error| not_committed(error, &batch.outgoing))?;
         }
         self.record.clear();
         write_record(&mut self.record, &next);
         let record = Some(self.record.as_slice());
-        commit(&mut self.transaction, &mut self.outlet, &batch.outgoing, &self.key, record)?;
+        let (transaction, outlet) = (&mut self.transaction, &mut self.outlet);
+        commit(transaction, outlet, &batch.outgoing, &self.key, record, &self.freeze)?;
         self.position = next;
         if batch.partial.is_some() {
             failpoint::hit("mid_split");
@@ -62,12 +86,12 @@ impl<O: Outlet> Publisher<O> {
 pub fn write<O: Outlet>(outlet: &mut O, key: &[u8], position: &Position) -> Result<(), Error> {
     let mut record = Vec::new();
     write_record(&mut record, position);
-    commit(&mut Transaction::new(), outlet, &Outgoing::default(), key, Some(&record))
+    commit(&mut Transaction::new(), outlet, &Outgoing::default(), key, Some(&record), &Freeze::default())
 }
 
 /// Forgets the position of this key; the next start finds none.
 pub fn forget<O: Outlet>(outlet: &mut O, key: &[u8]) -> Result<(), Error> {
-    commit(&mut Transaction::new(), outlet, &Outgoing::default(), key, None)
+    commit(&mut Transaction::new(), outlet, &Outgoing::default(), key, None, &Freeze::default())
 }
 
 /// One transaction, as the machine wants it.
@@ -77,6 +101,7 @@ fn commit<O: Outlet>(
     outgoing: &Outgoing,
     key: &[u8],
     position: Option<&[u8]>,
+    freeze: &Freeze,
 ) -> Result<(), Error> {
     let half = outgoing.len() / 2;
     let mut records = outgoing.iter();
@@ -98,6 +123,7 @@ fn commit<O: Outlet>(
                 outlet.send_position(key, position).inspect(|()| failpoint::hit("after_position"))
             }
             Action::Settle => outlet.settle().inspect(|()| failpoint::hit("before_commit")),
+            Action::Commit if freeze.is_said() => Err(frozen()),
             Action::Commit => outlet.commit().inspect(|()| failpoint::hit("after_commit")),
             Action::Abort => outlet.abort().inspect_err(|error| tracing::debug!(%error, "the abort failed")),
             Action::Finish(Ending::Committed) => return Ok(()),
@@ -145,6 +171,7 @@ impl Position {
             last_xid: batch.last_xid,
             last_commit_us: batch.last_commit_us,
             instance: self.instance.clone(),
+            publication: self.publication.clone(),
         })
     }
 }
@@ -155,6 +182,12 @@ fn write_record(record: &mut Vec<u8>, position: &Position) {
 
 fn unusable(what: impl Into<String>) -> OutletError {
     OutletError { class: Class::Fatal, message: what.into(), topic: None, record: None }
+}
+
+/// Somebody saw what must not be published over. The class says that the commit was never sent.
+fn frozen() -> OutletError {
+    let message = "nothing more may be published".to_owned();
+    OutletError { class: Class::Abortable, message, topic: None, record: None }
 }
 
 /// What an error that left nothing behind means for the batch.
@@ -205,6 +238,7 @@ mod simulation;
 mod tests {
     use super::*;
     use crate::encode::RecordRef;
+    use crate::fingerprint::Fingerprint;
 
     const REFUSED: Class = Class::RecordRefused(Reason::TooLarge);
 
@@ -299,6 +333,33 @@ mod tests {
             assert!(matches!(published, Err(Error::Fenced(_))), "{published:?}");
             assert_eq!(said.last(), Some(&at));
         }
+    }
+
+    #[test]
+    fn what_was_last_seen_goes_into_the_position_and_a_freeze_begins_and_commits_nothing() {
+        let start = Position::first(&Position::creating(7, 1, "run"), Lsn::new(10));
+        let (seen, freeze) = (LastSeen::default(), Freeze::default());
+        let outlet = Script { fails: ("", REFUSED), said: Vec::new() };
+        let mut publisher = Publisher::new(outlet, start, b"key".to_vec()).heed(seen.clone(), freeze.clone());
+        let batch = |end| Batch { end_lsn: Lsn::new(end), ..Batch::default() };
+        publisher.publish(&batch(20)).unwrap();
+        assert_eq!(publisher.position().publication, None);
+        let fingerprint = Fingerprint { oid: 5, ..Fingerprint::default() };
+        seen.set(fingerprint.clone());
+        publisher.publish(&batch(30)).unwrap();
+        assert_eq!(publisher.position().publication, Some(fingerprint));
+
+        publisher.outlet.said.clear();
+        freeze.say();
+        let published = publisher.publish(&batch(40));
+        assert!(matches!(published, Err(Error::NotCommitted(_))), "{published:?}");
+        assert!(publisher.outlet.said.is_empty());
+
+        // Said while a transaction is open: it is aborted, and no commit is sent.
+        let outlet = &mut publisher.outlet;
+        let ended = commit(&mut Transaction::new(), outlet, &Outgoing::default(), b"key", None, &freeze);
+        assert!(matches!(ended, Err(Error::NotCommitted(_))), "{ended:?}");
+        assert_eq!(outlet.said, ["begin", "position", "settle", "abort"]);
     }
 
     #[test]

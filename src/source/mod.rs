@@ -12,8 +12,7 @@ pub mod stream;
 
 use crate::lsn::Lsn;
 use bytes::Bytes;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What the stream needs beyond a connection.
@@ -112,31 +111,59 @@ impl Nudge {
 /// The stream's other half: what Postgres may forget. Only forward.
 #[derive(Clone)]
 pub struct Acknowledger {
-    confirmed: Arc<AtomicU64>,
+    state: Arc<Mutex<Acknowledged>>,
     changed: Arc<tokio::sync::Notify>,
+}
+
+#[derive(Clone, Copy)]
+struct Acknowledged {
+    confirmed: Lsn,
+    frozen: bool,
 }
 
 impl Acknowledger {
     /// Begins at a position that Kafka is known to hold.
     pub fn new(stored: Lsn) -> Acknowledger {
-        Acknowledger { confirmed: Arc::new(AtomicU64::new(stored.as_u64())), changed: Arc::default() }
+        let state = Acknowledged { confirmed: stored, frozen: false };
+        Acknowledger { state: Arc::new(Mutex::new(state)), changed: Arc::default() }
     }
 
     /// Everything before `lsn` is committed in Kafka, the position with it. A smaller LSN than before changes nothing.
     pub fn confirm(&self, lsn: Lsn) {
-        if self.confirmed.fetch_max(lsn.as_u64(), Ordering::AcqRel) < lsn.as_u64() {
+        let mut state = self.lock();
+        if !state.frozen && state.confirmed < lsn {
+            state.confirmed = lsn;
             self.changed.notify_one();
         }
     }
 
+    /// From here on Postgres hears nothing more, not even what was confirmed and has not gone out yet: the reader ends
+    /// the stream without a status. The answer is the last position that it may have heard.
+    pub fn freeze(&self) -> Lsn {
+        let mut state = self.lock();
+        state.frozen = true;
+        self.changed.notify_one();
+        state.confirmed
+    }
+
+    /// Whether [`Acknowledger::freeze`] was called.
+    pub fn is_frozen(&self) -> bool {
+        self.lock().frozen
+    }
+
     /// The position that the next standby status carries as flushed.
     pub fn confirmed(&self) -> Lsn {
-        Lsn::new(self.confirmed.load(Ordering::Acquire))
+        self.lock().confirmed
     }
 
     /// Waits for the next forward move.
     pub async fn changed(&self) {
         self.changed.notified().await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Acknowledged> {
+        // Nothing that could panic happens under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -161,4 +188,22 @@ pub enum Error {
     /// Bytes that are not the protocol.
     #[error("malformed replication message: {0}")]
     Malformed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_only_go_forward_and_not_at_all_once_they_are_frozen() {
+        let acknowledger = Acknowledger::new(Lsn::new(10));
+        for (lsn, expected) in [(20, 20), (15, 20), (30, 30)] {
+            acknowledger.confirm(Lsn::new(lsn));
+            assert_eq!(acknowledger.confirmed(), Lsn::new(expected));
+        }
+        assert!(!acknowledger.is_frozen());
+        assert_eq!(acknowledger.freeze(), Lsn::new(30));
+        acknowledger.confirm(Lsn::new(40));
+        assert_eq!((acknowledger.confirmed(), acknowledger.is_frozen()), (Lsn::new(30), true));
+    }
 }

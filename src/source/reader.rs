@@ -86,6 +86,10 @@ impl Reader {
         let mut confirmed = pin!(acknowledger.changed());
         let mut clock = pin!(sleep_until(Instant::now().into()));
         loop {
+            if acknowledger.is_frozen() {
+                self.part().await;
+                return Ok(Ok(()));
+            }
             let reading = self.hand_over()?;
             let now = Instant::now();
             self.feedback.listen(reading, now);
@@ -107,6 +111,7 @@ impl Reader {
                 () = &mut clock => Event::Time,
             };
             match event {
+                Event::Stop if acknowledger.is_frozen() => {}
                 Event::Stop => return Ok(self.say_goodbye().await),
                 Event::Read(read) => self.take_in(read?)?,
                 Event::Room(permit) => self.send_chunk(permit),
@@ -244,13 +249,17 @@ impl Reader {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::Silent(GOODBYE)),
         };
-        // A courtesy: the server sees the end of the connection anyway.
+        self.part().await;
+        outcome
+    }
+
+    /// Terminate, a courtesy: the server sees the end of the connection anyway.
+    async fn part(&mut self) {
         let _ = timeout(GOODBYE, async {
             self.socket.write_all(&[b'X', 0, 0, 0, 4]).await?;
             self.socket.shutdown().await
         })
         .await;
-        outcome
     }
 
     async fn end_stream(&mut self) -> Result<(), Error> {

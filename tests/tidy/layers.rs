@@ -4,8 +4,18 @@ use super::sources::{Source, sources};
 use std::collections::BTreeSet;
 
 /// Small things with no neighbours but each other.
-const GROUND: &[&str] =
-    &["lsn", "position", "rejection", "backoff", "shutdown", "secret", "failpoint", "observe"];
+const GROUND: &[&str] = &[
+    "lsn",
+    "position",
+    "fingerprint",
+    "rejection",
+    "backoff",
+    "shutdown",
+    "freeze",
+    "secret",
+    "failpoint",
+    "observe",
+];
 
 /// Each act and place, and what it may import beyond the ground.
 const ROAD: &[(&str, &[&str])] = &[

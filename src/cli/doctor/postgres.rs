@@ -7,6 +7,7 @@ use crate::cli::offsets;
 use crate::cli::tables::publication_findings;
 use crate::config::Config;
 use crate::error::Failure;
+use crate::lsn::Lsn;
 use crate::pipeline::facts::{Facts, find_publication};
 use crate::pipeline::startup::Publication;
 use crate::pipeline::tables::outbox_tables;
@@ -144,7 +145,7 @@ async fn publication_checks(
         checks.extend(publication_findings(&facts, tables, config));
         return Ok(checks);
     }
-    let absent = find_publication(config, session).await?;
+    let absent = find_publication(config, session, Lsn::ZERO).await?;
     Ok(vec![publication_absent(&absent, config, slot_exists)])
 }
 
@@ -159,7 +160,7 @@ fn publication_absent(absent: &Publication, config: &Config, slot_exists: bool) 
         );
     }
     match absent {
-        Publication::Exists | Publication::ToBeMade(_) => {
+        Publication::Exists(_) | Publication::ToBeMade(_) => {
             Check::ok(check, format!("{name:?} does not exist yet; the first walpost run makes it"))
         }
         Publication::NotAllowed(lacking) => Check::fail(
