@@ -51,7 +51,7 @@ Exit codes:
   26  the slot is invalidated: its WAL was removed
   27  a slot, but no stored position, or some that contradict one another
   28  the slot was re-created on a server that had been set back
-  29  the publication is missing, or younger than the slot
+  29  the publication is missing, younger than the slot, or changed so that events may be missing
  130  interrupted (Ctrl-C)
 ";
 

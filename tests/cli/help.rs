@@ -14,6 +14,7 @@ const COMMANDS: &[&str] = &[
     "offsets forget",
     "offsets show",
     "publication",
+    "publication accept",
     "publication create",
     "publication show",
     "run",

@@ -19,6 +19,7 @@ fn without_postgres_every_command_that_needs_it_ends_at_once_in_exit_code_6_and_
         "slot drop --confirm walpost",
         "slot advance --to current --confirm walpost",
         "offsets forget --confirm walpost",
+        "publication accept --confirm walpost",
         "publication create",
         "publication show",
         "init --apply",
@@ -121,6 +122,7 @@ fn a_destructive_command_says_in_its_help_what_is_lost_and_how_it_is_meant() {
         ("slot drop", "what it has not delivered is lost"),
         ("slot advance", "what lies between is never sent"),
         ("offsets forget", "what is published is then known nowhere"),
+        ("publication accept", "events that it did not send are then given up"),
     ] {
         let help = files.run(&format!("{command} --help")).expect(0).stdout;
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");

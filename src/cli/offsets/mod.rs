@@ -49,7 +49,7 @@ pub(super) fn stored_position(config: &Config) -> Result<Option<Position>, Failu
     start::stored(config, KAFKA_PATIENCE.answer).map_err(Trouble::into_failure)
 }
 
-fn no_position(config: &Config) -> Failure {
+pub(super) fn no_position(config: &Config) -> Failure {
     Failure::new(
         Exit::NotFound,
         "Kafka holds no position of this connector",

@@ -1,5 +1,7 @@
 //! `walpost publication`: which rows the slot sends.
 
+mod accept;
+
 use super::check::{Check, Finding};
 use super::console::{Console, Tone};
 use super::context::{Context, connect};
@@ -16,9 +18,10 @@ const EXAMPLES: &str = "\
 Examples:
   walpost publication create --config connector.json
   walpost publication show --config connector.json
+  walpost publication accept --config connector.json     say what changed, do nothing
 ";
 
-/// Make or look at the publication: which rows the slot sends
+/// Make, look at or accept the publication: which rows the slot sends
 #[derive(Debug, Subcommand)]
 #[command(before_help = EXAMPLES)]
 pub enum Command {
@@ -28,6 +31,7 @@ pub enum Command {
     /// Its tables, operations and row filters, and what is missing
     #[command(before_help = EXAMPLES)]
     Show,
+    Accept(accept::Args),
 }
 
 pub(super) fn run(command: &Command, context: &Context<'_>) -> Result<Exit, Failure> {
@@ -35,6 +39,7 @@ pub(super) fn run(command: &Command, context: &Context<'_>) -> Result<Exit, Fail
     match command {
         Command::Create => create(context, &config),
         Command::Show => show(context, &config),
+        Command::Accept(args) => accept::run(args, context, &config),
     }
 }
 
