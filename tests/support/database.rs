@@ -226,6 +226,31 @@ impl Database {
         *self.process() = Some(process);
     }
 
+    /// Keeps a copy of the data directory under this name; the server is down.
+    pub fn save(&self, name: &str) {
+        assert!(self.pid().is_none(), "a running server's files are not a whole");
+        let copied =
+            Command::new("cp").arg("-a").arg(self.data_directory()).arg(self.0.scratch.join(name)).status();
+        assert!(copied.expect("cp runs").success(), "a copy of {}", self.data_directory().display());
+    }
+
+    /// Puts that copy in the place of the data directory, which is gone then; the server is down.
+    pub fn put_back(&self, name: &str) {
+        assert!(self.pid().is_none(), "the server still runs");
+        std::fs::remove_dir_all(self.data_directory()).expect("removed");
+        std::fs::rename(self.0.scratch.join(name), self.data_directory()).expect("renamed");
+    }
+
+    /// Starts as a standby that has all the WAL there is, and is promoted: the same cluster on its next timeline.
+    pub fn start_promoted(&self) {
+        let signal = self.data_directory().join("standby.signal");
+        std::fs::write(&signal, "").expect("standby.signal");
+        own(&signal);
+        self.start_again();
+        self.wait_for("select pg_promote()");
+        self.wait_for("select not pg_is_in_recovery()");
+    }
+
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.0.process.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -1,7 +1,7 @@
 //! `init`: the SQL that is printed, and what --apply does; the roles are enough to run with.
 
 use super::{ask, ask_json};
-use crate::kit::{connector, run, wait_events};
+use crate::kit::{connector, last_position, run, wait_events};
 use crate::support::{Broker, ConnectorBuilder, Database, DatabaseHandle};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -59,7 +59,8 @@ fn is_enough(db: &DatabaseHandle, builder: ConnectorBuilder, cdc: &str) {
     }
     assert_eq!(db.query_one_text("select pg_has_role('walpost_monitor', 'pg_monitor', 'member')"), "t");
 
-    let connector = run(builder.set("database.user", cdc));
+    let included = "public.outbox,public.shop_events";
+    let mut connector = run(builder.set("database.user", cdc).set("table.include.list", included));
     db.execute("set role shop");
     db.execute(
         "insert into outbox (aggregatetype, aggregateid, type, payload, shard) values ('order', '7', 'placed', '{}', 2)",
@@ -67,6 +68,12 @@ fn is_enough(db: &DatabaseHandle, builder: ConnectorBuilder, cdc: &str) {
     db.execute("reset role");
     let records = wait_events(Broker::shared(), db, &["order"], 1);
     assert_eq!((records[0].key_text(), records[0].partition), ("7", 2));
+    // Enough to look at the publication, the slot and the cluster with, too.
+    let seen = last_position(Broker::shared(), db).publication.expect("the publication was looked at");
+    assert_eq!(seen.tables.iter().map(|table| table.name()).collect::<Vec<_>>(), ["public.outbox"]);
+    assert!(connector.metric("walpost_slot_retained_wal_bytes").is_some(), "the watch has looked");
+    db.execute("create table shop_events (like outbox); alter publication walpost add table shop_events");
+    connector.wait_log("public.shop_events is new in it");
     drop(connector);
 }
 
