@@ -98,7 +98,7 @@ impl Next<'_> {
             server: &server,
             history: &[],
             publication_name: "model",
-            publication: &Publication::Exists,
+            publication: &Publication::Exists(Box::default()),
             adopt_slot: false,
         });
         match decision {
