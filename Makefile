@@ -1,6 +1,6 @@
 # Every target is one script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz
+.PHONY: help demo test lint bench memory fuzz
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -17,6 +17,9 @@ lint: ## formatting, clippy, dependencies
 
 bench: ## the benchmarks
 	@deploy/local/bench
+
+memory: ## what walpost takes at most: 10 M rows in one transaction, 100 events of 20 MB, a Kafka that halts; 30 minutes
+	@deploy/local/memory
 
 fuzz: ## the fuzz targets, a while each; FUZZ_SECONDS=60
 	@deploy/local/fuzz

@@ -37,6 +37,7 @@ fn main() {
         stream_params: Vec::new(),
         status_interval: Duration::from_secs(10),
         queue_bytes: 16 << 20,
+        large: walpost::memory::Large::UNLIMITED,
         silence_timeout: Duration::from_secs(60),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

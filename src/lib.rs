@@ -31,6 +31,7 @@ pub mod failpoint;
 pub mod fingerprint;
 pub mod freeze;
 pub mod lsn;
+pub mod memory;
 pub mod observe;
 pub mod position;
 pub mod rejection;

@@ -65,6 +65,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// `retriable.restart.connector.wait.ms`: the longest wait between attempts.
     pub retry_wait_most: Duration,
+    /// `walpost.memory.max.bytes`.
+    pub memory_most: usize,
     /// `walpost.log.format`, `walpost.log.level`; colours are a matter of the command line.
     pub log: logging::Options,
 }

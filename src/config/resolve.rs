@@ -7,6 +7,7 @@
 mod connector;
 mod converters;
 mod kafka;
+mod memory;
 mod names;
 mod report;
 mod router;
@@ -106,13 +107,14 @@ fn written(entry: &Entry, notices: &[Notice]) -> Printed {
 
 /// The default that holds; what was derived from other properties as it came out.
 fn effective_default(property: &Property, config: &Config) -> Option<String> {
-    let derived = match property.name {
-        name if name == catalog::connector::NAME.name => &config.name,
-        name if name == catalog::walpost::POSITION_TOPIC.name => &config.publish.position_topic,
-        name if name == catalog::walpost::TRANSACTIONAL_ID.name => &config.publish.transactional_id,
+    Some(match property.name {
+        name if name == catalog::connector::NAME.name => config.name.clone(),
+        name if name == catalog::walpost::POSITION_TOPIC.name => config.publish.position_topic.clone(),
+        name if name == catalog::walpost::TRANSACTIONAL_ID.name => config.publish.transactional_id.clone(),
+        name if name == catalog::walpost::BATCH_MAX_BYTES.name => config.publish.limits.bytes.to_string(),
+        name if name == catalog::walpost::SOURCE_QUEUE_BYTES.name => config.source.queue_bytes.to_string(),
         _ => return property.default_value().map(str::to_owned),
-    };
-    Some(derived.clone())
+    })
 }
 
 #[cfg(test)]

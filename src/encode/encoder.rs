@@ -81,6 +81,11 @@ impl Encoder {
         draft: &mut Draft,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
+        let (payload, most) = (length(event, &event.plan.payload), self.config.max_record_bytes);
+        // In whatever form: bytes come as hex. It is not worth a copy.
+        if payload / 2 > most {
+            return Err(too_large(payload, most));
+        }
         self.write_headers(event, prepared, out)?;
         let key = &event.plan.key;
         out.key(draft, |bytes| {
@@ -148,6 +153,14 @@ impl OnlyBytes {
     fn refusal(self, reason: Reason, what: &str) -> Refusal {
         let detail = format!("{what}, and {} takes BYTES only", self.converter);
         Refusal { reason, detail, hint: BYTES_HINT }
+    }
+}
+
+/// Length of the field's cell as it came.
+fn length(event: &Event<'_>, field: &Field) -> usize {
+    match event.row.get(field.index) {
+        Some(Cell::Text(text)) => text.len(),
+        _ => 0,
     }
 }
 

@@ -126,6 +126,12 @@ impl Outgoing {
         self.shared_bytes = 0;
     }
 
+    /// Makes room for a large record in an allocation of at least `apart` bytes, whatever the record turns out to be.
+    pub fn reserve(&mut self, record: usize, apart: usize) {
+        let room = record.max(apart.saturating_sub(self.bytes.len()));
+        self.bytes.reserve_exact(room);
+    }
+
     /// Forgets all records but the first `records`.
     pub fn truncate(&mut self, records: usize) {
         let Some(first) = self.records.get(records) else { return };

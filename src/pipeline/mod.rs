@@ -58,6 +58,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         config: Arc::new(config),
     };
     let Common { config, metrics, health, shutdown, .. } = &common;
+    metrics.memory_most(config.memory_most);
     if let Some(listen) = config.http_listen {
         http::serve(listen, metrics.clone(), health.clone()).await?;
     }

@@ -37,7 +37,7 @@ pub fn run<O: Outlet>(
     reporter: &mut Reporter,
 ) -> Result<(), Error> {
     let mut used = None;
-    while let Some(batch) = handover.next(used.take()) {
+    while let Some(mut batch) = handover.next(used.take()) {
         reporter.publishing(&batch);
         let receipt = match publisher.publish(&batch) {
             Ok(receipt) => receipt,
@@ -51,6 +51,7 @@ pub fn run<O: Outlet>(
         failpoint::hit("before_confirm");
         acknowledger.confirm(confirmed);
         reporter.published(&batch, &receipt);
+        batch.let_go();
         used = Some(batch);
         // Not yet free: what comes in meanwhile goes into the next batch.
         thread::sleep(publisher.rest());

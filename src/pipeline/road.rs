@@ -7,11 +7,12 @@ use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
 use crate::lsn::Lsn;
+use crate::memory::{APART, Share};
 use crate::publish::Batcher;
 use crate::rejection::Rejection;
 use crate::route::{Routed, Router, Skipped, TableFacts};
 use crate::shutdown::Shutdown;
-use crate::source::{self, Feed, Frame};
+use crate::source::{self, Chunk, Feed, Frame};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -128,13 +129,15 @@ impl<F: Feed> Road<F> {
         self.handover.ring_when_free(self.feed.nudge());
         loop {
             let now = Instant::now();
-            match self.feed.next(self.wake_at(now))? {
-                Some(chunk) => {
+            match self.next_chunk(now)? {
+                Some(mut chunk) => {
                     let now = Instant::now();
                     let now_ms = unix_ms();
+                    // A large message; its share goes where its copy goes, and back when there is none.
+                    let mut share = chunk.take_share();
                     for frame in chunk.frames() {
                         match frame? {
-                            Frame::Wal(message) => self.message(message, now, now_ms)?,
+                            Frame::Wal(message) => self.message(message, &mut share, now, now_ms)?,
                             Frame::Keepalive { wal_end, reply_requested } => {
                                 self.keepalive(wal_end, reply_requested, now)
                             }
@@ -149,6 +152,16 @@ impl<F: Feed> Road<F> {
                 return self.leave();
             }
         }
+    }
+
+    /// What comes next. Everything before a message that there is no room for is published first.
+    fn next_chunk(&mut self, now: Instant) -> Result<Option<Chunk>, Error> {
+        let next = self.feed.next(self.wake_at(now));
+        if let Err(source::Error::TooLarge { .. }) = next {
+            self.batcher.abandon();
+            self.leave()?;
+        }
+        Ok(next?)
     }
 
     /// When to look up even if nothing comes: now, if a batch could be handed over, else when something falls due.
@@ -226,7 +239,13 @@ impl<F: Feed> Road<F> {
         self.reporter.server_at(wal_end);
     }
 
-    fn message(&mut self, message: &[u8], now: Instant, now_ms: i64) -> Result<(), Error> {
+    fn message(
+        &mut self,
+        message: &[u8],
+        share: &mut Option<Share>,
+        now: Instant,
+        now_ms: i64,
+    ) -> Result<(), Error> {
         let change = self.decoder.decode(message)?;
         match &change {
             Change::Begin { commit_lsn, commit_us, xid } => {
@@ -256,7 +275,14 @@ impl<F: Feed> Road<F> {
                 if self.resume.change(message)? {
                     let out = self.batcher.outgoing();
                     let rejected = match self.router.route(&change) {
-                        Routed::Event(event) => self.encoder.encode(&event, now_ms, out).err(),
+                        Routed::Event(event) => {
+                            if share.is_some() {
+                                out.reserve(message.len(), APART);
+                            }
+                            let rejected = self.encoder.encode(&event, now_ms, out).err();
+                            share.take().into_iter().for_each(|share| self.batcher.hold(share));
+                            rejected
+                        }
                         Routed::Skipped(reason) => {
                             self.reporter.skipped(reason);
                             if let (Skipped::Update, Change::Update { relation, .. }) = (reason, &change) {

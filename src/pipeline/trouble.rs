@@ -80,6 +80,13 @@ impl From<source::Error> for Trouble {
                 Trouble::Halt(publication_unknown(&error))
             }
             source::Error::Server(error) => Trouble::postgres(&postgres::Error::Server(error), what),
+            source::Error::TooLarge { .. } => Trouble::Halt(Failure::new(
+                Exit::Rejected,
+                error.to_string(),
+                "everything before its transaction is published; this change and all after it wait in Postgres",
+                "raise walpost.memory.max.bytes; or, when the row is of a table that is no outbox, take that table out \
+                 of the publication",
+            )),
             source::Error::Malformed(detail) => Trouble::Halt(stream_broken(&detail)),
             source::Error::Io(_) | source::Error::Silent(_) | source::Error::Ended => Trouble::Retry(
                 Component::Postgres,

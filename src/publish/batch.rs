@@ -5,6 +5,7 @@
 
 use crate::encode::Outgoing;
 use crate::lsn::Lsn;
+use crate::memory::Share;
 use crate::position::{Partial, Position};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,18 @@ pub struct Batch {
     pub last_commit_us: i64,
     /// Commit time of the first source transaction with a record in here, µs since 1970; 0: none.
     pub oldest_commit_us: i64,
+    /// Room taken by large events in here.
+    pub shares: Vec<Share>,
+}
+
+impl Batch {
+    /// It is published: gives back what large events took, memory and room.
+    pub fn let_go(&mut self) {
+        if !self.shares.is_empty() {
+            self.outgoing = Outgoing::default();
+            self.shares.clear();
+        }
+    }
 }
 
 /// Collects records into a batch and knows when it is due.
@@ -90,6 +103,11 @@ impl Batcher {
             Some(OpenTransaction { commit_lsn, xid, commit_us, ordinal: 0, records_before, bytes_before });
     }
 
+    /// The last record is large: the batch is due, and keeps the event's share until it is published.
+    pub fn hold(&mut self, share: Share) {
+        self.batch.shares.push(share);
+    }
+
     /// One more raw change of the open transaction is done with. Whether the transaction has outgrown the batch, which
     /// then must be closed with [`split`](Batcher::split).
     pub fn changed(&mut self, now: Instant) -> bool {
@@ -102,7 +120,9 @@ impl Batcher {
         if self.batch.oldest_commit_us == 0 && records > 0 {
             self.batch.oldest_commit_us = open.commit_us;
         }
-        records - open.records_before >= self.limits.events || bytes - open.bytes_before >= self.limits.bytes
+        records - open.records_before >= self.limits.events
+            || bytes - open.bytes_before >= self.limits.bytes
+            || !self.batch.shares.is_empty()
     }
 
     /// Ends the batch inside the open transaction; `change_hash` is that of the change just counted.
@@ -166,7 +186,9 @@ impl Batcher {
     /// The batch holds as much as it may.
     pub fn is_full(&self) -> bool {
         let outgoing = &self.batch.outgoing;
-        outgoing.len() >= self.limits.events || outgoing.bytes() >= self.limits.bytes
+        outgoing.len() >= self.limits.events
+            || outgoing.bytes() >= self.limits.bytes
+            || !self.batch.shares.is_empty()
     }
 
     /// The batch has waited as long as it may.

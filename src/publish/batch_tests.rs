@@ -1,6 +1,7 @@
 //! What a batch holds, and when it may end.
 
 use super::*;
+use crate::memory::{Large, Room};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -137,4 +138,25 @@ fn an_idle_position_is_due_after_a_time_or_a_distance_and_not_when_nothing_moved
     let (keys, batch) = close(&mut batcher);
     assert_eq!((keys.len(), batch.end_lsn), (0, Lsn::new(1100)));
     assert_eq!(batcher.idle_due(interval, bytes, now), None);
+}
+
+#[test]
+fn a_batch_with_a_large_event_is_due_at_once_and_gives_its_room_back_when_it_is_published() {
+    let room = Room::new(Large { bytes: 8 << 20, record_bytes: 2 << 20, copies: 3 });
+    let (mut batcher, now) = (batcher(10), Instant::now());
+    batcher.begin(Lsn::new(110), 1, 5);
+    record(&mut batcher, "small");
+    assert!(!batcher.changed(now));
+    record(&mut batcher, "large");
+    batcher.hold(room.try_take(2 << 20).unwrap());
+    assert!(batcher.changed(now) && batcher.is_full());
+    batcher.split("h".into());
+    let (keys, mut batch) = close(&mut batcher);
+    assert_eq!(keys, ["small", "large"]);
+    assert_eq!(batch.partial.as_ref().map(|partial| partial.ordinal), Some(2));
+    record(&mut batcher, "next");
+    assert!(!batcher.changed(now), "the next batch is none of its");
+    assert!(room.try_take(2 << 20).is_none());
+    batch.let_go();
+    assert!(batch.outgoing.is_empty() && room.try_take(2 << 20).is_some());
 }

@@ -64,6 +64,11 @@ pub(super) fn progress(payload: &[u8]) -> Result<(Lsn, bool), Error> {
     }
 }
 
+/// Where the server has the change of an XLogData message that has begun; zero when that has not come yet.
+pub(super) fn change_lsn(message: &[u8]) -> Lsn {
+    lsn_at(message, HEADER + 1)
+}
+
 /// The caller has checked that eight bytes are there.
 #[inline]
 fn lsn_at(payload: &[u8], at: usize) -> Lsn {
@@ -94,6 +99,7 @@ mod tests {
     fn the_reader_sees_how_far_the_server_is() {
         let wal = recorded::wal(Lsn::new(7), b"BEGIN");
         assert_eq!(progress(&wal[HEADER..]).unwrap(), (Lsn::new(7), false));
+        assert_eq!((change_lsn(&wal), change_lsn(&wal[..HEADER])), (Lsn::new(7), Lsn::ZERO));
         let keepalive = recorded::keepalive(Lsn::new(8), true);
         assert_eq!(progress(&keepalive[HEADER..]).unwrap(), (Lsn::new(8), true));
     }

@@ -11,6 +11,7 @@ pub mod recorded;
 pub mod stream;
 
 use crate::lsn::Lsn;
+use crate::memory::{Large, Share};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub struct Config {
     pub status_interval: Duration,
     /// `walpost.source.queue.bytes`: how many bytes may wait between the reader and the decoder.
     pub queue_bytes: usize,
+    /// What messages that are large may take on the whole road.
+    pub large: Large,
     /// `walpost.source.silence.timeout.ms`: a server silent for longer is taken for dead.
     pub silence_timeout: Duration,
 }
@@ -48,16 +51,28 @@ pub enum Frame<'a> {
 
 /// Whole CopyData messages, one after another, as they came. `frames` walks them.
 ///
-/// Dropping a chunk gives its bytes back to the reader's budget.
+/// Dropping a chunk gives its bytes back to the reader's budget. A large message is a chunk by itself, with the share
+/// that it was given.
 pub struct Chunk {
     bytes: Bytes,
+    share: Option<Share>,
     _budget: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 impl Chunk {
     /// Wraps `bytes`, which must hold whole CopyData messages only (type byte, length, payload).
     pub fn new(bytes: Bytes, budget: Option<tokio::sync::OwnedSemaphorePermit>) -> Chunk {
-        Chunk { bytes, _budget: budget }
+        Chunk { bytes, share: None, _budget: budget }
+    }
+
+    /// The same, with the share of a large message.
+    pub fn with_share(self, share: Option<Share>) -> Chunk {
+        Chunk { share, ..self }
+    }
+
+    /// Takes the share of the large message that this is, if it is one: whoever copies the message keeps it.
+    pub fn take_share(&mut self) -> Option<Share> {
+        self.share.take()
     }
 
     /// The frames, in the order they came.
@@ -185,6 +200,16 @@ pub enum Error {
     /// The server ended the stream without an error (CopyDone), as it does when it shuts down.
     #[error("the server ended the stream")]
     Ended,
+    /// A message for which there is no room within the bound on memory; it was not read.
+    #[error("a message of {bytes} bytes at {lsn}, and there is room for {longest}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The longest there is room for.
+        longest: usize,
+        /// Where the server has its change, if it has told.
+        lsn: Lsn,
+    },
     /// Bytes that are not the protocol.
     #[error("malformed replication message: {0}")]
     Malformed(String),

@@ -1,14 +1,17 @@
 //! The reader: one big buffer, messages parsed where they lie, whole ones handed over, statuses sent in between.
+//!
+//! A large message is read into a buffer of its own, and only when there is room for it on the whole road.
 
 use super::feedback::{Due, Feedback, Pace};
-use super::frame::{HEADER, message_length, progress};
+use super::frame::{HEADER, change_lsn, message_length, progress};
 use super::stream::Item;
 use super::{Acknowledger, Chunk, Config, Error};
 use crate::lsn::Lsn;
+use crate::memory::{APART, LARGE, Room, Share};
 use crate::postgres::replication::Streaming;
 use crate::postgres::socket::Socket;
 use crate::postgres::{ServerError, log_notice};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use pgwire_replication::Lsn as WireLsn;
 use pgwire_replication::protocol::framing::{write_copy_data, write_copy_done};
 use pgwire_replication::protocol::replication::{encode_standby_status_update, unix_to_pg_timestamp};
@@ -38,6 +41,9 @@ pub(super) struct Reader {
     items: Sender<Item>,
     budget: Arc<Semaphore>,
     queue_bytes: u32,
+    room: Room,
+    /// Taken for the large message that is being read.
+    share: Option<Share>,
     acknowledger: Acknowledger,
     feedback: Feedback,
     silence: Duration,
@@ -50,6 +56,7 @@ enum Event {
     Stop,
     Read(io::Result<usize>),
     Room(OwnedSemaphorePermit),
+    Share(Share),
     Confirmed,
     Time,
 }
@@ -71,6 +78,8 @@ impl Reader {
             items,
             budget: Arc::new(Semaphore::new(queue_bytes as usize)),
             queue_bytes,
+            room: Room::new(config.large),
+            share: None,
             received: streaming.start_lsn.max(acknowledger.confirmed()),
             acknowledger,
             feedback: Feedback::new(pace, Instant::now()),
@@ -90,7 +99,10 @@ impl Reader {
                 self.part().await;
                 return Ok(Ok(()));
             }
-            let reading = self.hand_over()?;
+            let handed_over = self.hand_over()?;
+            let large = self.large()?;
+            let waits = handed_over && large.is_some();
+            let reading = handed_over && !waits;
             let now = Instant::now();
             self.feedback.listen(reading, now);
             self.speak(now).await?;
@@ -102,11 +114,13 @@ impl Reader {
                 self.make_room()?;
             }
             let price = self.price();
+            let most = self.most();
             let event = tokio::select! {
                 biased;
                 () = &mut stopped => Event::Stop,
-                read = self.socket.read_buf(&mut self.buffer), if reading => Event::Read(read),
-                permit = wait_for_room(&self.budget, price), if !reading => Event::Room(permit),
+                read = read_some(&mut self.socket, &mut self.buffer, most), if reading => Event::Read(read),
+                permit = wait_for_room(&self.budget, price), if !handed_over => Event::Room(permit),
+                share = self.room.take(large.unwrap_or(0)), if waits => Event::Share(share),
                 () = &mut confirmed => Event::Confirmed,
                 () = &mut clock => Event::Time,
             };
@@ -115,6 +129,7 @@ impl Reader {
                 Event::Stop => return Ok(self.say_goodbye().await),
                 Event::Read(read) => self.take_in(read?)?,
                 Event::Room(permit) => self.send_chunk(permit),
+                Event::Share(share) => self.share = Some(share),
                 Event::Confirmed => confirmed.set(acknowledger.changed()),
                 Event::Time if self.feedback.is_dead(Instant::now()) => {
                     return Err(Error::Silent(self.silence));
@@ -191,15 +206,51 @@ impl Reader {
     }
 
     fn send_chunk(&mut self, permit: OwnedSemaphorePermit) {
-        let bytes = self.buffer.split_to(self.whole).freeze();
-        self.whole = 0;
+        let share = self.share.take();
+        let bytes = match share {
+            // All of the buffer, so that its memory goes when the chunk does.
+            Some(_) => std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BLOCK)),
+            None => self.buffer.split_to(self.whole),
+        };
+        (self.whole, self.oversized) = (0, self.oversized && share.is_none());
         // The feed waits for this thread before it goes.
-        let _ = self.items.send(Item::Chunk(Chunk::new(bytes, Some(permit))));
+        let _ = self.items.send(Item::Chunk(Chunk::new(bytes.freeze(), Some(permit)).with_share(share)));
+    }
+
+    /// The length of the large message that begins the buffer, while there is no room for it; takes the room if it can.
+    fn large(&mut self) -> Result<Option<usize>, Error> {
+        let Some((_, length)) = message_length(&self.buffer)? else { return Ok(None) };
+        if length <= LARGE || self.share.is_some() {
+            return Ok(None);
+        }
+        if !self.room.can_hold(length) {
+            let lsn = change_lsn(&self.buffer);
+            return Err(Error::TooLarge { bytes: length, longest: self.room.longest(), lsn });
+        }
+        self.share = self.room.try_take(length);
+        Ok(self.share.is_none().then_some(length))
+    }
+
+    /// What the next read may bring at most: of a large message no more than its end.
+    fn most(&self) -> usize {
+        match (&self.share, message_length(&self.buffer)) {
+            (Some(_), Ok(Some((_, length)))) => length.saturating_sub(self.buffer.len()),
+            _ => usize::MAX,
+        }
     }
 
     /// Room for the rest of a message that has begun, and for a good read in any case.
     fn make_room(&mut self) -> Result<(), Error> {
         let begun = message_length(&self.buffer)?.map_or(0, |(_, length)| length);
+        if self.share.is_some() {
+            if self.buffer.capacity() < begun {
+                let mut own = BytesMut::with_capacity(begun.max(APART));
+                own.extend_from_slice(&self.buffer);
+                self.buffer = own;
+                self.oversized = true;
+            }
+            return Ok(());
+        }
         let rest = begun.saturating_sub(self.buffer.len());
         let room = self.buffer.capacity() - self.buffer.len();
         let shrink = self.oversized && begun <= BLOCK;
@@ -262,6 +313,19 @@ impl Reader {
         .await;
     }
 
+    /// Reads to the end of the message that begins the buffer, and keeps nothing of it.
+    async fn pass_over(&mut self, length: usize) -> Result<(), Error> {
+        let mut rest = length.saturating_sub(self.buffer.len());
+        self.buffer = BytesMut::with_capacity(BLOCK);
+        while rest > 0 {
+            let read = read_some(&mut self.socket, &mut self.buffer, rest.min(BLOCK)).await?;
+            self.take_in(read)?;
+            self.buffer.clear();
+            rest -= read;
+        }
+        Ok(())
+    }
+
     async fn end_stream(&mut self) -> Result<(), Error> {
         self.send_status(Due { ask: false }).await?;
         write_copy_done(&mut self.socket).await.map_err(|e| io::Error::other(e.to_string()))?;
@@ -269,6 +333,11 @@ impl Reader {
             let aside = self.scan()?;
             self.buffer.advance(std::mem::take(&mut self.whole));
             let Some(length) = aside else {
+                let begun = message_length(&self.buffer)?.map_or(0, |(_, length)| length);
+                if begun > LARGE {
+                    self.pass_over(begun).await?;
+                    continue;
+                }
                 self.make_room()?;
                 let read = self.socket.read_buf(&mut self.buffer).await?;
                 self.take_in(read)?;
@@ -284,6 +353,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// One read of so many bytes at most.
+async fn read_some(socket: &mut Socket, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
+    socket.read_buf(&mut buffer.limit(most)).await
 }
 
 /// Only a closed semaphore refuses, and this one is never closed.

@@ -8,6 +8,7 @@
 //! - `login`     getting in to Postgres: sslmode, certificates, passwords
 //! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
 //! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
+//! - `memory`    the bound on memory holds, whatever comes: huge transactions, large events, a Kafka that stands still
 //! - `observe`   metrics, probes and logs
 //! - `cli`       the commands that an operator has, and what they print
 //! - `kafka`     the producer, positions and settings by themselves: commits, fences, tails, logins
@@ -24,6 +25,7 @@ mod cli;
 mod delivery;
 mod kafka;
 mod login;
+mod memory;
 mod observe;
 mod postgres;
 mod restart;

@@ -5,6 +5,7 @@ use crate::support::{Certificates, Database, DatabaseHandle, DatabaseOptions, PA
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 use walpost::lsn::Lsn;
+use walpost::memory::Large;
 use walpost::postgres::replication::Connection;
 use walpost::postgres::{Config, SslMode, session, slot};
 use walpost::source::stream::{self, StreamFeed};
@@ -18,6 +19,7 @@ fn source_config(slot: &str, publication: &str) -> source::Config {
         stream_params: Vec::new(),
         status_interval: Duration::from_secs(10),
         queue_bytes: 16 << 20,
+        large: Large::UNLIMITED,
         silence_timeout: Duration::from_secs(60),
     }
 }
@@ -313,6 +315,41 @@ async fn a_row_larger_than_the_whole_queue_passes() {
     db.execute("insert into t values (1, 'small'), (2, repeat('x', 30000000)), (3, 'small')");
     let seen = read_transactions(&mut feed, 3);
     assert!(seen.inserts == 3 && seen.bytes > 30_000_000);
+}
+
+#[tokio::test]
+async fn a_large_row_is_not_read_before_there_is_room_and_one_for_which_there_is_none_ends_the_stream() {
+    let db = Database::shared().fresh_database();
+    let from = prepare(&db).await;
+    let large = Large { bytes: 16_000_000, record_bytes: 4_000_000, copies: 3 };
+    let (mut feed, _) =
+        open(&config(&db), &source::Config { large, ..source_config(db.name(), "p") }, from).await;
+    db.execute(
+        "insert into t values (1, repeat('x', 4000000)), (2, repeat('x', 4000000)), (3, 'small'), (4, repeat('x', 14000000))",
+    );
+    let mut seen = Seen::default();
+    let mut next = || feed.next(Instant::now() + Duration::from_millis(500));
+    let share = loop {
+        let mut chunk = next().expect("a stream").expect("a chunk");
+        seen.take(&chunk);
+        if let Some(share) = chunk.take_share() {
+            break share;
+        }
+    };
+    assert_eq!(seen.inserts, 1);
+    assert!(next().expect("a stream").is_none(), "there is room for one");
+    drop(share);
+    let error = loop {
+        match next() {
+            Ok(chunk) => chunk.iter().for_each(|chunk| seen.take(chunk)),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(seen.inserts, 3, "everything before it comes first");
+    assert!(
+        matches!(error, source::Error::TooLarge { bytes: 14_000_000.., longest: 8_000_000, .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]

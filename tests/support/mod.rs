@@ -16,6 +16,7 @@ mod database;
 mod fresh;
 mod guard;
 mod http;
+pub mod memory;
 mod paths;
 mod process;
 mod records;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 /// Small things with no neighbours but each other.
 const GROUND: &[&str] = &[
     "lsn",
+    "memory",
     "position",
     "fingerprint",
     "rejection",

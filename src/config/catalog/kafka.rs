@@ -22,6 +22,9 @@ pub const TRANSACTIONAL_ID: &str = "transactional.id";
 /// The client property that limits a record.
 pub const MAX_REQUEST_SIZE: &str = "max.request.size";
 
+/// The client property that limits what waits to be sent.
+pub const BUFFER_MEMORY: &str = "buffer.memory";
+
 /// Its default, bytes.
 pub const MAX_REQUEST_SIZE_DEFAULT: usize = 1_048_576;
 

@@ -16,10 +16,11 @@ named! {
     ADOPT = "walpost.adopt", OneOf(ADOPTIONS), Unset, "`slot`: when Kafka holds no position yet, begin where the existing slot stands. Without effect afterwards.";
     POSITION_TOPIC = "walpost.position.topic", Text, Derived("`__walpost.position.<topic.prefix>.<slot.name>`"), "Where positions are kept: one partition, compacted, this connector's alone.";
     TRANSACTIONAL_ID = "walpost.transactional.id", Text, Derived("`walpost-<topic.prefix>-<slot.name>`"), "The producer's transactional id; `producer.override.transactional.id` means the same.";
+    MEMORY_MAX = "walpost.memory.max.bytes", int("bytes", 64 * MIB, 1024 * 1024 * MIB), Value("134217728"), "Bytes of memory that the process may take; the shares of its parts follow from it. An event of 20 MB fits into the default; larger ones need more (see Memory).";
     BATCH_MAX_EVENTS = "walpost.batch.max.events", int("events", 1, 1_000_000), Value("10000"), "Events in one Kafka transaction at most.";
-    BATCH_MAX_BYTES = "walpost.batch.max.bytes", int("bytes", 1024, 1024 * MIB), Value("8388608"), "Bytes of keys, values and headers in one Kafka transaction at most; one larger event goes alone.";
+    BATCH_MAX_BYTES = "walpost.batch.max.bytes", int("bytes", 1024, 1024 * MIB), Derived("a sixteenth of `walpost.memory.max.bytes`, at most 8388608"), "Bytes of keys, values and headers after which a Kafka transaction ends.";
     BATCH_MAX_AGE = "walpost.batch.max.age.ms", Millis(0), Value("100"), "How long a Kafka transaction waits for more at most; it never waits when nothing more has arrived.";
-    SOURCE_QUEUE_BYTES = "walpost.source.queue.bytes", int("bytes", 64 * 1024, 1024 * MIB), Value("8388608"), "Bytes that may wait between the replication connection and the decoder.";
+    SOURCE_QUEUE_BYTES = "walpost.source.queue.bytes", int("bytes", 64 * 1024, 1024 * MIB), Derived("half of that"), "Bytes that may wait between the replication connection and the decoder.";
     SOURCE_SILENCE_TIMEOUT = "walpost.source.silence.timeout.ms", Millis(1000), Value("60000"), "A Postgres that says nothing for so long is taken for dead.";
     DATABASE_CONNECT_TIMEOUT = "walpost.database.connect.timeout.ms", Millis(1), Value("10000"), "How long connecting to Postgres may take.";
     IDLE_POSITION_INTERVAL = "walpost.idle.position.interval.ms", Millis(1), Value("30000"), "With no events to publish, how often the position is moved on all the same.";

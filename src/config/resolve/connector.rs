@@ -1,6 +1,7 @@
 //! The connector itself, Postgres, and what only walpost knows.
 
 use super::kafka::Kafka;
+use super::memory::{Memory, memory};
 use super::report::Report;
 use super::values::View;
 use crate::config::catalog::{Property, connector as declared, converters, postgres as pg, walpost};
@@ -20,7 +21,7 @@ use tracing_subscriber::filter::{Directive, LevelFilter};
 /// The whole configuration; `None` when the event router is missing, which was reported.
 pub(super) fn connector(
     view: View<'_>,
-    kafka: Kafka,
+    mut kafka: Kafka,
     route: Option<route::Config>,
     mut encode: encode::Config,
     report: &mut Report,
@@ -33,9 +34,18 @@ pub(super) fn connector(
     check_skipped_operations(view, report);
     defaults_that_differ(view, report);
     let postgres = postgres(view, report);
-    let source = source(view, report);
-    let publish =
-        publish(view, &topic_prefix, &postgres.database, &source.slot, kafka.transactional_id, report);
+    let memory = memory(view, &kafka, report);
+    memory.bound_client(&mut kafka.config.producer, report);
+    let source = source(view, &memory, report);
+    let publish = publish(
+        view,
+        &memory,
+        &topic_prefix,
+        &postgres.database,
+        &source.slot,
+        kafka.transactional_id,
+        report,
+    );
     Some(Config {
         name: view.optional(&declared::NAME).unwrap_or(&topic_prefix).to_owned(),
         heartbeat_topic: heartbeat_topic(view, &topic_prefix, report),
@@ -60,6 +70,7 @@ pub(super) fn connector(
         idle_position_bytes: view.number(&walpost::IDLE_POSITION_BYTES).try_into().unwrap_or_default(),
         http_listen: http_listen(view, report),
         shutdown_timeout: view.millis(&walpost::SHUTDOWN_TIMEOUT),
+        memory_most: memory.bound,
         retry_wait_most: view.millis(&declared::RETRY_WAIT),
         log: log(view, report),
         topic_prefix,
@@ -202,7 +213,7 @@ fn check_pem(property: &Property, entry: &Entry, report: &mut Report) {
     }
 }
 
-fn source(view: View<'_>, report: &mut Report) -> source::Config {
+fn source(view: View<'_>, memory: &Memory, report: &mut Report) -> source::Config {
     let slot = view.text(&pg::SLOT_NAME);
     if let Some(entry) = view.entry(&pg::SLOT_NAME) {
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -216,7 +227,8 @@ fn source(view: View<'_>, report: &mut Report) -> source::Config {
         publication: view.text(&pg::PUBLICATION_NAME).to_owned(),
         stream_params: stream_params(view, report),
         status_interval: view.millis(&pg::STATUS_UPDATE_INTERVAL),
-        queue_bytes: view.size(&walpost::SOURCE_QUEUE_BYTES),
+        queue_bytes: memory.shares.queue_bytes,
+        large: memory.shares.large(memory.bound),
         silence_timeout: view.millis(&walpost::SOURCE_SILENCE_TIMEOUT),
     }
 }
@@ -239,6 +251,7 @@ fn stream_params(view: View<'_>, report: &mut Report) -> Vec<(String, String)> {
 
 fn publish(
     view: View<'_>,
+    memory: &Memory,
     topic_prefix: &str,
     database: &str,
     slot: &str,
@@ -264,8 +277,8 @@ fn publish(
             .or(override_id.filter(|id| !id.is_empty()))
             .unwrap_or_else(|| format!("walpost-{topic_prefix}-{slot}")),
         limits: Limits {
-            events: view.size(&walpost::BATCH_MAX_EVENTS),
-            bytes: view.size(&walpost::BATCH_MAX_BYTES),
+            events: memory.shares.batch_events,
+            bytes: memory.shares.batch_bytes,
             age: view.millis(&walpost::BATCH_MAX_AGE),
         },
     }

@@ -64,9 +64,14 @@ impl<'a> View<'a> {
         written.or_else(default).unwrap_or_default()
     }
 
-    /// A size.
+    /// A size. What is out of its range is reported for that; here it counts as the nearest that is not.
     pub(super) fn size(&self, property: &Property) -> usize {
-        self.number(property).try_into().unwrap_or_default()
+        let written = self.number(property);
+        let within = match property.kind {
+            Kind::Int { least, most, .. } => written.clamp(least, most),
+            _ => written,
+        };
+        within.try_into().unwrap_or_default()
     }
 
     /// A duration.

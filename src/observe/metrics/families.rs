@@ -47,6 +47,8 @@ pub(super) struct Families {
     pub(super) produce_errors: Bounded,
     pub(super) reconnects: Counters,
     pub(super) inflight_bytes: Gauge,
+    pub(super) memory_resident: Gauge,
+    pub(super) memory_max: Gauge,
     pub(super) debezium: Debezium,
 }
 
@@ -106,6 +108,8 @@ impl Families {
             produce_errors: Bounded::add(r, "kafka_produce_errors", "Errors of the Kafka producer, by name", "error", ERRORS_MOST),
             reconnects: add(r, "reconnects", "Connections lost and made again", Counters::default()),
             inflight_bytes: unit(r, "inflight", Unit::Bytes, "Records of the batch that Kafka has not yet committed", Gauge::default()),
+            memory_resident: unit(r, "memory_resident", Unit::Bytes, "Memory of this process that is resident", Gauge::default()),
+            memory_max: unit(r, "memory_max", Unit::Bytes, "The bound on it", Gauge::default()),
             debezium: Debezium::register(root, topic_prefix),
         }
     }

@@ -191,6 +191,11 @@ impl Metrics {
         }
     }
 
+    /// What the process may take.
+    pub fn memory_most(&self, bytes: usize) {
+        self.0.families.memory_max.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// Kafka has committed a batch.
     pub fn batch_published(&self, batch: &BatchStats<'_>) {
         self.batch_published_at(batch, now_us());
@@ -303,6 +308,7 @@ impl Metrics {
 
     /// The page in OpenMetrics 1.0.
     pub fn page(&self) -> String {
+        self.0.families.memory_resident.set(signed(resident_bytes()));
         self.page_at(now_us())
     }
 
@@ -333,6 +339,14 @@ impl Metrics {
     fn moments(&self) -> MutexGuard<'_, Moments> {
         self.0.moments.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// proc(5), `VmRSS`; 0 where there is no such file.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kbytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kbytes.unwrap_or_default() * 1024
 }
 
 fn seconds(us: i64) -> f64 {

@@ -62,6 +62,7 @@ fn names_types_and_help_are_those_dashboards_were_made_for() {
     metrics.batch_taken(900, NOON - SECOND);
     metrics.batch_published_at(&batch(&tally(&["outbox.event.order"]), 1000), NOON);
     metrics.batch_failed();
+    metrics.memory_most(128 << 20);
     metrics.filtered("other_table", 5);
     metrics.rejected("too_large");
     metrics.produce_error("MessageTimedOut");

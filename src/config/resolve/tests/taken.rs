@@ -44,7 +44,8 @@ fn walposts_own_properties_have_their_defaults() {
     assert_eq!(config.publish.transactional_id, "walpost-shop-s1");
     assert_eq!((config.publish.limits.events, config.publish.limits.bytes), (10_000, 8 << 20));
     assert_eq!(config.publish.limits.age, Duration::from_millis(100));
-    assert_eq!(config.source.queue_bytes, 8 << 20);
+    assert_eq!((config.memory_most, config.source.queue_bytes), (128 << 20, 4 << 20));
+    assert_eq!(config.kafka.producer["queue.buffering.max.kbytes"], "9216");
     assert_eq!(config.source.silence_timeout, Duration::from_secs(60));
     assert_eq!(config.idle_position_interval, Duration::from_secs(30));
     assert_eq!(config.idle_position_bytes, 16 << 20);

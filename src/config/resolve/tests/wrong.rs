@@ -189,6 +189,43 @@ fn values_are_checked_by_their_kind() {
 }
 
 #[test]
+fn what_contradicts_the_bound_on_memory_is_refused_with_the_bound_it_needs() {
+    let parts =
+        "walpost.batch.max.bytes 8388608, walpost.batch.max.events 10000, walpost.source.queue.bytes 4194304";
+    let found = problem("producer.override.max.request.size=30000000");
+    let (what, least) = found.split_once("; write ").unwrap();
+    assert!(what.ends_with(&format!(
+        "walpost.memory.max.bytes: 134217728 bytes are not enough for {parts} and max.request.size 30000000"
+    )));
+    let least: u64 = least.strip_suffix(" or more, or lower one of those").unwrap().parse().unwrap();
+    let of =
+        |bound: u64| format!("producer.override.max.request.size=30000000\nwalpost.memory.max.bytes={bound}");
+    assert!(with(&of(least)).is_ok());
+    let found = problem(&of(least - 1));
+    assert!(
+        found.starts_with(&format!("walpost.memory.max.bytes = {}: {}", least - 1, least - 1)),
+        "{found}"
+    );
+
+    for line in [
+        "walpost.batch.max.bytes=100000000",
+        "walpost.batch.max.events=1000000",
+        "walpost.source.queue.bytes=100000000",
+    ] {
+        assert!(problem(line).contains("134217728 bytes are not enough for"), "{line}");
+    }
+    assert!(with("walpost.memory.max.bytes=67108864").is_ok());
+}
+
+#[test]
+fn a_buffer_without_room_for_the_largest_record_is_refused() {
+    let lines = "producer.override.max.request.size=3000000\nproducer.override.buffer.memory=";
+    let found = problem(&format!("{lines}2000000"));
+    assert!(found.contains("buffer.memory: a record of max.request.size 3000000 does not fit"), "{found}");
+    assert!(with(&format!("{lines}3000000")).is_ok());
+}
+
+#[test]
 fn a_regex_that_java_would_not_take_is_named() {
     for line in [
         "table.include.list=public.outbox,(",
