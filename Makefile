@@ -1,6 +1,6 @@
 # Every target is one script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench memory fuzz
+.PHONY: help demo test lint bench memory fuzz mutants
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -20,6 +20,9 @@ bench: ## the benchmarks
 
 memory: ## what walpost takes at most: 10 M rows in one transaction, 100 events of 20 MB, a Kafka that halts; 30 minutes
 	@deploy/local/memory
+
+mutants: ## the broken builds that the tests must find out, each under those tests
+	@deploy/local/mutants
 
 fuzz: ## the fuzz targets, a while each; FUZZ_SECONDS=60
 	@deploy/local/fuzz

@@ -32,6 +32,7 @@ pub mod fingerprint;
 pub mod freeze;
 pub mod lsn;
 pub mod memory;
+pub mod mutant;
 pub mod observe;
 pub mod position;
 pub mod rejection;

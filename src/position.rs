@@ -77,6 +77,13 @@ impl Position {
             ..mark.clone()
         }
     }
+
+    /// The position after a failover that lost WAL which was published already: the new timeline goes on at the switch.
+    pub fn at_switch(&self, switch_lsn: Lsn, timeline: u32) -> Position {
+        let partial = self.partial.clone().filter(|partial| partial.commit_lsn < switch_lsn);
+        let (seq, prev_lsn) = (self.seq + 1, self.end_lsn);
+        Position { seq, prev_lsn, end_lsn: switch_lsn, partial, timeline, ..self.clone() }
+    }
 }
 
 /// A source transaction of which the first `ordinal` changes are published.

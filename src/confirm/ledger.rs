@@ -1,6 +1,7 @@
 //! The three positions, and the order they keep. Pure.
 
 use crate::lsn::Lsn;
+use crate::mutant::{self, Mutant};
 
 /// `received` ≥ `published` ≥ `confirmed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +30,11 @@ impl Ledger {
             return None;
         }
         self.published = self.published.max(end_lsn);
-        self.confirmed = self.published;
+        self.confirmed = match self.published {
+            _ if mutant::is_on(Mutant::ConfirmReceived) => self.received,
+            end if mutant::is_on(Mutant::ConfirmPastEnd) => Lsn::new(end.as_u64() + 1),
+            end => end,
+        };
         Some(self.confirmed)
     }
 

@@ -9,6 +9,7 @@ use super::admin::{Listener, client_config};
 use super::producer::{kind, words};
 use super::{Error, ErrorKind};
 use crate::kafka::classify::{Call, classify_error};
+use crate::mutant::{self, Mutant};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
@@ -38,17 +39,85 @@ pub fn read(
     timeout: Duration,
     mut each: impl FnMut(Entry<'_>),
 ) -> Result<(), Error> {
-    let tail = Tail::connect(settings, topic, Instant::now() + timeout)?;
-    let (first, end) = tail.watermarks(&tail.uncommitted)?;
-    tail.wait_stable(end)?;
+    read_log(&Tail::connect(settings, topic, Instant::now() + timeout)?, topic, key, &mut each)
+}
+
+/// Which records a consumer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// All: the end is the high watermark.
+    Uncommitted,
+    /// Those of decided transactions: the end is the last stable offset.
+    Committed,
+}
+
+/// A topic of one partition, and the patience to read it. A simulation has one that is no server's.
+pub trait Log {
+    /// First offset, and the one after the last.
+    fn ends(&self, isolation: Isolation) -> Result<(i64, i64), Error>;
+    /// Reads from there to the last stable offset, and says whether the key was met.
+    fn read(&self, from: i64, key: &[u8], each: &mut dyn FnMut(Entry<'_>)) -> Result<bool, Error>;
+    /// Waits for a moment.
+    fn wait(&self);
+}
+
+/// The same, of a topic however it is reached.
+pub fn read_log(
+    log: &impl Log,
+    topic: &str,
+    key: &[u8],
+    each: &mut dyn FnMut(Entry<'_>),
+) -> Result<(), Error> {
+    let stable_only = mutant::is_on(Mutant::ReadToStable);
+    let (first, end) = log.ends(if stable_only { Isolation::Committed } else { Isolation::Uncommitted })?;
+    wait_stable(log, topic, end)?;
     let mut look_back = LOOK_BACK;
     let mut from = first.max(end - look_back);
-    while end > first && !tail.read_from(from, key, &mut each)? && from > first {
+    while end > first && !log.read(from, key, each)? && from > first {
         look_back = look_back.saturating_mul(8);
         from = first.max(end.saturating_sub(look_back));
     }
-    let (_, end_now) = tail.watermarks(&tail.uncommitted)?;
-    tail.check_end(end_now, end)
+    let (_, end_now) = log.ends(Isolation::Uncommitted)?;
+    check_end(topic, end_now, end)
+}
+
+/// Waits until no transaction is open before `end`; our own are decided, so it would be somebody else's.
+fn wait_stable(log: &impl Log, topic: &str, end: i64) -> Result<(), Error> {
+    let (_, mut stable) = log.ends(Isolation::Committed)?;
+    while stable < end {
+        log.wait();
+        let again = log.ends(Isolation::Uncommitted).and_then(|(_, now)| {
+            check_end(topic, now, end)?;
+            log.ends(Isolation::Committed)
+        });
+        stable = match again {
+            Ok((_, stable)) => stable,
+            // Out of time, and what was waited for says more than that the last question was not answered.
+            Err(error) if error.kind == ErrorKind::Transient => {
+                let before = end - stable;
+                let message = format!(
+                    "reading topic {topic}: a transaction of another producer is open at offset {stable}, {before} \
+                     before the end"
+                );
+                return Err(Error { kind: ErrorKind::Transient, message });
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(())
+}
+
+/// An end that falls back means that a broker has lost what it had acknowledged.
+fn check_end(topic: &str, now: i64, before: i64) -> Result<(), Error> {
+    if now >= before {
+        return Ok(());
+    }
+    Err(Error {
+        kind: ErrorKind::Topic,
+        message: format!(
+            "topic {topic} ended at offset {before} and now ends at {now}: its broker has lost records"
+        ),
+    })
 }
 
 struct Tail<'a> {
@@ -86,8 +155,17 @@ impl<'a> Tail<'a> {
         Ok(Tail { topic, deadline, uncommitted, committed })
     }
 
-    /// First offset, and the one after the last: the high watermark, or the last stable offset under read_committed.
-    fn watermarks(&self, consumer: &BaseConsumer<Listener>) -> Result<(i64, i64), Error> {
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Log for Tail<'_> {
+    fn ends(&self, isolation: Isolation) -> Result<(i64, i64), Error> {
+        let consumer = match isolation {
+            Isolation::Uncommitted => &self.uncommitted,
+            Isolation::Committed => &self.committed,
+        };
         loop {
             // Short enough to hear between two attempts that a login was refused.
             let slice = self.left().min(Duration::from_secs(2));
@@ -104,33 +182,7 @@ impl<'a> Tail<'a> {
         }
     }
 
-    /// Waits until no transaction is open before `end`; our own are decided, so it would be somebody else's.
-    fn wait_stable(&self, end: i64) -> Result<(), Error> {
-        let (_, mut stable) = self.watermarks(&self.committed)?;
-        while stable < end {
-            thread::park_timeout(Duration::from_millis(10));
-            let again = self.watermarks(&self.uncommitted).and_then(|(_, now)| {
-                self.check_end(now, end)?;
-                self.watermarks(&self.committed)
-            });
-            stable = match again {
-                Ok((_, stable)) => stable,
-                // Out of time, and what was waited for says more than that the last question was not answered.
-                Err(error) if error.kind == ErrorKind::Transient => {
-                    let (topic, before) = (self.topic, end - stable);
-                    return Err(self.transient(format!(
-                        "reading topic {topic}: a transaction of another producer is open at offset {stable}, {before} \
-                         before the end"
-                    )));
-                }
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(())
-    }
-
-    /// Reads from there to the last stable offset, and says whether the key was met.
-    fn read_from(&self, from: i64, key: &[u8], each: &mut impl FnMut(Entry<'_>)) -> Result<bool, Error> {
+    fn read(&self, from: i64, key: &[u8], each: &mut dyn FnMut(Entry<'_>)) -> Result<bool, Error> {
         let doing = || format!("reading topic {}", self.topic);
         let mut partitions = TopicPartitionList::new();
         let added = partitions.add_partition_offset(self.topic, 0, Offset::Offset(from));
@@ -152,31 +204,14 @@ impl<'a> Tail<'a> {
                 None => {}
             }
             if left.is_zero() {
-                return Err(self.transient(format!("{}: the end was not reached in time", doing())));
+                let message = format!("{}: the end was not reached in time", doing());
+                return Err(Error { kind: ErrorKind::Transient, message });
             }
         }
     }
 
-    /// An end that falls back means that a broker has lost what it had acknowledged.
-    fn check_end(&self, now: i64, before: i64) -> Result<(), Error> {
-        if now >= before {
-            return Ok(());
-        }
-        Err(Error {
-            kind: ErrorKind::Topic,
-            message: format!(
-                "topic {} ended at offset {before} and now ends at {now}: its broker has lost records",
-                self.topic
-            ),
-        })
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    fn transient(&self, message: String) -> Error {
-        Error { kind: ErrorKind::Transient, message }
+    fn wait(&self) {
+        thread::park_timeout(Duration::from_millis(10));
     }
 }
 

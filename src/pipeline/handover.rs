@@ -8,6 +8,20 @@ use crate::source::Nudge;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// The publisher, as the road sees it: a thread behind a [`Handover`], or whatever a simulation puts there.
+pub trait Downstream {
+    /// Rings `nudge` whenever the publisher becomes free or ends, so that a road that waits for frames looks up.
+    fn ring_when_free(&self, nudge: Nudge);
+    /// Whether the publisher waits for a batch.
+    fn publisher_free(&self) -> Result<bool, PublisherEnded>;
+    /// Waits until the publisher is free, at most `patience`; whether it is.
+    fn wait_free(&self, patience: Duration) -> Result<bool, PublisherEnded>;
+    /// Hands over a batch, to a publisher that is free, and takes the one that was used before.
+    fn give(&self, batch: Batch) -> Batch;
+    /// There are no more batches.
+    fn end_road(&self);
+}
+
 /// Between the road's thread and the publisher's.
 #[derive(Default)]
 pub struct Handover {
@@ -30,46 +44,9 @@ struct State {
 pub struct PublisherEnded;
 
 impl Handover {
-    /// Rings `nudge` whenever the publisher becomes free or ends, so that a road that waits for frames looks up.
-    pub fn ring_when_free(&self, nudge: Nudge) {
-        let _ = self.nudge.set(nudge);
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere ends the session anyway; the state itself is never half-written.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The road asks whether the publisher waits for a batch.
-    pub fn publisher_free(&self) -> Result<bool, PublisherEnded> {
-        let state = self.lock();
-        if state.publisher_ended { Err(PublisherEnded) } else { Ok(state.publisher_free) }
-    }
-
-    /// The road waits until the publisher is free, at most `patience`; whether it is.
-    pub fn wait_free(&self, patience: Duration) -> Result<bool, PublisherEnded> {
-        let state = self.lock();
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(state, patience, |state| !state.publisher_free && !state.publisher_ended)
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.publisher_ended { Err(PublisherEnded) } else { Ok(state.publisher_free) }
-    }
-
-    /// The road hands over a batch, to a publisher that is free, and takes the one that was used before.
-    pub fn give(&self, batch: Batch) -> Batch {
-        let mut state = self.lock();
-        debug_assert!(state.publisher_free && state.batch.is_none());
-        state.publisher_free = false;
-        state.batch = Some(batch);
-        self.changed.notify_all();
-        state.spare.take().unwrap_or_default()
-    }
-
-    /// The road has no more batches.
-    pub fn end_road(&self) {
-        self.lock().road_ended = true;
-        self.changed.notify_all();
     }
 
     /// The publisher waits for the next batch; `None`: there will be none.
@@ -99,6 +76,40 @@ impl Handover {
         if let Some(nudge) = self.nudge.get() {
             nudge.ring();
         }
+    }
+}
+
+impl Downstream for Handover {
+    fn ring_when_free(&self, nudge: Nudge) {
+        let _ = self.nudge.set(nudge);
+    }
+
+    fn publisher_free(&self) -> Result<bool, PublisherEnded> {
+        let state = self.lock();
+        if state.publisher_ended { Err(PublisherEnded) } else { Ok(state.publisher_free) }
+    }
+
+    fn wait_free(&self, patience: Duration) -> Result<bool, PublisherEnded> {
+        let state = self.lock();
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(state, patience, |state| !state.publisher_free && !state.publisher_ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.publisher_ended { Err(PublisherEnded) } else { Ok(state.publisher_free) }
+    }
+
+    fn give(&self, batch: Batch) -> Batch {
+        let mut state = self.lock();
+        debug_assert!(state.publisher_free && state.batch.is_none());
+        state.publisher_free = false;
+        state.batch = Some(batch);
+        self.changed.notify_all();
+        state.spare.take().unwrap_or_default()
+    }
+
+    fn end_road(&self) {
+        self.lock().road_ended = true;
+        self.changed.notify_all();
     }
 }
 

@@ -4,6 +4,7 @@ use super::handover::Handover;
 use super::report::Reporter;
 use crate::confirm::Ledger;
 use crate::failpoint;
+use crate::mutant::{self, Mutant};
 use crate::publish::{self, Batch, Outlet, Publisher};
 use crate::source::Acknowledger;
 use std::sync::{Mutex, PoisonError};
@@ -38,24 +39,39 @@ pub fn run<O: Outlet>(
 ) -> Result<(), Error> {
     let mut used = None;
     while let Some(mut batch) = handover.next(used.take()) {
-        reporter.publishing(&batch);
-        let receipt = match publisher.publish(&batch) {
-            Ok(receipt) => receipt,
-            Err(error) => {
-                reporter.failed();
-                return Err(refused(error, &batch, reporter));
-            }
-        };
-        let confirmed = ledger.lock().unwrap_or_else(PoisonError::into_inner).publish(receipt.end_lsn);
-        let confirmed = confirmed.ok_or(Error::NotReceived(receipt.end_lsn))?;
-        failpoint::hit("before_confirm");
-        acknowledger.confirm(confirmed);
-        reporter.published(&batch, &receipt);
+        one(&mut publisher, &batch, ledger, acknowledger, reporter)?;
         batch.let_go();
         used = Some(batch);
         // Not yet free: what comes in meanwhile goes into the next batch.
         thread::sleep(publisher.rest());
     }
+    Ok(())
+}
+
+/// Publishes one batch; then, and only then, Postgres may forget it.
+pub fn one<O: Outlet>(
+    publisher: &mut Publisher<O>,
+    batch: &Batch,
+    ledger: &Mutex<Ledger>,
+    acknowledger: &Acknowledger,
+    reporter: &mut Reporter,
+) -> Result<(), Error> {
+    reporter.publishing(batch);
+    if mutant::is_on(Mutant::ConfirmBeforeCommit) {
+        acknowledger.confirm(batch.end_lsn);
+    }
+    let receipt = match publisher.publish(batch) {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            reporter.failed();
+            return Err(refused(error, batch, reporter));
+        }
+    };
+    let confirmed = ledger.lock().unwrap_or_else(PoisonError::into_inner).publish(receipt.end_lsn);
+    let confirmed = confirmed.ok_or(Error::NotReceived(receipt.end_lsn))?;
+    failpoint::hit("before_confirm");
+    acknowledger.confirm(confirmed);
+    reporter.published(batch, &receipt);
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! The road's own thread: reads, decodes, routes and encodes until shutdown, and hands over batches. Connects the acts;
 //! decides only when a batch is due.
 
-use super::handover::{Handover, PublisherEnded};
+use super::handover::{Downstream, Handover, PublisherEnded};
 use super::resume::{Mismatch, Resume, change_hash};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
 use crate::lsn::Lsn;
 use crate::memory::{APART, Share};
+use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
 use crate::rejection::Rejection;
 use crate::route::{Routed, Router, Skipped, TableFacts};
@@ -82,7 +83,7 @@ impl From<PublisherEnded> for Error {
 }
 
 /// The acts in the order an event meets them, and what stands between two of them.
-pub struct Road<F: Feed> {
+pub struct Road<F: Feed, D: Downstream = Handover> {
     /// ①
     pub feed: F,
     /// ②
@@ -98,7 +99,7 @@ pub struct Road<F: Feed> {
     /// For Relation messages.
     pub catalog: Box<dyn Catalog>,
     /// To the publisher.
-    pub handover: Arc<Handover>,
+    pub handover: Arc<D>,
     /// What was received, for the publisher to check against.
     pub ledger: Arc<Mutex<Ledger>>,
     /// When to leave.
@@ -123,7 +124,7 @@ pub struct Place {
     last_heartbeat: Option<Instant>,
 }
 
-impl<F: Feed> Road<F> {
+impl<F: Feed, D: Downstream> Road<F, D> {
     /// Runs until shutdown is asked for and everything read so far is handed over.
     pub fn run(&mut self) -> Result<(), Error> {
         self.handover.ring_when_free(self.feed.nudge());
@@ -235,6 +236,9 @@ impl<F: Feed> Road<F> {
             self.place.received = self.place.received.max(wal_end);
             self.batcher.keepalive(wal_end, now);
             self.place.urgent |= reply_requested;
+            if mutant::is_on(Mutant::ConfirmReceived) {
+                self.ledger.lock().unwrap_or_else(PoisonError::into_inner).receive(wal_end);
+            }
         }
         self.reporter.server_at(wal_end);
     }
@@ -283,6 +287,7 @@ impl<F: Feed> Road<F> {
                             share.take().into_iter().for_each(|share| self.batcher.hold(share));
                             rejected
                         }
+                        Routed::Skipped(_) if mutant::is_on(Mutant::CountEvents) => return Ok(()),
                         Routed::Skipped(reason) => {
                             self.reporter.skipped(reason);
                             if let (Skipped::Update, Change::Update { relation, .. }) = (reason, &change) {
@@ -317,6 +322,7 @@ impl<F: Feed> Road<F> {
             }
             None => return Err(Error::Order(format!("commit {commit_lsn} without a begin"))),
         }
+        let end_lsn = if mutant::is_on(Mutant::CommitLsnForEnd) { commit_lsn } else { end_lsn };
         self.place.received = self.place.received.max(end_lsn);
         if self.resume.commit(end_lsn)? {
             self.batcher.commit(end_lsn, now);

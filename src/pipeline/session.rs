@@ -1,6 +1,6 @@
 //! One life of the connector: from the fence until trouble or shutdown. Two threads for the road, one task to watch.
 
-use super::handover::Handover;
+use super::handover::{Downstream, Handover};
 use super::publishing;
 use super::report::Reporter;
 use super::resume::Resume;

@@ -1,4 +1,4 @@
-//! The start-up order: lock → fence → position → facts → matrix → slot → stream. Any other order is a known bug.
+//! The start-up order: lock → fence → position → facts → matrix → slot → stream → slot. Any other is a known bug.
 //!
 //! Leaves: everything a session runs on. Promised: no word to Kafka before the fence, none to Postgres's stream before
 //! the position was read under that fence, and no slot made before Kafka holds the mark that says so.
@@ -15,6 +15,7 @@ use crate::kafka;
 use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::producer::Producer;
 use crate::lsn::Lsn;
+use crate::mutant::{self, Mutant};
 use crate::observe::health::Health;
 use crate::observe::metrics::Component;
 use crate::position::Position;
@@ -23,6 +24,7 @@ use crate::postgres::facts::SystemIdentity;
 use crate::postgres::fingerprint::Beyond;
 use crate::postgres::replication::Connection;
 use crate::postgres::session::{self, Session};
+use crate::postgres::slot::SlotFacts;
 use crate::postgres::{publication, slot};
 use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::{Publisher, offsets, publisher};
@@ -70,6 +72,10 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
         .map_err(|error| {
             slot_busy(config, &error).unwrap_or_else(|| Trouble::postgres(&error, "START_REPLICATION"))
         })?;
+    let slot = slot::find(&session, &config.source.slot)
+        .await
+        .map_err(|error| Trouble::postgres(&error, "looking at the slot once more"))?;
+    not_forwarded(slot.as_ref(), &position)?;
     let feed = stream::start(streaming, &config.source, acknowledger.clone())?;
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
@@ -132,8 +138,7 @@ impl Scene {
         let fence = {
             let config = config.clone();
             blocking("the fence", move || {
-                let outlet = fence(&config, patience)?;
-                Ok((outlet, stored(&config, KAFKA_TIMEOUT)?))
+                fence_and_read(|| fence(&config, patience), || stored(&config, KAFKA_TIMEOUT))
             })
         };
         let login = async {
@@ -145,6 +150,9 @@ impl Scene {
         let facts = Facts::ask(config, session, &mut connection).await?;
         let decision = facts.decide(config, stored.as_ref());
         tell(&facts, stored.as_ref(), &decision);
+        let decision = tokio::task::block_in_place(|| {
+            believe(decision, stored.as_ref(), || self::stored(config, KAFKA_TIMEOUT))
+        })?;
         let server = &facts.server;
         let mark =
             stored.unwrap_or_else(|| Position::creating(server.system_id, server.timeline, &config.name));
@@ -168,10 +176,7 @@ impl Scene {
                     stored = %mark.end_lsn, switch = %switch_lsn, timeline = self.facts.server.timeline,
                     "a failover lost WAL that was already published: events between the two exist in Kafka only"
                 );
-                let partial = mark.partial.clone().filter(|partial| partial.commit_lsn < switch_lsn);
-                let (seq, prev_lsn, timeline) = (mark.seq + 1, mark.end_lsn, self.facts.server.timeline);
-                self.write(config, Position { seq, prev_lsn, end_lsn: switch_lsn, partial, timeline, ..mark })
-                    .await
+                self.write(config, mark.at_switch(switch_lsn, self.facts.server.timeline)).await
             }
             Decision::TakeSlot { slot_lsn } => {
                 tracing::info!(slot = %config.source.slot, position = %slot_lsn, "took the slot where it stands");
@@ -187,7 +192,7 @@ impl Scene {
                 tracing::info!(slot = %config.source.slot, "creating the slot, once every running transaction has ended");
                 let slot_lsn = slot::create(session, &config.source.slot, config.slot_failover)
                     .await
-                    .map_err(|error| Trouble::postgres(&error, "creating the slot"))?;
+                    .map_err(|error| slot_not_created(&error))?;
                 failpoint::hit("after_slot_create");
                 self.write(config, Position::first(&mark, slot_lsn)).await
             }
@@ -238,6 +243,38 @@ async fn lead(config: &Config, session: &Session, health: &Health) -> Result<(),
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the fence may take: it waits for a predecessor's transaction to be ended.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// S2 and then S3: what is read before the fence may lack this connector's own last commit.
+pub fn fence_and_read<P, S, E>(
+    fence: impl FnOnce() -> Result<P, E>,
+    read: impl FnOnce() -> Result<S, E>,
+) -> Result<(P, S), E> {
+    if mutant::is_on(Mutant::ReadBeforeFence) {
+        let stored = read()?;
+        return Ok((fence()?, stored));
+    }
+    let fenced = fence()?;
+    Ok((fenced, read()?))
+}
+
+/// A stop is believed of the position that Kafka still holds only: when another instance has fenced this one since it
+/// read, and gone on, the slot is ahead of what was read, and nothing is wrong.
+pub fn believe(
+    decision: Decision,
+    stored: Option<&Position>,
+    read_again: impl FnOnce() -> Result<Option<Position>, Trouble>,
+) -> Result<Decision, Trouble> {
+    if !matches!(decision, Decision::Stop(_)) || read_again()?.as_ref() == stored {
+        return Ok(decision);
+    }
+    let failure = Failure::new(
+        Exit::Kafka,
+        "another instance took over during the start",
+        "Kafka holds another position than a moment ago; what was decided by that one is void",
+        "run one instance per slot; a second one waits as a standby when it can see the first one's lock",
+    );
+    Err(Trouble::Retry(Component::Kafka, failure))
+}
 
 /// S2: a new epoch, and a topic that keeps positions.
 fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble> {
@@ -319,6 +356,22 @@ async fn create_publication(
     Ok(())
 }
 
+/// S8: now that nobody else can move the slot, it is still no further than the position. Had it been moved since the
+/// facts were asked for, Postgres would have begun the stream there without a word; the next start says what happened.
+pub fn not_forwarded(slot: Option<&SlotFacts>, position: &Position) -> Result<(), Trouble> {
+    let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn).unwrap_or_default();
+    if confirmed <= position.end_lsn {
+        return Ok(());
+    }
+    let failure = Failure::new(
+        Exit::Postgres,
+        "the slot was moved during the start",
+        format!("stored position {}, slot confirmed {confirmed}", position.end_lsn),
+        "run one instance per slot; a second one waits as a standby when it can see the first one's lock",
+    );
+    Err(Trouble::Retry(Component::Postgres, failure))
+}
+
 /// START_REPLICATION refuses while another walsender holds the slot: an earlier one of ours that the server has not yet
 /// given up, or somebody else's.
 fn slot_busy(config: &Config, error: &postgres::Error) -> Option<Trouble> {
@@ -334,6 +387,16 @@ fn slot_busy(config: &Config, error: &postgres::Error) -> Option<Trouble> {
             ),
         )
     })
+}
+
+/// A slot that is there now, and was not a moment ago, is another instance's that starts beside this one: the next
+/// attempt finds what has become of it.
+pub fn slot_not_created(error: &postgres::Error) -> Trouble {
+    let what = "creating the slot";
+    match error.sqlstate() {
+        Some("42710") => Trouble::Retry(Component::Postgres, Failure::from_postgres(error, what)),
+        _ => Trouble::postgres(error, what),
+    }
 }
 
 async fn blocking<T: Send + 'static>(

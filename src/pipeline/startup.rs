@@ -6,6 +6,7 @@
 use super::{publication, refusal};
 use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
+use crate::mutant::{self, Mutant};
 use crate::position::Position;
 use crate::postgres::facts::{SystemIdentity, TimelineSwitch};
 use crate::postgres::fingerprint::Observed;
@@ -91,6 +92,7 @@ pub fn decide(seen: &Seen<'_>) -> Decision {
         (Decision::Stop(_), _) | (Decision::Create, Publication::Exists(_) | Publication::ToBeMade(_)) => {
             decision
         }
+        _ if mutant::is_on(Mutant::UnwatchedPublication) => decision,
         (_, Publication::Exists(now)) => match publication_changed(seen, now) {
             Some(failure) => stop(failure),
             None => decision,
@@ -110,23 +112,28 @@ fn by_position(seen: &Seen<'_>) -> Decision {
     if stored.creating {
         return finish_creation(seen);
     }
-    if seen.server.timeline < stored.timeline {
+    let same_timeline = mutant::is_on(Mutant::IgnoreTimeline);
+    if seen.server.timeline < stored.timeline && !same_timeline {
         return stop(old_timeline(seen, stored));
     }
     let Some(slot) = seen.slot else {
-        return stop(refusal::slot_missing(seen.slot_name, stored.end_lsn, seen.server.flush_lsn));
+        return if mutant::is_on(Mutant::RemakeSlot) {
+            Decision::Create
+        } else {
+            stop(refusal::slot_missing(seen.slot_name, stored.end_lsn, seen.server.flush_lsn))
+        };
     };
     let confirmed = match usable(seen, slot) {
         Ok(confirmed) => confirmed,
         Err(failure) => return stop(failure),
     };
-    if seen.server.timeline > stored.timeline {
+    if seen.server.timeline > stored.timeline && !same_timeline {
         return after_failover(seen, stored, confirmed);
     }
     if stored.end_lsn > seen.server.flush_lsn {
         return stop(server_behind(seen, stored));
     }
-    if confirmed > stored.end_lsn {
+    if confirmed > stored.end_lsn && !mutant::is_on(Mutant::GreaterLsnWins) {
         return stop(refusal::slot_ahead(seen.slot_name, stored.end_lsn, confirmed));
     }
     if confirmed < stored.slot_birth_lsn {

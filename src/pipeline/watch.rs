@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::fingerprint::LastSeen;
 use crate::lsn::Lsn;
+use crate::mutant::{self, Mutant};
 use crate::observe::metrics::{Component, Metrics, SlotSample};
 use crate::postgres::facts::SystemIdentity;
 use crate::postgres::fingerprint::{self, Beyond};
@@ -107,6 +108,9 @@ impl Watch<'_> {
 
     /// The publication and its tables.
     async fn what_it_sends(&self, flushed: Lsn) -> Result<Option<Alarm>, Error> {
+        if mutant::is_on(Mutant::UnwatchedPublication) {
+            return Ok(None);
+        }
         let (name, slot) = (&self.config.source.publication, &self.config.source.slot);
         let before = self.seen.get();
         let known = before.clone().unwrap_or_default();

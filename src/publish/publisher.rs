@@ -7,6 +7,7 @@ use crate::failpoint;
 use crate::fingerprint::LastSeen;
 use crate::freeze::Freeze;
 use crate::lsn::Lsn;
+use crate::mutant::{self, Mutant};
 use crate::position::Position;
 use crate::rejection::{Reason, Rejection};
 use std::time::Duration;
@@ -109,6 +110,9 @@ fn commit<O: Outlet>(
     let mut action = transaction.step(Input::Start { records: outgoing.len() });
     loop {
         let performed = match action {
+            Action::Begin if mutant::is_on(Mutant::CommitUnacknowledged) => {
+                outlet.begin().and_then(|()| outlet.send_position(key, position))
+            }
             Action::Begin => outlet.begin().inspect(|()| failpoint::hit("after_begin")),
             Action::Send(number) => {
                 if number == half {
@@ -119,7 +123,11 @@ fn commit<O: Outlet>(
                     None => Err(unusable(format!("there is no record {number}"))),
                 }
             }
+            Action::SendPosition if mutant::is_on(Mutant::CommitUnacknowledged) => Ok(()),
             Action::SendPosition => {
+                if mutant::is_on(Mutant::PositionApart) {
+                    outlet.settle().and_then(|()| outlet.commit()).and_then(|()| outlet.begin()).ok();
+                }
                 outlet.send_position(key, position).inspect(|()| failpoint::hit("after_position"))
             }
             Action::Settle => outlet.settle().inspect(|()| failpoint::hit("before_commit")),

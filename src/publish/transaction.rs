@@ -5,6 +5,8 @@
 //! about which anything is uncertain.
 
 use super::Class;
+use crate::mutant::{self, Mutant};
+use crate::rejection::Reason;
 
 /// One transaction after the other, until one of them does not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,12 +111,20 @@ impl State {
 
             (State::Beginning { records }, Input::Done) => State::sending(0, records),
             (State::Sending { number, records }, Input::Done) => State::sending(number + 1, records),
+            (State::SendingPosition, Input::Done) if mutant::is_on(Mutant::CommitUnacknowledged) => {
+                (State::Committing, Action::Commit)
+            }
             (State::SendingPosition, Input::Done) => (State::Settling, Action::Settle),
             (State::Settling, Input::Done) => (State::Committing, Action::Commit),
             (State::Committing, Input::Done) => (State::Idle, Action::Finish(Ending::Committed)),
             (State::Aborting, Input::Done | Input::Failed(_)) => State::dead(true),
 
             (State::Beginning { .. }, Input::Failed(_)) => State::dead(true),
+            (State::Sending { number, records }, Input::Failed(Class::RecordRefused(Reason::TooLarge)))
+                if mutant::is_on(Mutant::SkipTooLarge) =>
+            {
+                State::sending(number + 1, records)
+            }
             (State::Sending { .. } | State::SendingPosition | State::Settling, Input::Failed(class)) => {
                 match class {
                     // A producer that is finished cannot abort either; the next fence does.
@@ -124,6 +134,17 @@ impl State {
             }
             // Only this class says that the commit was never sent.
             (State::Committing, Input::Failed(Class::Abortable)) => (State::Aborting, Action::Abort),
+            (State::Committing, Input::Failed(Class::Indefinite)) if mutant::is_on(Mutant::KeepProducer) => {
+                (State::Committing, Action::Commit)
+            }
+            (State::Committing, Input::Failed(Class::Indefinite))
+                if mutant::is_on(Mutant::BeginUnanswered) =>
+            {
+                (State::Idle, Action::Finish(Ending::Committed))
+            }
+            (State::Committing, Input::Failed(_)) if mutant::is_on(Mutant::AbortUnknown) => {
+                (State::Aborting, Action::Abort)
+            }
             (State::Committing, Input::Failed(_)) => State::dead(false),
 
             (State::Dead { certain }, _) => State::dead(certain),
@@ -148,7 +169,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rejection::Reason;
 
     const CLASSES: [Class; 8] = [
         Class::Retriable,

@@ -5,6 +5,7 @@
 
 use super::{Error, Frame};
 use crate::lsn::Lsn;
+use crate::mutant;
 
 /// Type byte and length.
 pub(super) const HEADER: usize = 5;
@@ -43,7 +44,10 @@ pub(super) fn split_frame<'a>(rest: &mut &'a [u8]) -> Result<Frame<'a>, Error> {
 #[inline]
 fn read_frame(payload: &[u8]) -> Result<Frame<'_>, Error> {
     match payload.first() {
-        Some(b'w') if payload.len() >= WAL_HEADER => Ok(Frame::Wal(&payload[WAL_HEADER..])),
+        Some(b'w') if payload.len() >= WAL_HEADER => {
+            mutant::frame_at(lsn_at(payload, 1));
+            Ok(Frame::Wal(&payload[WAL_HEADER..]))
+        }
         Some(b'k') if payload.len() >= KEEPALIVE => {
             Ok(Frame::Keepalive { wal_end: lsn_at(payload, 1), reply_requested: payload[17] != 0 })
         }

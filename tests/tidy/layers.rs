@@ -15,6 +15,7 @@ const GROUND: &[&str] = &[
     "freeze",
     "secret",
     "failpoint",
+    "mutant",
     "observe",
 ];
 

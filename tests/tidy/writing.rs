@@ -1,6 +1,6 @@
 //! What every file has, and what is written in one place only.
 
-use super::sources::sources;
+use super::sources::{root, sources};
 use walpost::config::catalog::{self, Support};
 use walpost::failpoint;
 use walpost::kafka::settings;
@@ -97,5 +97,24 @@ fn every_failpoint_is_hit_somewhere() {
                 source.path
             );
         }
+    }
+}
+
+#[test]
+fn every_mutant_breaks_a_rule_somewhere_and_has_a_test_to_find_it_out() {
+    let sources = sources("src");
+    let ground = sources.iter().find(|source| source.path == "src/mutant.rs").expect("the mutants");
+    let listed = |line: &str| line.trim().strip_prefix("Mutant::")?.strip_suffix(',').map(str::to_owned);
+    let names: Vec<String> = ground.text.lines().filter_map(listed).collect();
+    assert_eq!(names.len(), 20);
+    let table = std::fs::read_to_string(root().join("deploy/local/mutants")).expect("the table of tests");
+    for (at, name) in names.iter().enumerate() {
+        let asked = format!("is_on(Mutant::{name})");
+        let others = sources.iter().filter(|source| source.path != ground.path);
+        let is_wired =
+            others.into_iter().any(|source| source.program().any(|(_, code)| code.contains(&asked)));
+        // Whether a row repeats is asked where the rows' LSNs are known.
+        assert!(is_wired || name == "RowLsnIsUnique", "nothing asks for {name}");
+        assert!(table.contains(&format!("\nm{}|", at + 1)), "no test is named for m{}", at + 1);
     }
 }

@@ -101,6 +101,24 @@ fn positions_make_a_chain_that_a_start_reads_back() {
 }
 
 #[test]
+fn a_position_that_cannot_be_read_in_time_is_an_error_and_never_none() {
+    let kafka = Broker::shared();
+    let config = position_config(&unique_name("position"));
+    offsets::ensure_topic(&admin(kafka), &config, None).expect("a position topic");
+    let mut stranger = producer(kafka, &unique_name("stranger"));
+    stranger.begin().expect("begin");
+    send(&mut stranger, &config.position_topic, "another key", "open").expect("send");
+    stranger.settle().expect("settle");
+    let read = |timeout| offsets::read(&settings(kafka), &config, timeout);
+    match read(Duration::from_secs(3)) {
+        Err(offsets::Error::Kafka(error)) => assert_eq!(error.kind, ErrorKind::Transient, "{error}"),
+        other => panic!("{other:?}"),
+    }
+    stranger.abort().expect("abort");
+    assert_eq!(read(PATIENCE), Ok(None));
+}
+
+#[test]
 fn a_position_topic_that_would_lose_positions_is_refused_by_name() {
     let kafka = Broker::shared();
     for (partitions, policy, says) in [
