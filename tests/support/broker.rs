@@ -13,10 +13,12 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::DefaultClientContext;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
+
+mod properties;
 
 #[derive(Clone)]
 pub struct Broker(Arc<Server>);
@@ -46,6 +48,7 @@ struct Ports {
     controller: u16,
     ssl: u16,
     sasl_ssl: u16,
+    proxied: u16,
 }
 
 /// What differs from the default broker.
@@ -54,6 +57,7 @@ pub struct BrokerOptions<'a> {
     settings: Vec<(String, String)>,
     certificates: Option<&'a Certificates>,
     users: Vec<(String, String)>,
+    proxy: Option<u16>,
     jvm: Jvm,
 }
 
@@ -86,6 +90,12 @@ impl<'a> BrokerOptions<'a> {
         self.users.push((name.into(), password.into()));
         self
     }
+
+    /// A further listener, `Broker::proxied`, of which clients are told that it is on this port.
+    pub fn advertise_proxy(mut self, port: u16) -> Self {
+        self.proxy = Some(port);
+        self
+    }
 }
 
 impl Broker {
@@ -107,9 +117,10 @@ impl Broker {
             controller: free_port(),
             ssl: free_port(),
             sasl_ssl: free_port(),
+            proxied: free_port(),
         };
-        std::fs::write(scratch.join("server.properties"), properties(&scratch, &ports, &options))
-            .expect("write");
+        let properties = properties::text(&scratch, &ports, &options);
+        std::fs::write(scratch.join("server.properties"), properties).expect("write");
         format(&scratch, &options.users);
         let (process, starts) = (Mutex::new(None), Mutex::new(0));
         let (admin, jvm) = (OnceLock::new(), options.jvm);
@@ -129,6 +140,11 @@ impl Broker {
 
     pub fn sasl_ssl_bootstrap(&self) -> String {
         format!("localhost:{}", self.0.ports.sasl_ssl)
+    }
+
+    /// Where a proxy finds the listener whose clients stay with the proxy: see `BrokerOptions::advertise_proxy`.
+    pub fn proxied(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.0.ports.proxied).into()
     }
 
     /// A client's settings, to add to.
@@ -317,75 +333,4 @@ fn format(scratch: &Scratch, users: &[(String, String)]) {
     }
     let done = tool.output().expect("java runs");
     assert!(done.status.success(), "format: {}", String::from_utf8_lossy(&done.stderr));
-}
-
-fn properties(scratch: &Scratch, ports: &Ports, options: &BrokerOptions<'_>) -> String {
-    let Ports { plaintext, controller, ssl, sasl_ssl } = ports;
-    let mut listeners = format!("PLAINTEXT://127.0.0.1:{plaintext}");
-    let mut tls = String::new();
-    if let Some(certificates) = options.certificates {
-        let _ = write!(listeners, ",SSL://localhost:{ssl}");
-        tls = tls_properties(scratch, certificates);
-        if !options.users.is_empty() {
-            let _ = write!(listeners, ",SASL_SSL://localhost:{sasl_ssl}");
-            tls += &sasl_properties(&options.users);
-        }
-    }
-    let mut text = format!(
-        "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
-listeners={listeners},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={listeners}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
-inter.broker.listener.name=PLAINTEXT
-log.dirs={}/data
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-controlled.shutdown.enable=false
-broker.heartbeat.interval.ms=200
-broker.session.timeout.ms=2000
-{tls}",
-        scratch.path().display()
-    );
-    for (name, value) in &options.settings {
-        let _ = writeln!(text, "{name}={value}");
-    }
-    text
-}
-
-fn tls_properties(scratch: &Scratch, certificates: &Certificates) -> String {
-    let read = |path| std::fs::read_to_string(path).expect("a PEM file");
-    let (keys, trusted) = (scratch.join("server.pem"), &certificates.ca);
-    std::fs::write(&keys, read(&certificates.server_key) + &read(&certificates.server_cert))
-        .expect("a keystore");
-    format!(
-        "ssl.keystore.type=PEM
-ssl.keystore.location={}
-ssl.truststore.type=PEM
-ssl.truststore.location={}
-ssl.client.auth=requested
-",
-        keys.display(),
-        trusted.display()
-    )
-}
-
-fn sasl_properties(users: &[(String, String)]) -> String {
-    let users: String = users.iter().map(|(name, password)| format!(" user_{name}=\"{password}\"")).collect();
-    format!(
-        "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
-listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required{users};
-listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-"
-    )
 }

@@ -19,6 +19,7 @@ mod http;
 pub mod memory;
 mod paths;
 mod process;
+mod proxy;
 mod records;
 
 pub use broker::{Broker, BrokerOptions};
@@ -27,6 +28,7 @@ pub use connector::{Connector, ConnectorBuilder};
 pub use database::{Database, DatabaseOptions};
 pub use fresh::DatabaseHandle;
 pub use process::{free_port, random};
+pub use proxy::{EndTxn, Fate, Fault, KafkaApi, Proxy, Request};
 pub use records::{Reader, Record};
 
 use std::future::Future;
