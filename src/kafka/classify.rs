@@ -1,7 +1,8 @@
 //! What a client error means: exactly one answer per error and call.
 //!
 //! Enters: librdkafka's code, the flags it attaches, and the call that met it. Leaves: a [`Class`]. What is not known
-//! here is fatal: a producer that may be wrong is replaced, never guessed about.
+//! here is fatal: a producer that may be wrong is replaced, never guessed about. Every code that librdkafka has is named
+//! here, and `tests/golden/kafka-errors.txt` says what each means: a test holds the two, and librdkafka, together.
 
 use crate::rejection::Reason;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -68,7 +69,12 @@ enum Nature {
     Passing,
     /// Not done, and the transaction is spoilt.
     Spoilt,
-    Other,
+    /// A producer that is wrong about itself, or a client that is wrong about its cluster.
+    Broken,
+    /// Never an answer to a producer: of consumers, administration, or no error at all.
+    Foreign,
+    /// In none of these lists: of a librdkafka that is newer than they are.
+    Unknown,
 }
 
 /// The class of an error.
@@ -218,143 +224,121 @@ fn nature(code: Code) -> Nature {
 
         Code::Inconsistent
         | Code::GaplessGuarantee
+        | Code::InvalidDifferentRecord
         | Code::PurgeQueue
         | Code::PurgeInflight
         | Code::OperationNotAttempted
         | Code::OutOfOrderSequenceNumber
         | Code::DuplicateSequenceNumber
         | Code::UnknownProducerId
-        | Code::InvalidProducerIdMapping
         | Code::InvalidMessage
         | Code::BadMessage
         | Code::LogTruncation => Nature::Spoilt,
 
-        _ => Nature::Other,
+        Code::InvalidTransactionalState
+        | Code::InvalidProducerIdMapping
+        | Code::InvalidTransactionTimeout
+        | Code::TransactionCoordinatorFenced
+        | Code::Fatal
+        | Code::Fail
+        | Code::Unknown
+        | Code::State
+        | Code::Outdated
+        | Code::InvalidArgument
+        | Code::InvalidConfig
+        | Code::InvalidRequest
+        | Code::InvalidRequiredAcks
+        | Code::UnsupportedVersion
+        | Code::UnsupportedFeature
+        | Code::UnsupportedCompressionType
+        | Code::BadCompression
+        | Code::UnknownProtocol
+        | Code::NotImplemented
+        | Code::NotConfigured
+        | Code::CriticalSystemResource
+        | Code::FileSystem
+        | Code::SSL
+        | Code::BrokerDestroy
+        | Code::UnknownBroker
+        | Code::Underflow
+        | Code::Partial
+        | Code::InvalidType
+        | Code::ReadOnly
+        | Code::NoEnt
+        | Code::Application
+        | Code::KeySerialization
+        | Code::ValueSerialization => Nature::Broken,
+
+        foreign if is_foreign(foreign) => Nature::Foreign,
+        _ => Nature::Unknown,
     }
+}
+
+fn is_foreign(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NoError
+            | Code::Noop
+            | Code::PartitionEOF
+            // Consumers and their groups.
+            | Code::UnknownGroup
+            | Code::ExistingSubscription
+            | Code::AssignPartitions
+            | Code::RevokePartitions
+            | Code::NoOffset
+            | Code::KeyDeserialization
+            | Code::ValueDeserialization
+            | Code::PollExceeded
+            | Code::AssignmentLost
+            | Code::AutoOffsetReset
+            | Code::OffsetOutOfRange
+            | Code::OffsetNotAvailable
+            | Code::OffsetMetadataTooLarge
+            | Code::UnstableOffsetCommit
+            | Code::InvalidCommitOffsetSize
+            | Code::IllegalGeneration
+            | Code::InconsistentGroupProtocol
+            | Code::InvalidGroupId
+            | Code::UnknownMemberId
+            | Code::MemberIdRequired
+            | Code::InvalidSessionTimeout
+            | Code::RebalanceInProgress
+            | Code::NonEmptyGroup
+            | Code::GroupIdNotFound
+            | Code::GroupMaxSizeReached
+            | Code::GroupSubscribedToTopic
+            | Code::FencedInstanceId
+            | Code::FencedMemberEpoch
+            | Code::StaleMemberEpoch
+            | Code::UnreleasedInstanceId
+            | Code::UnsupportedAssignor
+            | Code::FetchSessionIdNotFound
+            | Code::InvalidFetchSessionEpoch
+            // Administration.
+            | Code::StaleControllerEpoch
+            | Code::TopicAlreadyExists
+            | Code::InvalidPartitions
+            | Code::InvalidReplicationFactor
+            | Code::InvalidReplicaAssignment
+            | Code::LogDirNotFound
+            | Code::ReassignmentInProgress
+            | Code::NoReassignmentInProgress
+            | Code::ListenerNotFound
+            | Code::TopicDeletionDisabled
+            | Code::PreferredLeaderNotAvailable
+            | Code::EligibleLeadersNotAvailable
+            | Code::ElectionNotNeeded
+            | Code::ResourceNotFound
+            | Code::DuplicateResource
+            | Code::InconsistentVoterSet
+            | Code::InvalidUpdateVersion
+            | Code::FeatureUpdateFailed
+            // The client's own reports to the broker.
+            | Code::UnknownSubscriptionId
+            | Code::TelemetryTooLarge
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CALLS: [Call; 6] = [Call::Init, Call::Begin, Call::Send, Call::Delivery, Call::Commit, Call::Abort];
-    const NONE: Flags = Flags { fatal: false, retriable: false, requires_abort: false };
-    const FATAL: Flags = Flags { fatal: true, ..NONE };
-    const RETRIABLE: Flags = Flags { retriable: true, ..NONE };
-    const REQUIRES_ABORT: Flags = Flags { requires_abort: true, ..NONE };
-
-    #[test]
-    fn a_fence_is_a_fence_at_every_call_even_when_it_is_called_fatal() {
-        for call in CALLS {
-            for code in [Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch] {
-                assert_eq!(classify(call, code, FATAL), Class::Fenced, "{call:?} {code:?}");
-                assert_eq!(classify(call, code, NONE), Class::Fenced, "{call:?} {code:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_refusal_of_the_client_is_denied_at_every_call() {
-        for call in CALLS {
-            for code in [
-                Code::TransactionalIdAuthorizationFailed,
-                Code::TopicAuthorizationFailed,
-                Code::Authentication,
-                Code::SaslAuthenticationFailed,
-            ] {
-                assert_eq!(classify(call, code, FATAL), Class::Denied, "{call:?} {code:?}");
-                assert_eq!(classify(call, code, REQUIRES_ABORT), Class::Denied, "{call:?} {code:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_the_client_calls_fatal_is_fatal() {
-        for call in CALLS {
-            for code in [Code::InvalidTransactionalState, Code::OperationTimedOut, Code::State] {
-                assert_eq!(classify(call, code, FATAL), Class::Fatal, "{call:?} {code:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_full_queue_may_be_tried_again_and_nothing_else_at_send_may() {
-        assert_eq!(classify(Call::Send, Code::QueueFull, NONE), Class::Retriable);
-        for code in [Code::NotLeaderForPartition, Code::State, Code::OperationTimedOut, Code::Unknown] {
-            assert_ne!(classify(Call::Send, code, RETRIABLE), Class::Retriable, "{code:?}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_refused_for_its_own_reason_whether_locally_or_by_the_broker() {
-        for call in [Call::Send, Call::Delivery] {
-            for (code, reason) in [
-                (Code::MessageSizeTooLarge, Reason::TooLarge),
-                (Code::MessageBatchTooLarge, Reason::TooLarge),
-                (Code::InvalidRecord, Reason::RefusedByBroker),
-                (Code::InvalidTimestamp, Reason::TimestampIllegal),
-                (Code::UnknownPartition, Reason::PartitionIllegal),
-            ] {
-                assert_eq!(classify(call, code, NONE), Class::RecordRefused(reason), "{call:?} {code:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_missing_topic_is_a_topic_error_not_the_record_s() {
-        for call in [Call::Send, Call::Delivery] {
-            for code in [Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::InvalidTopic] {
-                assert_eq!(classify(call, code, NONE), Class::Topic, "{call:?} {code:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_commit_is_definitely_not_done_only_when_it_was_never_sent() {
-        assert_eq!(classify(Call::Commit, Code::Inconsistent, REQUIRES_ABORT), Class::Abortable);
-        for code in [
-            Code::OperationTimedOut,
-            Code::BrokerTransportFailure,
-            Code::NotCoordinator,
-            Code::ConcurrentTransactions,
-            Code::UnknownProducerId,
-            Code::Inconsistent,
-        ] {
-            for flags in [NONE, RETRIABLE] {
-                assert_eq!(classify(Call::Commit, code, flags), Class::Indefinite, "{code:?} {flags:?}");
-            }
-        }
-        assert_eq!(classify(Call::Commit, Code::Unknown, REQUIRES_ABORT), Class::Indefinite);
-        assert_eq!(classify(Call::Commit, Code::Unknown, NONE), Class::Fatal);
-    }
-
-    #[test]
-    fn an_unanswered_abort_is_indefinite() {
-        for code in [Code::OperationTimedOut, Code::BrokerTransportFailure] {
-            assert_eq!(classify(Call::Abort, code, RETRIABLE), Class::Indefinite, "{code:?}");
-        }
-    }
-
-    #[test]
-    fn a_fence_that_has_to_wait_for_the_cluster_may_be_tried_again() {
-        assert_eq!(classify(Call::Init, Code::CoordinatorLoadInProgress, NONE), Class::Retriable);
-        assert_eq!(classify(Call::Init, Code::OperationTimedOut, RETRIABLE), Class::Indefinite);
-    }
-
-    #[test]
-    fn a_delivery_that_failed_definitely_spoils_the_transaction() {
-        for code in [Code::NotLeaderForPartition, Code::NotEnoughReplicas, Code::PurgeQueue] {
-            assert_eq!(classify(Call::Delivery, code, NONE), Class::Abortable, "{code:?}");
-        }
-        assert_eq!(classify(Call::Delivery, Code::MessageTimedOut, NONE), Class::Indefinite);
-    }
-
-    #[test]
-    fn whatever_is_not_known_is_fatal() {
-        for call in CALLS {
-            for code in [Code::Unknown, Code::Fail, Code::NotImplemented, Code::FencedMemberEpoch] {
-                assert_eq!(classify(call, code, NONE), Class::Fatal, "{call:?} {code:?}");
-            }
-        }
-    }
-}
+#[path = "classify_tests.rs"]
+mod tests;
