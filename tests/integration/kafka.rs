@@ -12,6 +12,7 @@ use walpost::kafka::classify::Class;
 use walpost::kafka::producer::{Failure, Producer, Record};
 use walpost::kafka::settings::translate;
 use walpost::kafka::tail;
+use walpost::rejection::Reason;
 
 mod publishing;
 
@@ -367,4 +368,27 @@ fn a_full_buffer_is_waited_for() {
     one.settle().expect("settle");
     one.commit().expect("commit");
     assert_eq!(kafka.wait_records(&[&topic], 2_000, PATIENCE).len(), 2_000);
+}
+
+/// A compacted topic refuses a record without a key. The broker says which one it is, and the client does not tell.
+#[test]
+fn a_record_refused_among_others_of_its_batch_is_not_taken_for_one_of_them() {
+    let kafka = Broker::shared();
+    let compacted = unique_name("compacted");
+    kafka.create_topic(&compacted, 1, &[("cleanup.policy", "compact")]);
+    let mut one = producer(kafka, &unique_name("id"));
+    one.begin().expect("begin");
+    for n in 0..500 {
+        let key = (n != 400).then_some(b"k".as_slice());
+        let record =
+            Record { topic: &compacted, partition: None, timestamp_ms: Some(1), key, value: Some(b"v") };
+        one.send(record, std::iter::empty()).expect("send");
+    }
+    let refused = one.settle().expect_err("a refusal");
+    assert_eq!(refused.class, Class::RecordRefused(Reason::RefusedByBroker), "{refused}");
+    assert!(refused.record.is_none_or(|number| number == 400), "{refused:?}");
+    assert!(refused.record.is_some() || refused.message.contains("one of"), "{refused}");
+    assert_eq!(refused.topic.as_ref(), Some(&compacted));
+    one.abort().expect("abort");
+    assert!(kafka.records(&[&compacted]).is_empty());
 }

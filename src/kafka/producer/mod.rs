@@ -55,7 +55,7 @@ pub struct Failure {
     pub message: String,
     /// Topic of the record concerned.
     pub topic: Option<String>,
-    /// Its number within the transaction, from 0.
+    /// Its number within the transaction, from 0; none when it is not known which of several it was.
     pub record: Option<usize>,
 }
 
@@ -172,7 +172,10 @@ impl Producer {
         if let Some(failed) = self.watch().take_failure() {
             let mut failure = self.failure(Call::Delivery, &KafkaError::MessageProduction(failed.code));
             failure.topic = Some(failed.topic);
-            failure.record = Some(failed.number);
+            match failed.others {
+                0 => failure.record = Some(failed.number),
+                others => failure.message += &format!("; one of {} records that failed together", others + 1),
+            }
             return Err(failure);
         }
         if let Some(cause) = self.cause() {

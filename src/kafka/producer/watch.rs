@@ -37,6 +37,9 @@ pub(super) struct Undelivered {
     pub(super) topic: String,
     /// Its number within the transaction.
     pub(super) number: usize,
+    /// How many more fell with the same code: the client tells the same of all records of a batch, whichever of them
+    /// the broker refused.
+    pub(super) others: usize,
 }
 
 /// How a wait ended.
@@ -116,6 +119,18 @@ impl Watch {
         }
     }
 
+    fn failed(&self, code: Code, topic: &str, number: usize) {
+        // These fell with another; the first that did not is what went wrong.
+        let fell =
+            |code| matches!(code, Code::PurgeQueue | Code::PurgeInflight | Code::InvalidDifferentRecord);
+        let mut failure = lock(&self.failure);
+        match &mut *failure {
+            Some(first) if first.code == code => first.others += 1,
+            Some(first) if !fell(first.code) || fell(code) => {}
+            _ => *failure = Some(Undelivered { code, topic: topic.to_owned(), number, others: 0 }),
+        }
+    }
+
     fn trouble(&self, words: String) {
         *lock(&self.last_trouble) = Some(words);
         self.troubles.fetch_add(1, Ordering::SeqCst);
@@ -129,12 +144,7 @@ impl ProducerContext for Watch {
     fn delivery(&self, delivered: &DeliveryResult<'_>, number: usize) {
         if let Err((error, record)) = delivered {
             let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-            let mut failure = lock(&self.failure);
-            // What is purged fell with the first; the first is what went wrong.
-            let is_purged = |code| matches!(code, Code::PurgeQueue | Code::PurgeInflight);
-            if failure.as_ref().is_none_or(|first| is_purged(first.code) && !is_purged(code)) {
-                *failure = Some(Undelivered { code, topic: record.topic().to_owned(), number });
-            }
+            self.failed(code, record.topic(), number);
         }
         if self.done() == self.before() {
             *lock(&self.first) = Some(Instant::now());
