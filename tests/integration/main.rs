@@ -11,6 +11,7 @@
 //! - `memory`    the bound on memory holds, whatever comes: huge transactions, large events, a Kafka that stands still
 //! - `observe`   metrics, probes and logs
 //! - `cli`       the commands that an operator has, and what they print
+//! - `proxy`     the faults of the network that the others use, by themselves
 //! - `kafka`     the producer, positions and settings by themselves: commits, fences, tails, logins
 //!
 //! Tests share one Postgres and one Kafka, each with a database, slot and topics of its own; a test that takes a
@@ -28,6 +29,7 @@ mod login;
 mod memory;
 mod observe;
 mod postgres;
+mod proxy;
 mod restart;
 mod road;
 mod security;

@@ -4,12 +4,13 @@
 //! Topics are never created by being mentioned. A clone is the same broker; the last one dropped stops it.
 
 use super::certificates::Certificates;
+use super::disk::Disk;
 use super::paths::{self, Scratch};
 use super::process::{Process, free_port};
 use super::records::{Reader, Record};
 use super::{PATIENCE, block, wait_until};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ struct Server {
     /// Kept, because closing one takes a tenth of a second.
     admin: OnceLock<Arc<AdminClient<DefaultClientContext>>>,
     ports: Ports,
+    /// Before the directory it is in.
+    disk: Option<Disk>,
     scratch: Scratch,
     jvm: Jvm,
 }
@@ -58,6 +61,7 @@ pub struct BrokerOptions<'a> {
     certificates: Option<&'a Certificates>,
     users: Vec<(String, String)>,
     proxy: Option<u16>,
+    megabytes: Option<u32>,
     jvm: Jvm,
 }
 
@@ -96,6 +100,12 @@ impl<'a> BrokerOptions<'a> {
         self.proxy = Some(port);
         self
     }
+
+    /// Its log directory on a file system of its own, of this size: `Broker::disk`.
+    pub fn disk(mut self, megabytes: u32) -> Self {
+        self.megabytes = Some(megabytes);
+        self
+    }
 }
 
 impl Broker {
@@ -119,12 +129,13 @@ impl Broker {
             sasl_ssl: free_port(),
             proxied: free_port(),
         };
+        let disk = options.megabytes.map(|megabytes| Disk::mount(&scratch.join("data"), megabytes));
         let properties = properties::text(&scratch, &ports, &options);
         std::fs::write(scratch.join("server.properties"), properties).expect("write");
         format(&scratch, &options.users);
         let (process, starts) = (Mutex::new(None), Mutex::new(0));
         let (admin, jvm) = (OnceLock::new(), options.jvm);
-        let broker = Broker(Arc::new(Server { process, starts, admin, ports, scratch, jvm }));
+        let broker = Broker(Arc::new(Server { process, starts, admin, ports, disk, scratch, jvm }));
         broker.start_again();
         broker
     }
@@ -161,6 +172,17 @@ impl Broker {
         let starts = *self.starts();
         let of = |name: &str| std::fs::read_to_string(self.0.scratch.join(format!("{name}-{starts}.log")));
         of("server").unwrap_or_default() + &of("out").unwrap_or_default()
+    }
+
+    /// What it keeps its logs on, if the options gave it a size.
+    pub fn disk(&self) -> &Disk {
+        self.0.disk.as_ref().expect("BrokerOptions::disk")
+    }
+
+    /// Until it has ended by itself.
+    pub fn wait_exit(&self) {
+        let mut process = self.process().take().expect("it runs");
+        process.wait_exit(PATIENCE);
     }
 
     /// The process id of the JVM, while it runs.
@@ -255,6 +277,20 @@ impl Broker {
         entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
     }
 
+    /// These settings instead of those that the topic had of its own.
+    pub fn alter_topic(&self, name: &str, configs: &[(&str, &str)]) {
+        let (admin, name) = (self.admin(), name.to_owned());
+        let configs: Vec<_> = configs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let altered = block(async move {
+            let topic = AlterConfig::new(ResourceSpecifier::Topic(&name));
+            let topic = configs.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+            admin.alter_configs([&topic], &AdminOptions::new()).await
+        });
+        for result in altered.expect("a request to alter configs") {
+            result.unwrap_or_else(|(_, code)| panic!("{code}"));
+        }
+    }
+
     /// Everything that a read_committed consumer can see of these topics now, by topic, partition and offset.
     /// An open transaction hides what comes after its first record. Topics that do not exist have no records.
     pub fn records(&self, topics: &[&str]) -> Vec<Record> {
@@ -320,7 +356,9 @@ fn java(jvm: Jvm, least: &str, most: &str) -> Command {
 fn format(scratch: &Scratch, users: &[(String, String)]) {
     if users.is_empty() {
         let prepared = paths::kafka().join("formatted");
-        let copied = Command::new("cp").arg("-r").arg(prepared).arg(scratch.join("data")).status();
+        let data = scratch.join("data");
+        std::fs::create_dir_all(&data).expect("a directory");
+        let copied = Command::new("cp").arg("-r").arg(prepared.join(".")).arg(data).status();
         assert!(copied.expect("cp runs").success());
         return;
     }

@@ -5,6 +5,7 @@
 
 use super::broker::Broker;
 use super::fresh::DatabaseHandle;
+use super::memory_limit::MemoryLimit;
 use super::paths::Scratch;
 use super::process::{Process, stat};
 use super::{PATIENCE, http, wait_until};
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What to run it with.
@@ -21,6 +23,7 @@ pub struct ConnectorBuilder {
     properties: BTreeMap<String, String>,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    memory: Option<Arc<MemoryLimit>>,
 }
 
 impl ConnectorBuilder {
@@ -54,6 +57,12 @@ impl ConnectorBuilder {
     /// A further argument of `walpost run`.
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// It may use so much memory and no more.
+    pub fn memory(mut self, limit: &Arc<MemoryLimit>) -> Self {
+        self.memory = Some(Arc::clone(limit));
         self
     }
 
@@ -121,7 +130,7 @@ impl Connector {
             ("walpost.http.listen", "127.0.0.1:0"),
         ];
         let properties = properties.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        ConnectorBuilder { properties, environment: Vec::new(), arguments: Vec::new() }
+        ConnectorBuilder { properties, environment: Vec::new(), arguments: Vec::new(), memory: None }
     }
 
     /// Another run of the same configuration, after this one has ended.
@@ -134,6 +143,9 @@ impl Connector {
         command.args(["run", "--log-format", "json", "--config"]).arg(&config).args(&self.builder.arguments);
         command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.scratch.path());
+        if let Some(limit) = &self.builder.memory {
+            command = limit.wrap(&command);
+        }
         self.process = Some(Process::spawn(command, &self.log_file()));
     }
 

@@ -203,6 +203,15 @@ impl Database {
         self.0.maintenance.forget();
     }
 
+    /// A shutdown that lets nobody finish: the next start recovers, as after a crash.
+    pub fn stop_immediate(&self) {
+        if let Some(mut process) = self.process().take() {
+            process.signal(Signal::QUIT);
+            process.wait_exit(PATIENCE);
+        }
+        self.0.maintenance.forget();
+    }
+
     pub fn restart(&self) {
         self.stop_fast();
         self.start_again();

@@ -11,20 +11,32 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 const SCRIPT: &str = r#"
-kills= removes=
+kills= mounts= groups= removes=
+without() {
+    left=
+    for one in $2; do [ "$one" = "$1" ] || left="$left $one"; done
+}
 while read -r what value; do
     case $what in
         kill) kills="$kills $value" ;;
-        spare) left=; for k in $kills; do [ "$k" = "$value" ] || left="$left $k"; done; kills=$left ;;
+        spare) without "$value" "$kills"; kills=$left ;;
+        unmount) mounts="$mounts $value" ;;
+        unmounted) without "$value" "$mounts"; mounts=$left ;;
+        ungroup) groups="$groups $value" ;;
+        ungrouped) without "$value" "$groups"; groups=$left ;;
         remove) removes="$removes $value" ;;
-        leave) left=; for r in $removes; do [ "$r" = "$value" ] || left="$left $r"; done; removes=$left ;;
+        leave) without "$value" "$removes"; removes=$left ;;
     esac
 done
 for k in $kills; do kill -s KILL -- "-$k"; done
+# At once for whoever looks, and in truth when the last who uses it has ended.
+for m in $mounts; do umount -l "$m"; done
 # What a killed server's children still write may outrun the first attempt.
 for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    done=yes
+    for g in $groups; do [ ! -d "$g" ] || rmdir "$g" || done=; done
     # shellcheck disable=SC2086
-    rm -rf $removes && exit 0
+    rm -rf $removes && [ "$done" ] && exit 0
     sleep 0.2
 done
 "#;
@@ -47,6 +59,26 @@ pub(crate) fn remove(directory: &Path) {
 /// The directory is gone already.
 pub(crate) fn leave(directory: &Path) {
     tell(&format!("leave {}\n", directory.display()));
+}
+
+/// Unmount this when the test process ends.
+pub(crate) fn unmount(directory: &Path) {
+    tell(&format!("unmount {}\n", directory.display()));
+}
+
+/// It is unmounted already.
+pub(crate) fn unmounted(directory: &Path) {
+    tell(&format!("unmounted {}\n", directory.display()));
+}
+
+/// Remove this control group when the test process, and what runs in it, have ended.
+pub(crate) fn ungroup(directory: &Path) {
+    tell(&format!("ungroup {}\n", directory.display()));
+}
+
+/// The control group is gone already.
+pub(crate) fn ungrouped(directory: &Path) {
+    tell(&format!("ungrouped {}\n", directory.display()));
 }
 
 fn tell(line: &str) {

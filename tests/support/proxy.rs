@@ -18,7 +18,7 @@ mod link;
 mod wire;
 
 pub use faults::Fault;
-pub use kafka::{EndTxn, Fate, KafkaApi, Request};
+pub use kafka::{Fate, KafkaApi, Request, Transaction};
 
 use faults::Armed;
 use kafka::Record;
@@ -154,8 +154,8 @@ impl Proxy {
         self.shared.lock().record.seen(api)
     }
 
-    /// The requests that begin an epoch or end a transaction, in the order in which clients sent them; the last
-    /// 100,000.
+    /// Every InitProducerId, AddPartitionsToTxn and EndTxn, and whatever met a fault, in the order in which clients sent
+    /// them; the last 100,000.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().record.requests()
     }

@@ -1,4 +1,4 @@
-//! Kafka's requests, as far as the proxy reads them: which one it is, and what an EndTxn says.
+//! Kafka's requests, as far as the proxy reads them: which one it is, and the transaction it belongs to.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,14 +29,14 @@ impl KafkaApi {
             KafkaApi::Metadata => 3,
             KafkaApi::FindCoordinator => 10,
             KafkaApi::ApiVersions => 18,
-            KafkaApi::InitProducerId => 22,
-            KafkaApi::AddPartitionsToTxn => 24,
+            KafkaApi::InitProducerId => INIT_PRODUCER_ID,
+            KafkaApi::AddPartitionsToTxn => ADD_PARTITIONS,
             KafkaApi::EndTxn | KafkaApi::EndTxnCommit | KafkaApi::EndTxnAbort => END_TXN,
         }
     }
 
     pub(super) fn fits(self, request: &Request) -> bool {
-        let commits = request.end.as_ref().map(|end| end.commit);
+        let commits = request.transaction.as_ref().and_then(|of| of.commits);
         self.key() == request.key
             && match self {
                 KafkaApi::EndTxnCommit => commits == Some(true),
@@ -47,6 +47,7 @@ impl KafkaApi {
 }
 
 const INIT_PRODUCER_ID: i16 = 22;
+const ADD_PARTITIONS: i16 = 24;
 const END_TXN: i16 = 26;
 
 /// A request that a client sent.
@@ -58,17 +59,19 @@ pub struct Request {
     pub key: i16,
     pub version: i16,
     pub correlation: i32,
-    /// What it says, if it is an EndTxn.
-    pub end: Option<EndTxn>,
+    /// Of an AddPartitionsToTxn and an EndTxn.
+    pub transaction: Option<Transaction>,
     pub fate: Fate,
 }
 
+/// The transaction that a request belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndTxn {
-    pub transactional_id: String,
+pub struct Transaction {
+    pub id: String,
     pub producer_id: i64,
     pub epoch: i16,
-    pub commit: bool,
+    /// How it is to end, if this request ends it.
+    pub commits: Option<bool>,
 }
 
 /// What became of a request.
@@ -91,19 +94,23 @@ impl Request {
     pub(super) fn read(connection: u64, frame: &[u8]) -> Option<Request> {
         let mut cursor = Cursor(frame.get(4..)?);
         let (key, version, correlation) = (cursor.i16()?, cursor.i16()?, cursor.i32()?);
-        let end = if key == END_TXN { end_txn(cursor, version) } else { None };
-        Some(Request { connection, key, version, correlation, end, fate: Fate::Sent })
+        let transaction = match key {
+            ADD_PARTITIONS | END_TXN => transaction(cursor, version, key == END_TXN),
+            _ => None,
+        };
+        Some(Request { connection, key, version, correlation, transaction, fate: Fate::Sent })
     }
 
     /// The error code of the answer to an EndTxn.
     pub(super) fn error_code(&self, answer: &[u8]) -> Option<i16> {
-        self.end.as_ref()?;
+        self.transaction.as_ref()?.commits?;
         let tags = usize::from(self.version >= 3);
         Cursor(answer.get(8 + tags + 4..)?).i16()
     }
 }
 
-fn end_txn(mut cursor: Cursor<'_>, version: i16) -> Option<EndTxn> {
+/// The same in both requests, up to their last versions for clients.
+fn transaction(mut cursor: Cursor<'_>, version: i16, ends: bool) -> Option<Transaction> {
     // The client's id is a string of the old form in every version.
     let client = cursor.i16()?;
     cursor.skip(client.max(0) as usize)?;
@@ -113,9 +120,10 @@ fn end_txn(mut cursor: Cursor<'_>, version: i16) -> Option<EndTxn> {
     } else {
         cursor.i16()?.max(0) as usize
     };
-    let transactional_id = String::from_utf8_lossy(cursor.bytes(length)?).into_owned();
+    let id = String::from_utf8_lossy(cursor.bytes(length)?).into_owned();
     let (producer_id, epoch) = (cursor.i64()?, cursor.i16()?);
-    Some(EndTxn { transactional_id, producer_id, epoch, commit: cursor.bytes(1)?[0] != 0 })
+    let commits = if ends { Some(cursor.bytes(1)?[0] != 0) } else { None };
+    Some(Transaction { id, producer_id, epoch, commits })
 }
 
 struct Cursor<'a>(&'a [u8]);
@@ -155,13 +163,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Its number, if it is kept.
-    pub(super) fn add(&mut self, request: &Request) -> Option<u64> {
+    /// Its number, if it is kept: what meets a fault always is.
+    pub(super) fn add(&mut self, request: &Request, is_doomed: bool) -> Option<u64> {
         *self.counts.entry(request.key).or_default() += 1;
-        if let Some(end) = &request.end {
-            *self.ends.entry(end.commit).or_default() += 1;
+        if let Some(commits) = request.transaction.as_ref().and_then(|of| of.commits) {
+            *self.ends.entry(commits).or_default() += 1;
         }
-        if ![INIT_PRODUCER_ID, END_TXN].contains(&request.key) {
+        if !is_doomed && ![INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN].contains(&request.key) {
             return None;
         }
         if self.requests.len() == 100_000 {
@@ -180,7 +188,7 @@ impl Record {
     }
 
     pub(super) fn seen(&self, api: KafkaApi) -> u64 {
-        let ends = |commit| self.ends.get(&commit).copied().unwrap_or_default();
+        let ends = |commits| self.ends.get(&commits).copied().unwrap_or_default();
         match api {
             KafkaApi::EndTxnCommit => ends(true),
             KafkaApi::EndTxnAbort => ends(false),

@@ -237,7 +237,7 @@ impl Pump<'_> {
             request.fate = Fate::Lost;
         }
         let mut state = self.shared.lock();
-        let number = state.record.add(&request);
+        let number = state.record.add(&request, doom.is_some());
         let (healed, upstream) = (state.healed, state.upstream);
         drop(state);
         match doom {
