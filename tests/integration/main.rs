@@ -4,6 +4,7 @@
 //! - `road`      what a row becomes: topic, partition, key, value, headers, timestamp; what passes no event
 //! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
 //! - `restart`   starts, stops, crashes and servers that go away
+//! - `limits`    a full disk, too little memory
 //! - `postgres`  sessions and their settings, slots, publications, the catalogue
 //! - `login`     getting in to Postgres: sslmode, certificates, passwords
 //! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
@@ -25,6 +26,7 @@ mod kit;
 mod cli;
 mod delivery;
 mod kafka;
+mod limits;
 mod login;
 mod memory;
 mod observe;
