@@ -15,6 +15,7 @@ use rdkafka::client::DefaultClientContext;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -188,6 +189,14 @@ impl Broker {
     /// The process id of the JVM, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process().as_ref().map(Process::id)
+    }
+
+    /// Where it keeps its partitions' files: what was last said of `log.dirs`.
+    pub fn data_directory(&self) -> PathBuf {
+        let properties =
+            std::fs::read_to_string(self.0.scratch.join("server.properties")).expect("it was written");
+        let mut said = properties.lines().filter_map(|line| line.strip_prefix("log.dirs="));
+        said.next_back().expect("log.dirs").into()
     }
 
     /// A crash: SIGKILL.

@@ -87,15 +87,29 @@ impl Reader {
 
     /// What has become visible since the last call.
     pub fn read_on(&mut self) -> Vec<Record> {
-        let mut records = Vec::new();
+        let mut records: Vec<Record> = Vec::new();
         for topic in self.topics.clone() {
-            self.read_topic(&topic, &mut records);
+            let before = records.len();
+            self.read_topic(&topic, &mut |record| records.push(record));
+            records[before..].sort_by_key(|record| (record.partition, record.offset));
         }
         records
     }
 
+    /// The same, one by one and each partition's in order: there may be more than memory should hold.
+    pub fn visit(&mut self, mut each: impl FnMut(Record)) {
+        for topic in self.topics.clone() {
+            self.read_topic(&topic, &mut each);
+        }
+    }
+
+    /// The next offset to read; none where nothing was ever visible.
+    pub fn reached(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.reached.get(&(topic.to_owned(), partition)).copied()
+    }
+
     /// One topic at a time: the end of a partition is announced with its number alone.
-    fn read_topic(&mut self, topic: &str, records: &mut Vec<Record>) {
+    fn read_topic(&mut self, topic: &str, each: &mut impl FnMut(Record)) {
         let mut ends = BTreeMap::new();
         let mut unread = TopicPartitionList::new();
         for partition in self.partitions(topic) {
@@ -114,25 +128,25 @@ impl Reader {
         }
         // A new assignment discards what was fetched for an old one: an end announced now is not before `high`.
         self.consumer.assign(&unread).expect("an assignment");
-        let before = records.len();
         let mut open = ends.clone();
-        let began = Instant::now();
+        let mut heard = Instant::now();
         while !open.is_empty() {
             match self.consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => records.push(Record::read(&message)),
+                Some(Ok(message)) => {
+                    let record = Record::read(&message);
+                    let end = ends.get_mut(&record.partition).expect("an assigned partition");
+                    *end = (*end).max(record.offset + 1);
+                    heard = Instant::now();
+                    each(record);
+                }
                 Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
                 Some(Err(why)) => eprintln!("reading {topic}: {why}"), // the client tries again by itself
                 None => {}
             }
-            assert!(began.elapsed() < 2 * PATIENCE, "no end of {topic} in partitions {:?}", open.keys());
+            assert!(heard.elapsed() < 2 * PATIENCE, "no end of {topic} in partitions {:?}", open.keys());
         }
         self.consumer.unassign().expect("nothing assigned");
-        for record in &records[before..] {
-            let end = ends.get_mut(&record.partition).expect("an assigned partition");
-            *end = (*end).max(record.offset + 1);
-        }
         self.reached.extend(ends.into_iter().map(|(partition, end)| ((topic.to_owned(), partition), end)));
-        records[before..].sort_by_key(|record| (record.partition, record.offset));
     }
 
     /// None for a topic that does not exist (yet).

@@ -1,0 +1,37 @@
+-- The tables of the load: what the connector publishes, and beside it what only the checker reads.
+
+create table outbox (
+    id uuid primary key, aggregatetype varchar(255) not null, aggregateid varchar(255) not null,
+    type varchar(255) not null, payload jsonb, at timestamptz not null);
+
+-- Who holds an aggregate's row takes its next versions: they are the order of its events.
+create table aggregate (id int primary key, version bigint not null) with (fillfactor = 50);
+insert into aggregate select n, 0 from generate_series(0, 119) n;
+
+-- One row for each event, written in the same transaction.
+create table truth (
+    id uuid primary key, writer int not null, tx bigint not null, ordinal int not null, aggregate int not null,
+    version bigint not null, xid bigint not null, kilobytes int not null, at timestamptz not null);
+create index on truth (writer, tx);
+
+-- One row for each transaction; the witness is told of these.
+create table done (
+    writer int not null, tx bigint not null, xid bigint not null, kinds text[] not null, primary key (writer, tx));
+
+create table busy (n bigint generated always as identity, text text);
+create table held (n bigint generated always as identity);
+create table unrelated (n int);
+
+-- An event's payload is what its row of truth says, and enough letters to get one wrong.
+create function payload(t truth) returns jsonb language sql stable as $$
+    select jsonb_build_object(
+        'id', t.id, 'writer', t.writer, 'tx', t.tx, 'ordinal', t.ordinal, 'aggregate', t.aggregate,
+        'version', t.version, 'xid', t.xid,
+        'text', e'\t"äß€🦀\\ ' || md5(t.id::text) || repeat(md5(t.id::text), t.kilobytes * 32))
+$$;
+
+create function aggregate_type(aggregate int) returns text language sql immutable as $$
+    select (array['order', 'customer', 'invoice'])[aggregate % 3 + 1]
+$$;
+
+create publication witness for table done with (publish = 'insert');
