@@ -44,11 +44,12 @@ fn an_undisturbed_run_has_every_property() {
     let mut load = Workload::start(&db, &mut random, pace);
     let began = std::time::Instant::now();
     load.want_large(2);
-    for round in 0..3 {
-        let until = Duration::from_secs(seconds) * (round + 1) / 4;
+    let rounds = 12;
+    for round in 0..rounds {
+        let until = Duration::from_secs(seconds) * (round + 1) / (rounds + 1);
         wait_until("load", 10 * PATIENCE, || (began.elapsed() > until).then_some(()));
-        match round {
-            0 => {
+        match round % 6 {
+            0 | 3 => {
                 checker.fault("kill -9", "");
                 connector.kill9();
                 connector.start_again();
@@ -57,6 +58,14 @@ fn an_undisturbed_run_has_every_property() {
                 checker.fault("postgres killed", "");
                 server.kill();
                 server.start_again();
+            }
+            2 => {
+                checker.fault("walsenders terminated", "");
+                server.terminate_walsenders();
+            }
+            4 => {
+                checker.fault("postgres restarted", "");
+                server.restart();
             }
             _ => {
                 checker.fault("kafka killed", "");

@@ -49,7 +49,7 @@ impl Report {
     pub fn write(&self, directory: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(directory)?;
         std::fs::write(directory.join("gauntlet.txt"), self.text())?;
-        std::fs::write(directory.join("gauntlet.json"), format!("{:#}\n", self.json()))?;
+        std::fs::write(directory.join("gauntlet.json"), format!("{}\n", self.json()))?;
         std::fs::write(directory.join("gauntlet.svg"), self.picture())
     }
 
@@ -175,12 +175,25 @@ impl World {
             "properties": properties.collect::<Vec<_>>(),
             "timeline": {
                 "from_ms": timeline.from_ms, "to_ms": timeline.to_ms,
-                "committed": timeline.committed, "delivered": timeline.delivered, "latency_ms": timeline.latency,
+                "committed": thinned(&timeline.committed), "delivered": thinned(&timeline.delivered),
+                "latency_ms": thinned(&timeline.latency),
                 "postgres_down": timeline.postgres_down, "slot_idle": timeline.slot_idle,
                 "marks": marks.collect::<Vec<_>>(),
             },
         })
     }
+}
+
+/// One for each tenth of a second in which there is any: the highest, which of a sum is the last.
+fn thinned(series: &[(i64, u64)]) -> Vec<(i64, u64)> {
+    let mut thinned: Vec<(i64, u64)> = Vec::new();
+    for (at, value) in series {
+        match thinned.last_mut() {
+            Some((slot, highest)) if *slot == at / 100 * 100 => *highest = (*highest).max(*value),
+            _ => thinned.push((at / 100 * 100, *value)),
+        }
+    }
+    thinned
 }
 
 fn median(times: &[u64]) -> Option<u64> {

@@ -51,7 +51,7 @@ pub struct Log {
     /// Of each batch; none for a marker and for a batch outside any transaction.
     span_of: Vec<Option<u32>>,
     open: HashMap<i64, u32>,
-    /// Commit markers so far.
+    /// Transactions that were committed so far.
     pub commits: usize,
 }
 
@@ -59,25 +59,22 @@ impl Log {
     pub fn push(&mut self, batch: Batch) {
         let mut of = None;
         if let Some(committed) = batch.marker {
-            // A partition may be part of a transaction that brought it no record.
-            let span = self.open.remove(&batch.producer).unwrap_or_else(|| self.new_span(batch.producer));
-            let span = &mut self.spans[span as usize];
-            (span.committed, span.rank) = (Some(committed), self.commits);
-            self.commits += usize::from(committed);
+            // A coordinator that was restarted writes its markers again: the second one ends nothing.
+            if let Some(span) = self.open.remove(&batch.producer) {
+                let span = &mut self.spans[span as usize];
+                (span.committed, span.rank) = (Some(committed), self.commits);
+                self.commits += usize::from(committed);
+            }
         } else if batch.transactional {
-            let span = self.open.get(&batch.producer).copied();
-            let span = span.unwrap_or_else(|| self.new_span(batch.producer));
-            self.open.insert(batch.producer, span);
+            let span = *self.open.entry(batch.producer).or_insert_with(|| {
+                self.spans.push(Span { producer: batch.producer, records: 0, committed: None, rank: 0 });
+                self.spans.len() as u32 - 1
+            });
             self.spans[span as usize].records += u64::from(batch.records);
             of = Some(span);
         }
         self.span_of.push(of);
         self.batches.push(batch);
-    }
-
-    fn new_span(&mut self, producer: i64) -> u32 {
-        self.spans.push(Span { producer, records: 0, committed: None, rank: 0 });
-        self.spans.len() as u32 - 1
     }
 
     /// The transaction that a record belongs to.
@@ -359,5 +356,72 @@ impl<'a> Fields<'a> {
 
     fn no_tags(&mut self) -> Option<()> {
         (self.unsigned()? == 0).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value of `__transaction_state`: its version, the state, and partitions 0 and 2 of topic `t`.
+    fn value(version: u8, state: u8) -> Vec<u8> {
+        let (topics, name, numbers, tags): (&[u8], &[u8], &[u8], &[u8]) = match version {
+            0 => (&[0, 0, 0, 1], &[0, 1], &[0, 0, 0, 2], &[]),
+            _ => (&[2], &[2], &[3], &[0]),
+        };
+        let begin = [&[0, version][..], &[0; 14], &[state], topics, name, b"t", numbers].concat();
+        [begin, [0, 0, 0, 0, 0, 0, 0, 2].to_vec(), tags.to_vec(), 1234_i64.to_be_bytes().to_vec(), vec![0; 9]]
+            .concat()
+    }
+
+    fn batch(base: i64, attributes: i16, body: &[u8]) -> Vec<u8> {
+        let length = (HEADER - LENGTH_COUNTS_FROM + body.len()) as i32;
+        let mut bytes = [&base.to_be_bytes()[..], &length.to_be_bytes(), &[0; 4], &[2], &[0; 4]].concat();
+        bytes.extend(attributes.to_be_bytes());
+        bytes.extend([0, 0, 0, 1]);
+        bytes.extend([0; 16]);
+        bytes.extend(9_i64.to_be_bytes());
+        bytes.extend([0, 3, 0, 0, 0, 0, 0, 0, 0, 2]);
+        bytes.extend(body);
+        bytes
+    }
+
+    /// A control record of this type; lengths are zigzag.
+    fn control(kind: u8) -> Vec<u8> {
+        vec![20, 0, 0, 0, 8, 0, 0, 0, kind, 0, 0]
+    }
+
+    #[test]
+    fn a_decision_to_commit_is_read_from_either_version_and_no_other_state() {
+        let expected = Decision { at_ms: 1234, partitions: vec![("t".to_owned(), 0), ("t".to_owned(), 2)] };
+        for version in [0, 1] {
+            assert_eq!(decision(&value(version, 2)), Some(Some(expected.clone())), "{version}");
+            assert_eq!(decision(&value(version, 1)), Some(None), "{version}");
+        }
+        assert_eq!(decision(&value(2, 2)), None);
+        assert_eq!(decision(&value(1, 2)[..30]), None);
+        assert_eq!(decision(b""), Some(None), "a tombstone");
+    }
+
+    #[test]
+    fn a_partition_is_read_from_its_segments_and_not_beyond_a_batch_that_is_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(directory.path().join(name), bytes).unwrap();
+        assert!(read_partition(directory.path()).unwrap_err().contains("no segment"));
+        write("00000000000000000003.log", &batch(3, TRANSACTIONAL, b"records"));
+        let marker = batch(2, TRANSACTIONAL | CONTROL, &control(1));
+        write("00000000000000000000.log", &[batch(0, TRANSACTIONAL, b"records"), marker].concat());
+        write("00000000000000000000.index", b"no batches");
+        let log = read_partition(directory.path()).unwrap();
+        assert_eq!((log.batches.len(), log.visible(), log.written(), log.commits), (3, 2, 4, 1));
+        assert_eq!(log.batches[0].epoch, 3);
+        assert!(log.has_open_transaction());
+        assert_eq!(log.span_at(1).and_then(|span| span.committed), Some(true));
+        assert_eq!(log.span_at(4).and_then(|span| span.committed), None);
+        let cut = batch(3, TRANSACTIONAL, b"records");
+        write("00000000000000000003.log", &cut[..cut.len() - 1]);
+        assert!(read_partition(directory.path()).unwrap_err().contains("cut short"));
+        write("00000000000000000003.log", &[0; HEADER]);
+        assert!(read_partition(directory.path()).unwrap_err().contains("not a batch"));
     }
 }

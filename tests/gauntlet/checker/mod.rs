@@ -9,6 +9,8 @@ mod dump;
 mod judge;
 mod log;
 mod read;
+#[cfg(test)]
+mod selftest;
 mod story;
 mod timeline;
 mod watch;
@@ -145,7 +147,7 @@ impl Checker {
         };
         self.watch.end(&mut dump);
         read::read(&self.db, &self.kafka, &mut dump);
-        let postgres = self.db.query_one_text("show server_version");
+        let postgres = self.db.query_one_text("select split_part(current_setting('server_version'), ' ', 1)");
         Outcome { postgres, kafka: read::kafka_version(&self.kafka), ..judge::judge(&dump) }
     }
 

@@ -76,6 +76,11 @@ impl Watch {
         Ok(witness.commits.keys().next_back().copied().unwrap_or(Lsn::ZERO))
     }
 
+    /// How often the slot was looked at.
+    pub fn sampled(&self) -> usize {
+        locked(&self.shared.samples).len()
+    }
+
     /// Everything that was seen.
     pub fn end(mut self, dump: &mut Dump) {
         if let Err(what) = self.ask_witness() {
@@ -139,22 +144,33 @@ impl Shared {
 
 impl Witness {
     /// Takes what the slot has: of each transaction its Commit message (pgoutput's manual: byte 'C', flags, commit LSN,
-    /// end LSN, time).
+    /// end LSN, time). The slot moves on only when that has been received.
     fn listen(&mut self, db: &DatabaseHandle) -> Result<(), String> {
         let slot = witness_slot(db);
         let question = format!(
-            "select xid, encode(substr(data, 3), 'hex') from pg_logical_slot_get_binary_changes('{slot}', null, null,
+            "select xid, encode(substr(data, 3), 'hex') from pg_logical_slot_peek_binary_changes('{slot}', null, null,
              'proto_version', '1', 'publication_names', 'witness') where get_byte(data, 0) = 67"
         );
-        let told = rows(db, &mut self.session, WITNESS_WITHIN, &question)
-            .map_err(|error| format!("the witness: {error}"))?;
+        let told = self.rows(db, &question)?;
+        let mut last = None;
         for row in told {
             let commit = commit(&row).ok_or_else(|| format!("the witness: {row:?} is no commit"))?;
+            last = Some(commit.end_lsn);
             self.commits.insert(commit.end_lsn, commit);
+        }
+        if let Some(last) = last {
+            self.rows(db, &format!("select pg_replication_slot_advance('{slot}', '{last}')"))?;
         }
         Ok(())
     }
+
+    fn rows(&mut self, db: &DatabaseHandle, question: &str) -> Result<Vec<Row>, String> {
+        rows(db, &mut self.session, WITNESS_WITHIN, question).map_err(|error| format!("the witness: {error}"))
+    }
 }
+
+/// Each value as text.
+type Row = Vec<Option<String>>;
 
 fn commit(row: &[Option<String>]) -> Option<Commit> {
     let [Some(xid), Some(rest)] = row else { return None };
@@ -164,13 +180,13 @@ fn commit(row: &[Option<String>]) -> Option<Commit> {
     Some(Commit { xid: xid.parse().ok()?, commit_lsn, end_lsn, at_ms })
 }
 
-/// The rows of an answer, each value as text; a session is opened where there is none, and given up after any error.
+/// The rows of an answer; a session is opened where there is none, and given up after any error.
 fn rows(
     db: &DatabaseHandle,
     session: &mut Option<Client>,
     within: Duration,
     question: &str,
-) -> Result<Vec<Vec<Option<String>>>, String> {
+) -> Result<Vec<Row>, String> {
     let asked = on_a_runtime(within, async {
         if session.as_ref().is_none_or(Client::is_closed) {
             *session = Some(db.try_connect().await?);

@@ -7,11 +7,14 @@ use walpost::position::Position;
 
 pub(super) fn judge(story: &Story<'_>, findings: &mut Findings) {
     paired(story, findings);
-    for (offset, position) in story.dump.positions.iter().take(1) {
+    if let Some((_, first)) = story.dump.positions.first() {
         findings.looked_at(6, 1);
-        if position.seq != 0 || *offset != 0 {
-            let what =
-                format!("the chain begins with number {} at offset {offset}: records are gone", position.seq);
+        let from = story.dump.position_log.log.batches.first().map(|batch| batch.base);
+        if (first.seq, from) != (0, Some(0)) {
+            let what = format!(
+                "the chain begins with number {}, its log with {from:?}: records are gone",
+                first.seq
+            );
             findings.violated(6, what);
         }
     }
@@ -116,7 +119,7 @@ fn atomic(story: &Story<'_>, findings: &mut Findings) {
             let name = partition.of.name();
             findings.violated(
                 7,
-                format!("{name} has {commits} commit markers and {decided} decisions to commit"),
+                format!("{name} has {commits} committed transactions and {decided} decisions to commit"),
             );
         }
         for (number, event) in story.delivered_in(at) {

@@ -101,7 +101,7 @@ fn honest(story: &Story<'_>, stop: &Stop, findings: &mut Findings) {
     let Some((at_stop, later)) = &stop.quiet else { return };
     for ((partition, from), to) in story.dump.logs().zip(&at_stop.high).zip(&later.high) {
         let after = partition.log.batches.iter().filter(|batch| batch.base >= *from && batch.base < *to);
-        let visible = |base| partition.log.span_at(base).is_some_and(|span| span.committed == Some(true));
+        let visible = |base| partition.log.span_at(base).is_none_or(|span| span.committed == Some(true));
         let events = after.filter(|batch| batch.marker.is_none() && visible(batch.base)).count();
         if events > 0 {
             let (code, name) = (stop.expected, partition.name());
