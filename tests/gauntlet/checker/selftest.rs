@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Enough for a transaction of every kind.
 const EVENTS: u64 = 4_000;
 
-/// A load, a connector that is killed once, a drain; `afterwards` comes between the end and the judgement.
+/// A load, a connector that is stopped once and killed once, a standby that leaves, a drain; `afterwards` comes between the end and the judgement.
 fn small_run(afterwards: impl FnOnce(&Checker)) -> (Summary, Outcome) {
     let mut random = Random::from_environment();
     let (server, kafka) = (Database::start(), Broker::start());
@@ -24,7 +24,8 @@ fn small_run(afterwards: impl FnOnce(&Checker)) -> (Summary, Outcome) {
         .set("walpost.batch.max.events", 500)
         .set("walpost.idle.position.interval.ms", 200);
     let settings = workload::CONNECTOR_SETTINGS.iter();
-    let mut connector = settings.fold(builder, |builder, (name, value)| builder.set(name, value)).start();
+    let builder = settings.fold(builder, |builder, (name, value)| builder.set(name, value));
+    let mut connector = builder.clone().start();
     connector.wait_ready();
     let checker = Checker::new(db.clone(), kafka.clone());
     let pace = Pace {
@@ -40,7 +41,17 @@ fn small_run(afterwards: impl FnOnce(&Checker)) -> (Summary, Outcome) {
     let until = |events: u64| {
         wait_until("the load goes on", PATIENCE, || (load.committed() >= events).then_some(()));
     };
+    until(EVENTS / 3);
+    let mut standby = builder.start();
+    standby.http_address();
+    standby.sigterm();
+    checker.one_stopped(standby.wait_exit(PATIENCE).0.code(), 0);
+    connector.sigterm();
+    checker.stopped(connector.wait_exit(PATIENCE).0.code(), 0);
     until(EVENTS / 2);
+    checker.resumed();
+    connector.start_again();
+    connector.wait_ready();
     checker.fault("kill -9", "");
     connector.kill9();
     connector.start_again();
@@ -61,6 +72,7 @@ fn small_run(afterwards: impl FnOnce(&Checker)) -> (Summary, Outcome) {
 fn a_run_with_a_kill_has_every_property_and_a_report() {
     let (summary, outcome) = small_run(|_| {});
     assert_eq!(outcome.violations, []);
+    assert_eq!(outcome.looked_at[10], 3);
     assert!(outcome.pieces > 0 && outcome.timeline.recoveries["kill -9"].len() == 1);
     assert!(summary.kinds.len() >= 6, "{:?}", summary.kinds);
     let mut report = Report::new("a seed".to_owned());

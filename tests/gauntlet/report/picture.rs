@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 1200.0;
-const LEFT: f64 = 230.0;
+const LEFT: f64 = 250.0;
 const RIGHT: f64 = 1180.0;
 const RATE: f64 = 150.0;
 const BEHIND: f64 = 90.0;
