@@ -6,6 +6,7 @@ use super::resume::{Mismatch, Resume, change_hash};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
+use crate::failpoint;
 use crate::lsn::Lsn;
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
@@ -221,12 +222,14 @@ impl<F: Feed, D: Downstream> Road<F, D> {
 
     /// Hands over the rest, waits until it is published, and ends the publisher's work.
     fn leave(&mut self) -> Result<(), Error> {
+        failpoint::hit("in_shutdown");
         if self.batcher.has_records() || self.batcher.has_progress() {
             self.hand_over()?;
         }
         while !self.handover.wait_free(Duration::from_secs(1))? {
             self.reporter.turn();
         }
+        failpoint::hit("in_shutdown");
         self.handover.end_road();
         Ok(())
     }
@@ -326,6 +329,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         self.place.received = self.place.received.max(end_lsn);
         if self.resume.commit(end_lsn)? {
             self.batcher.commit(end_lsn, now);
+            failpoint::hit("after_decode_unit");
         } else {
             self.batcher.forget();
         }

@@ -77,6 +77,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
         .map_err(|error| Trouble::postgres(&error, "looking at the slot once more"))?;
     not_forwarded(slot.as_ref(), &position)?;
     let feed = stream::start(streaming, &config.source, acknowledger.clone())?;
+    failpoint::hit("after_start");
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
     Ok(Started { feed, acknowledger, publisher, position, server: facts.server, session })

@@ -75,6 +75,9 @@ impl<O: Outlet> Publisher<O> {
         if batch.partial.is_some() {
             failpoint::hit("mid_split");
         }
+        if batch.outgoing.is_empty() {
+            failpoint::hit("in_idle_position");
+        }
         Ok(Receipt {
             end_lsn: self.position.end_lsn,
             events: batch.outgoing.len() as u64,
@@ -128,12 +131,19 @@ fn commit<O: Outlet>(
                 if mutant::is_on(Mutant::PositionApart) {
                     outlet.settle().and_then(|()| outlet.commit()).and_then(|()| outlet.begin()).ok();
                 }
+                failpoint::hit("before_position");
                 outlet.send_position(key, position).inspect(|()| failpoint::hit("after_position"))
             }
             Action::Settle => outlet.settle().inspect(|()| failpoint::hit("before_commit")),
             Action::Commit if freeze.is_said() => Err(frozen()),
-            Action::Commit => outlet.commit().inspect(|()| failpoint::hit("after_commit")),
-            Action::Abort => outlet.abort().inspect_err(|error| tracing::debug!(%error, "the abort failed")),
+            Action::Commit => {
+                failpoint::soon_hit("endtxn_sent");
+                outlet.commit().inspect(|()| failpoint::hit("after_commit"))
+            }
+            Action::Abort => {
+                failpoint::soon_hit("in_abort");
+                outlet.abort().inspect_err(|error| tracing::debug!(%error, "the abort failed"))
+            }
             Action::Finish(Ending::Committed) => return Ok(()),
             Action::Finish(ending) => {
                 let error = first_error.unwrap_or_else(|| unusable("this publisher has ended before"));

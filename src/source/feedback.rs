@@ -96,6 +96,11 @@ impl Feedback {
         }
     }
 
+    /// The server has not been told of `lsn` yet.
+    pub(super) fn is_news(&self, lsn: Lsn) -> bool {
+        lsn > self.sent_lsn
+    }
+
     /// The status to send now, if any.
     pub(super) fn due(&self, confirmed: Lsn, now: Instant) -> Option<Due> {
         let ask = self.ask_at().is_some_and(|at| now >= at);
@@ -115,11 +120,11 @@ impl Feedback {
     }
 
     fn send_at(&self, confirmed: Lsn) -> Instant {
-        let after = if confirmed > self.sent_lsn && self.answer_owed {
+        let after = if self.is_news(confirmed) && self.answer_owed {
             Duration::ZERO
         } else if self.answer_owed {
             ANSWER
-        } else if confirmed > self.sent_lsn {
+        } else if self.is_news(confirmed) {
             PROMPT
         } else {
             self.pace.status

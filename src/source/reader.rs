@@ -6,6 +6,7 @@ use super::feedback::{Due, Feedback, Pace};
 use super::frame::{HEADER, change_lsn, message_length, progress};
 use super::stream::Item;
 use super::{Acknowledger, Chunk, Config, Error};
+use crate::failpoint;
 use crate::lsn::Lsn;
 use crate::memory::{APART, LARGE, Room, Share};
 use crate::postgres::replication::Streaming;
@@ -284,6 +285,9 @@ impl Reader {
         match timeout(limit, write_copy_data(&mut self.socket, &status)).await {
             Ok(written) => written.map_err(|e| io::Error::other(e.to_string()))?,
             Err(_) => return Err(Error::Silent(self.silence)),
+        }
+        if self.feedback.is_news(lsn) {
+            failpoint::hit("after_confirm");
         }
         self.feedback.sent(due, lsn, Instant::now());
         Ok(())

@@ -244,6 +244,11 @@ impl Connector {
         self.process.as_mut().is_some_and(|process| process.exit().is_none())
     }
 
+    /// How it ended, if it was started and has ended by itself.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut()?.exit()
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
     }

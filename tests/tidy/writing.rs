@@ -89,7 +89,8 @@ fn every_failpoint_is_hit_somewhere() {
     }
     for source in &files {
         for (line, code) in source.code().filter(|_| source.module() != "failpoint") {
-            let Some((_, after)) = code.split_once("failpoint::hit(\"") else { continue };
+            let calls = ["failpoint::hit(\"", "failpoint::soon_hit(\""];
+            let Some((_, after)) = calls.iter().find_map(|call| code.split_once(call)) else { continue };
             let name = after.split('"').next().unwrap_or_default();
             assert!(
                 failpoint::NAMES.contains(&name),
