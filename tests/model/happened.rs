@@ -30,6 +30,8 @@ pub enum Happening {
     SlotWentBack,
     /// A stream began at a slot that was behind the position.
     SlotWasBehind,
+    /// Somebody had advanced the slot between a start's two looks at it.
+    SlotMoved,
     /// The matrix refused a start, because somebody had advanced the slot.
     Halted,
     /// It refused one that had been fenced meanwhile, by the position of before and the slot of now.
@@ -37,7 +39,7 @@ pub enum Happening {
 }
 
 /// All of them, in the order of their declaration.
-pub const ALL: [Happening; 18] = [
+pub const ALL: [Happening; 19] = [
     Happening::Published,
     Happening::Split,
     Happening::ResumedInside,
@@ -54,6 +56,7 @@ pub const ALL: [Happening; 18] = [
     Happening::LateFence,
     Happening::SlotWentBack,
     Happening::SlotWasBehind,
+    Happening::SlotMoved,
     Happening::Halted,
     Happening::FalseAlarm,
 ];

@@ -1,6 +1,6 @@
 //! Which moves there are in a world.
 
-use crate::connector::{Connector, Lane, Phase, Step, Who};
+use crate::connector::{Lane, Phase, Step, Who};
 use crate::kafka::{Coordinator, POSITIONS, Record, Transaction};
 use crate::mutants::Mutant;
 use crate::source::{BATCH_MOST, BIRTH, END, EVENTS, KEEPALIVE, WAL};
@@ -220,14 +220,8 @@ impl Model {
             let back = PLACES.into_iter().filter(|place| *place <= confirmed);
             moves.extend(back.map(|slot| Move::PostgresCrash { slot }));
         }
-        // Nobody can while a walsender has the slot. Between a start's look at the slot and its START_REPLICATION
-        // somebody could; that start would not know.
-        let is_between = |connector: &Connector| match connector.phase {
-            Phase::Starting(number) => self.rules.order()[number as usize] == Step::Stream,
-            _ => false,
-        };
-        let is_free = world.postgres.holder.is_none() && !world.connectors.iter().any(is_between);
-        if world.left.advances > 0 && is_free {
+        // Nobody can while a walsender has the slot.
+        if world.left.advances > 0 && world.postgres.holder.is_none() {
             let ahead = PLACES.into_iter().filter(|place| *place > confirmed);
             moves.extend(ahead.map(|slot| Move::Advance { slot }));
         }

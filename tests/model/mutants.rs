@@ -25,6 +25,8 @@ pub enum Mutant {
     ReadsToStable,
     /// A slot ahead of the position is taken for the position.
     TakesTheGreater,
+    /// The slot is looked at before START_REPLICATION only.
+    LooksAtTheSlotOnce,
     /// The ordinal within a split transaction counts records, not changes.
     CountsRecords,
     /// A position within a split transaction has no ordinal.
@@ -93,6 +95,12 @@ fn without_the_high_watermark_an_event_is_published_twice() {
 fn taking_the_greater_of_slot_and_position_loses_an_event() {
     let rules = Rules::of(Faults { advances: 1, ..Faults::NONE });
     assert!(matches!(harm(Mutant::TakesTheGreater, rules), Wrong::Lost { .. }));
+}
+
+#[test]
+fn without_a_second_look_a_slot_that_is_moved_during_a_start_loses_an_event() {
+    let rules = Rules::of(Faults { advances: 1, ..Faults::NONE });
+    assert!(matches!(harm(Mutant::LooksAtTheSlotOnce, rules), Wrong::Lost { .. }));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::mutants::Mutant;
 use crate::source::END;
 use crate::world::Wrong;
 use walpost::confirm::Ledger;
+use walpost::pipeline::start;
 use walpost::pipeline::startup::{self, Decision, Publication, Seen};
 use walpost::postgres::facts::SystemIdentity;
 use walpost::postgres::slot::SlotFacts;
@@ -132,6 +133,13 @@ impl Next<'_> {
 
     fn stream(&mut self, who: Who) {
         let (stored, slot) = (self.connector(who).stored, self.world.postgres.confirmed);
+        // Moved since the matrix looked at it: the next start's matrix says so.
+        let now = SlotFacts { confirmed_flush_lsn: Some(slot), ..SlotFacts::default() };
+        let is_forwarded = start::not_forwarded(Some(&now), &stored.position()).is_err();
+        if is_forwarded && !self.breaks(Mutant::LooksAtTheSlotOnce) && !self.breaks(Mutant::TakesTheGreater) {
+            self.happened.note(Happening::SlotMoved);
+            return self.world.lay_down(who);
+        }
         let Ok(plan) = self.model.plans.start(&stored, slot) else { return self.refused(who) };
         self.world.postgres.holder = Some(who);
         let connector = self.connector(who);
