@@ -3,6 +3,7 @@
 //! A position is the last record of every Kafka transaction: whoever sees it sees the events before it too.
 
 use crate::support::Broker;
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -37,27 +38,21 @@ impl Progress {
     pub fn of(kafka: &Broker, topic: &str) -> Progress {
         let (newest, stop) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
         let pieces = Arc::new(AtomicU64::new(0));
-        let consumer: BaseConsumer = kafka
-            .client()
-            .set("group.id", "read by position")
-            .set("enable.auto.commit", "false")
-            .set("isolation.level", "read_committed")
-            .set("auto.offset.reset", "earliest")
-            .set("fetch.wait.max.ms", "100")
-            .set("socket.timeout.ms", "3000") // a broker that was halted is asked again soon
-            .create()
-            .expect("a consumer");
-        let mut all = TopicPartitionList::new();
-        all.add_partition_offset(topic, 0, Offset::Beginning).expect("a partition");
-        consumer.assign(&all).expect("an assignment");
+        let (client, topic) = (kafka.client(), topic.to_owned());
         let thread = std::thread::spawn({
             let (newest, pieces, stop) = (Arc::clone(&newest), Arc::clone(&pieces), Arc::clone(&stop));
             move || {
+                let mut next = 0;
                 while !stop.load(Ordering::Relaxed) {
-                    // Errors: the broker is down; the client tries again by itself.
-                    if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100))
-                        && let Some(seen) = message.payload().and_then(seen)
-                    {
+                    let consumer = consumer(&client, &topic, next);
+                    // One that has heard nothing for long is replaced: after its partition had no leader for a while, the
+                    // client may wait for ever.
+                    let mut heard = Instant::now();
+                    while !stop.load(Ordering::Relaxed) && heard.elapsed() < SILENCE {
+                        // Errors: the broker is down; the client tries again by itself.
+                        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+                        (heard, next) = (Instant::now(), message.offset() + 1);
+                        let Some(seen) = message.payload().and_then(seen) else { continue };
                         pieces.fetch_add(u64::from(seen.inside), Ordering::Relaxed);
                         *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
                     }
@@ -88,6 +83,26 @@ impl Drop for Progress {
             let _ = thread.join();
         }
     }
+}
+
+/// How long a consumer may hear nothing.
+const SILENCE: Duration = Duration::from_secs(3);
+
+fn consumer(client: &ClientConfig, topic: &str, next: i64) -> BaseConsumer {
+    let consumer: BaseConsumer = client
+        .clone()
+        .set("group.id", "read by position")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "100")
+        .set("socket.timeout.ms", "3000") // a broker that was halted is asked again soon
+        .create()
+        .expect("a consumer");
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(topic, 0, Offset::Offset(next)).expect("a partition");
+    consumer.assign(&from).expect("an assignment");
+    consumer
 }
 
 /// None for a position forgotten.
