@@ -1,6 +1,6 @@
 //! Which moves there are in a world.
 
-use crate::connector::{Lane, Phase, Step, Who};
+use crate::connector::{Connector, Lane, Phase, Step, Who};
 use crate::kafka::{Coordinator, POSITIONS, Record, Transaction};
 use crate::mutants::Mutant;
 use crate::source::{BATCH_MOST, BIRTH, END, EVENTS, KEEPALIVE, WAL};
