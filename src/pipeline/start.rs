@@ -77,6 +77,10 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
         .map_err(|error| Trouble::postgres(&error, "looking at the slot once more"))?;
     not_forwarded(slot.as_ref(), &position)?;
     let feed = stream::start(streaming, &config.source, acknowledger.clone())?;
+    // Not before: the fence may take longer than that, and nothing is said meanwhile.
+    session::speak_or_end(&session, LEADER_SILENCE)
+        .await
+        .map_err(|error| Trouble::postgres(&error, "limiting the silence of the leader's session"))?;
     failpoint::hit("after_start");
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
@@ -240,6 +244,9 @@ async fn lead(config: &Config, session: &Session, health: &Health) -> Result<(),
     }
 }
 
+/// A leader that says nothing for so long stands still, and another instance may have its lock. The watch speaks three
+/// times in that.
+const LEADER_SILENCE: Duration = Duration::from_secs(15);
 /// How long one request to Kafka may go unanswered before the start begins anew.
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the fence may take: it waits for a predecessor's transaction to be ended.

@@ -6,6 +6,7 @@ use ring::digest;
 use std::future::{Ready, poll_fn, ready};
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::error::DbError;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
@@ -113,6 +114,14 @@ pub async fn try_lock(session: &Session, key: &str) -> Result<bool, Error> {
     let row =
         session.query_one(&super::statement::fill(sql, &[("key", &lock_key(key).to_string())]), &[]).await?;
     value(&row, 0)
+}
+
+/// From now on the server ends this session once it has said nothing for so long. A process that stands still keeps its
+/// connections: its kernel answers the keepalives, and only its silence tells.
+pub async fn speak_or_end(session: &Session, silence: Duration) -> Result<(), Error> {
+    let sql = include_str!("../../sql/session_silence.sql");
+    let silence = format!("{}ms", silence.as_millis());
+    session.execute(&super::statement::fill(sql, &[("silence", &silence)])).await
 }
 
 /// 15 of "15.18 (Debian 15.18-0+deb12u1)", 19 of "19beta1".

@@ -3,7 +3,7 @@
 use crate::kit::{
     confirmed, connector, last_position, outbox, pausable, positions, run, wait_confirmed, wait_events,
 };
-use crate::support::{Broker, Database, DatabaseHandle, PATIENCE, wait_until};
+use crate::support::{Broker, Database, DatabaseHandle, DatabaseOptions, PATIENCE, wait_until};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,6 +39,28 @@ fn a_second_instance_stands_by_and_takes_over_when_the_first_is_killed() {
     db.insert("order", "k", "t", "{}");
     wait_until("the second leads", PATIENCE, || (role(&mut second) == "streaming").then_some(()));
     all_once(kafka, &db);
+}
+
+#[test]
+fn a_second_instance_takes_over_from_one_that_is_frozen_and_the_first_stands_by_when_it_thaws() {
+    // The server ends the frozen one's stream after this, and the session with its lock after 15 s.
+    let server = Database::with(DatabaseOptions::new().setting("wal_sender_timeout", "2s"));
+    let (db, kafka) = (server.fresh_database(), Broker::shared());
+    db.create_outbox();
+    let builder = connector(&db, kafka).set("retriable.restart.connector.wait.ms", 300);
+    let mut first = run(builder.clone());
+    db.insert("order", "k", "t", "{}");
+    wait_events(kafka, &db, &["order"], 1);
+    let mut second = builder.start();
+    second.wait_log("standing by");
+    first.sigstop();
+    db.insert("order", "k", "t", "{}");
+    wait_events(kafka, &db, &["order"], 2);
+    first.sigcont();
+    first.wait_log("standing by");
+    db.insert("order", "k", "t", "{}");
+    all_once(kafka, &db);
+    assert!(second.ready() && last_position(kafka, &db).events == 3);
 }
 
 #[test]
