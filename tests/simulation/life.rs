@@ -2,8 +2,9 @@
 //! world in place of the servers.
 
 use crate::broker::{KEY, POSITIONS, Reading};
-use crate::connector::{Instance, ModelFeed, ModelOutlet, Publishing};
+use crate::connector::{Instance, ModelFeed, Publishing};
 use crate::happen::happen;
+use crate::outlet::ModelOutlet;
 use crate::postgres::{DATABASE, SLOT};
 use crate::tampering;
 use crate::world::{Shared, World};
@@ -255,6 +256,9 @@ fn decide(shared: &Shared, instance: &Instance, stored: Option<Position>) -> (De
             server.timeline
         )
     });
+    if stored.is_none() && matches!(decision, Decision::TakeSlot { .. }) {
+        world.story.counts.add("a slot is adopted", 1);
+    }
     let mark = stored.unwrap_or_else(|| Position::creating(server.system_id, server.timeline, "app"));
     (decision, Position { instance: instance.name.clone(), ..mark })
 }

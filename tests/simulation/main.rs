@@ -8,7 +8,8 @@
 //! - `world`      both of them, and the checker
 //! - `happen`     what happens between two steps
 //! - `tampering`  what is done to the servers between two sessions, and what must come of it
-//! - `connector`  one instance: feed and outlet
+//! - `connector`  one instance: its publisher, and the stream it reads
+//! - `outlet`     its producer
 //! - `life`       its sessions
 //! - `mutants`    the same seeds find out every broken build
 //!
@@ -20,6 +21,7 @@ mod happen;
 mod life;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod outlet;
 mod postgres;
 mod story;
 mod tampering;
@@ -60,6 +62,7 @@ const LEAST: &[(&str, u64)] = &[
     ("decision resume", 10_000),
     ("decision resume_at_switch", 100),
     ("decision take_slot", 300),
+    ("a slot is adopted", 50),
     ("decision stop", 1_000),
     ("a commit is applied and not answered", 400),
     ("a commit is applied and sent twice", 400),
@@ -140,7 +143,10 @@ fn world(dice: &mut Dice, told: Told, tampering: Option<Tampering>) -> World {
     let (age, idle) = (now_or_never(dice), now_or_never(dice));
     let limits = Limits { events: events as usize, bytes: dice.one_of(&[60, 400, 1 << 20]), age };
     let idle_bytes = dice.one_of(&[0, 300, 1 << 40]);
-    life::set_up(Setup { limits, idle: (idle, idle_bytes), heartbeat: dice.percent(12), adopt: false });
+    // A slot that was there before: of somebody else, unless it is to be adopted.
+    let slot = if tampering.is_none() { dice.below(20) } else { 20 };
+    let (found, adopt) = (slot < 2, slot == 0);
+    life::set_up(Setup { limits, idle: (idle, idle_bytes), heartbeat: dice.percent(12), adopt });
     let light = |dice: &mut Dice, most: u64| if dice.percent(30) { 0 } else { dice.below(most + 1) };
     let dose = Dose {
         kafka: light(dice, 8),
@@ -160,13 +166,17 @@ fn world(dice: &mut Dice, told: Told, tampering: Option<Tampering>) -> World {
         // Before the slot: nobody's business.
         postgres.commit_something(dice, 3);
     }
+    if found {
+        postgres.create_slot();
+    }
+    let foreign = (found && !adopt).then_some(tampering::SOMEBODY_ELSES);
     World {
         postgres,
         broker: Broker::default(),
         dose,
         steps_left: dice.between(40, 300),
         calm: false,
-        must: poison.map(tampering::poisoned),
+        must: poison.map(tampering::poisoned).or(foreign),
         poison,
         ambush: false,
         huge: events + 1,

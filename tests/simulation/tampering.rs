@@ -211,6 +211,10 @@ pub fn ambush(world: &mut World) {
     }
 }
 
+/// A slot that is there, and no position.
+pub const SOMEBODY_ELSES: Must =
+    Must { exit: Exit::PositionMissing, because: "the slot is somebody else's", at_start: true };
+
 /// What an event that cannot be published must come to.
 pub fn poisoned(fate: Fate) -> Must {
     let exit = if fate == Fate::NoTopic { Exit::Kafka } else { Exit::Rejected };

@@ -231,32 +231,6 @@ fn a_record_is_refused_locally_or_by_its_topic_and_nothing_of_its_batch_is_seen(
 }
 
 #[test]
-fn a_record_refused_among_others_of_its_partition_is_the_one_that_is_named() {
-    let kafka = Broker::shared();
-    let config = position_config(&unique_name("position"));
-    offsets::ensure_topic(&admin(kafka), &config, None).expect("a position topic");
-    let compacted: Arc<str> = unique_name("compacted").into();
-    kafka.create_topic(&compacted, 1, &[("cleanup.policy", "compact")]);
-    let start = Position::first(&Position::creating(7, 1, "run"), Lsn::new(1));
-    let mut publisher = Publisher::new(outlet(kafka, &config, None), start, b"k".to_vec());
-    let mut batch = Batch { end_lsn: Lsn::new(2), ..Batch::default() };
-    for n in 0..500 {
-        // One without a key, which a compacted topic refuses; the broker names it, and refuses all that came with it.
-        let key = (n != 400).then_some(b"k".as_slice());
-        record(&mut batch.outgoing, &compacted, None, key, Some(b"v"));
-    }
-    match publisher.publish(&batch) {
-        Err(publish::Error::Rejected(rejection)) => {
-            assert_eq!(rejection.reason, Reason::RefusedByBroker, "{rejection}");
-            assert_eq!(rejection.event_id.as_deref(), Some("e-1"), "{rejection}");
-        }
-        other => panic!("{other:?}"),
-    }
-    drop(outlet(kafka, &config, None));
-    assert!(kafka.records(&[&compacted, &config.position_topic]).is_empty());
-}
-
-#[test]
 fn a_missing_topic_is_made_as_configured_or_refused_by_name() {
     let kafka = Broker::shared();
     let config = position_config(&unique_name("position"));
