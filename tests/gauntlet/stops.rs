@@ -270,12 +270,14 @@ impl Small {
                 lose("lost");
                 self.execute("select pg_create_logical_replication_slot('SLOT', 'pgoutput')");
             }
+            // What a walsender had sent before it ended would be published, and not be lost.
             What::SlotAdvanced => {
-                lose("lost");
                 self.end_walsender();
+                lose("lost");
                 self.execute("select pg_replication_slot_advance('SLOT', pg_current_wal_lsn())");
             }
             What::SlotLost => {
+                self.end_walsender();
                 lose("lost");
                 for _ in 0..4 {
                     self.execute("create table t (); drop table t; select pg_switch_wal()");
