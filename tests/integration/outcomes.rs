@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-/// After the transaction it belongs to, and in another one.
-const LATE: Duration = Duration::from_millis(1_500);
+/// Later than any test; it is released when another epoch has begun.
+const LATE: Duration = Duration::from_secs(3_600);
 
 /// Bytes of a row that somebody refuses.
 const TOO_LARGE: usize = 50_000;
@@ -97,6 +97,14 @@ impl<'a> Outbox<'a> {
         let (fired, doomed) = (proxy.fired(), self.doomed().len());
         proxy.inject(fault.clone());
         act(self);
+        if matches!(fault, Fault::LateRequest { .. }) {
+            wait_until(&format!("{fault:?} keeps a request"), PATIENCE, || {
+                self.write(1);
+                self.doomed().get(doomed).cloned()
+            });
+            self.wait_next_epoch();
+            proxy.release();
+        }
         wait_until(&format!("{fault:?} happens"), PATIENCE, || {
             self.write(1);
             (proxy.fired() > fired).then_some(())
@@ -106,6 +114,28 @@ impl<'a> Outbox<'a> {
         assert_eq!(proxy.fired(), fired + 1, "{fault:?}");
         assert_eq!(self.doomed().len(), doomed + 1, "{fault:?}");
         self.check_epochs();
+    }
+
+    /// Until a transaction of another epoch than that of the last lost request has begun.
+    fn wait_next_epoch(&mut self) {
+        let epoch = |request: &Request| {
+            Some((request.transaction.as_ref()?.producer_id, request.transaction.as_ref()?.epoch))
+        };
+        wait_until("another epoch begins", PATIENCE, || {
+            self.write(1);
+            let requests = self.requests();
+            let lost = requests.iter().rposition(|request| request.fate == Fate::Lost)?;
+            let before = requests[..=lost].iter().rev().find_map(epoch);
+            requests[lost..].iter().filter_map(epoch).any(|after| Some(after) != before).then_some(())
+        });
+    }
+
+    /// The last position there is, once it stands for so many rows: an event may be seen before its position is.
+    fn wait_position(&self, rows: usize) {
+        wait_until(&format!("a position after {rows} rows"), PATIENCE, || {
+            let last = positions(self.line.kafka, &self.db).pop()?;
+            (last.events == rows as u64).then_some(())
+        });
     }
 
     /// Every row once and in order, every position the next of a chain.
@@ -126,13 +156,13 @@ impl<'a> Outbox<'a> {
         for numbers in by_key.values() {
             assert!(numbers.is_sorted_by(|a, b| a + 3 == *b), "{by_key:?}\n{}", self.connector.log());
         }
+        self.wait_position(self.rows);
         let positions = positions(self.line.kafka, &self.db);
         for pair in positions.windows(2).filter(|pair| !pair[1].creating) {
             assert_eq!(pair[1].seq, pair[0].seq + 1, "{positions:?}");
             assert_eq!(pair[1].prev_lsn, pair[0].end_lsn, "{positions:?}");
             assert!(pair[1].end_lsn >= pair[0].end_lsn, "{positions:?}");
         }
-        assert_eq!(positions.last().expect("a position").events, self.rows as u64);
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -265,8 +295,7 @@ fn refuse(outbox: &mut Outbox<'_>) {
     let topic = outbox.db.topic("order");
     let seen = outbox.line.kafka.wait_records(&[&topic], published, PATIENCE);
     assert_eq!(seen.len(), published, "{log}");
-    let stored = positions(outbox.line.kafka, &outbox.db).pop().expect("a position");
-    assert_eq!(stored.events, published as u64, "no position beyond the row that is refused");
+    outbox.wait_position(published);
 }
 
 #[test]

@@ -295,6 +295,13 @@ fn a_late_request_arrives_later_byte_for_byte_even_when_the_proxy_has_healed() {
     assert_eq!(server.received(), [2, 1]);
     assert!(server.received.lock().expect("no panic while held")[1] == end_txn(1, true));
     assert_eq!(server.proxy.requests()[0].fate, Fate::Late { code: Some(CODE) });
+
+    let whenever = Duration::from_secs(3_600);
+    server.proxy.inject(Fault::LateRequest { api: KafkaApi::EndTxn, after: whenever });
+    is_reset(ask(&mut server.client(), &end_txn(3, true)));
+    server.proxy.release();
+    server.wait_fired(2);
+    assert_eq!(server.received(), [2, 1, 3]);
 }
 
 #[test]

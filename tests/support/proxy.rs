@@ -52,6 +52,8 @@ struct State {
     armed: Vec<Armed>,
     /// How often it was healed: what began before does not go on after.
     healed: u64,
+    /// How often what is kept for later was released.
+    released: u64,
     links: BTreeMap<u64, Arc<Link>>,
     next_link: u64,
     record: Record,
@@ -131,6 +133,12 @@ impl Proxy {
         let stalled: Vec<_> = state.links.values().filter(|link| link.is_stalled()).cloned().collect();
         drop(state);
         stalled.iter().for_each(|link| link.reset());
+        self.shared.changed.notify_all();
+    }
+
+    /// Delivers now what is kept for later.
+    pub fn release(&self) {
+        self.shared.lock().released += 1;
         self.shared.changed.notify_all();
     }
 
@@ -215,10 +223,11 @@ impl Shared {
     fn pause(&self, length: Duration, is_over: impl Fn() -> bool) {
         let until = Instant::now() + length;
         let mut state = self.lock();
-        let healed = state.healed;
+        let (healed, released) = (state.healed, state.released);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || state.healed != healed || self.is_stopped() || is_over() {
+            let goes_on = (state.healed, state.released) == (healed, released);
+            if left.is_zero() || !goes_on || self.is_stopped() || is_over() {
                 return;
             }
             let waited = self.changed.wait_timeout(state, left);

@@ -27,7 +27,7 @@ pub enum Fault {
     /// Once: the request is swallowed and both sides are reset.
     SwallowRequest { api: Option<KafkaApi> },
     /// Once, Kafka only: the request is swallowed and both sides are reset; its very bytes reach the server so much
-    /// later over a connection of their own. It has fired when the server has answered them.
+    /// later, or when `Proxy::release` says so, over a connection of their own. It has fired when the server has answered them.
     LateRequest { api: KafkaApi, after: Duration },
 }
 

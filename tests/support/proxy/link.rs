@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) struct Link {
     number: u64,
@@ -348,10 +348,10 @@ fn late(
     bytes: &[u8],
     after: Duration,
 ) {
-    let due = std::time::Instant::now() + after;
+    let (due, released) = (Instant::now() + after, shared.lock().released);
     // A heal ends a pause, and not this wait.
-    while std::time::Instant::now() < due && !shared.is_stopped() {
-        shared.pause(due.saturating_duration_since(std::time::Instant::now()), || false);
+    while Instant::now() < due && shared.lock().released == released && !shared.is_stopped() {
+        shared.pause(due.saturating_duration_since(Instant::now()), || false);
     }
     while !shared.is_stopped() {
         let delivered =
