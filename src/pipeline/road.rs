@@ -166,15 +166,20 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         Ok(next?)
     }
 
-    /// When to look up even if nothing comes: now, if a batch could be handed over, else when something falls due.
+    /// When to look up even if nothing comes: now, if a batch could be handed over, else when something falls due. While
+    /// the publisher is busy nothing does, and it rings when it is free.
     fn wake_at(&self, now: Instant) -> Instant {
         let Settings { idle_interval, idle_bytes, .. } = self.settings;
-        let publishable = self.batcher.has_records() && !self.batcher.is_open();
-        if publishable && self.handover.publisher_free().unwrap_or(true) {
+        let mut turn = now + Duration::from_secs(1);
+        if !self.handover.publisher_free().unwrap_or(true) || self.batcher.is_open() {
+            return turn;
+        }
+        if self.batcher.has_records() {
             return now;
         }
-        let mut turn = now + Duration::from_secs(1);
-        if let Some(heartbeat) = &self.settings.heartbeat {
+        if let Some(heartbeat) = &self.settings.heartbeat
+            && self.resume.settled()
+        {
             turn = turn.min(self.place.last_heartbeat.map_or(now, |last| last + heartbeat.interval));
         }
         self.batcher.idle_due(idle_interval, idle_bytes, now).map_or(turn, |due| due.min(turn))
@@ -182,7 +187,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
 
     /// Nothing is waiting to be read: what there is may go out, if the publisher is free.
     fn idle(&mut self, now: Instant) -> Result<(), Error> {
-        if self.batcher.is_open() || !self.handover.publisher_free()? {
+        if !self.handover.publisher_free()? || self.batcher.is_open() {
             return Ok(());
         }
         let Settings { idle_interval, idle_bytes, .. } = self.settings;

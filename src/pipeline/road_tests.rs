@@ -13,6 +13,7 @@ use crate::route;
 use crate::source::recorded::{self, Recorded};
 use crate::source::{Chunk, Nudge};
 use bytes::Bytes;
+use std::sync::mpsc;
 use std::thread;
 
 const OUTBOX: u32 = 16_500;
@@ -64,10 +65,27 @@ impl Feed for ThenLeave {
 
 /// Feeds `frames` in one chunk and waits for the end.
 fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcome {
-    let metrics = Metrics::new("app");
     let shutdown = Shutdown::default();
     let feed = ThenLeave { feed: Recorded::new([Bytes::from(frames.concat())]), shutdown: shutdown.clone() };
     let handover = Arc::new(Handover::default());
+    let mut road = road(feed, &handover, shutdown, &position, events_most);
+    let publisher = thread::spawn({
+        let handover = Arc::clone(&handover);
+        move || keep(&handover)
+    });
+    let result = road.run();
+    handover.end_road();
+    Outcome { batches: publisher.join().unwrap(), result }
+}
+
+fn road<F: Feed>(
+    feed: F,
+    handover: &Arc<Handover>,
+    shutdown: Shutdown,
+    position: &Position,
+    events_most: usize,
+) -> Road<F> {
+    let metrics = Metrics::new("app");
     let limits = Limits { events: events_most, bytes: 1 << 20, age: Duration::from_secs(60) };
     let encode = EncodeConfig {
         key: Converter::String,
@@ -76,15 +94,15 @@ fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcom
         context: None,
         max_record_bytes: 1 << 20,
     };
-    let mut road = Road {
+    Road {
         feed,
         decoder: Decoder::new(),
         router: Router::new(route::testing::defaults()),
         encoder: Encoder::new(encode),
-        batcher: Batcher::new(limits, &position),
-        resume: Resume::new(&position),
+        batcher: Batcher::new(limits, position),
+        resume: Resume::new(position),
         catalog: Box::new(NoCatalog),
-        handover: Arc::clone(&handover),
+        handover: Arc::clone(handover),
         ledger: Arc::new(Mutex::new(Ledger::new(position.end_lsn))),
         shutdown,
         reporter: Reporter::new(metrics.clone(), Health::new(metrics)),
@@ -95,22 +113,42 @@ fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcom
             heartbeat: None,
         },
         place: Place::default(),
-    };
-    let publisher = thread::spawn({
-        let handover = Arc::clone(&handover);
-        move || {
-            let mut batches = Vec::new();
-            while let Some(batch) = handover.next(None) {
-                let text = |key: Option<&[u8]>| String::from_utf8(key.unwrap().to_vec()).unwrap();
-                batches.push((batch.outgoing.iter().map(|record| text(record.key)).collect(), batch));
-            }
-            handover.end_publisher();
-            batches
+    }
+}
+
+/// A publisher that keeps what it is given.
+fn keep(handover: &Handover) -> Vec<(Vec<String>, Batch)> {
+    let mut batches = Vec::new();
+    while let Some(batch) = handover.next(None) {
+        let text = |key: Option<&[u8]>| String::from_utf8(key.unwrap().to_vec()).unwrap();
+        batches.push((batch.outgoing.iter().map(|record| text(record.key)).collect(), batch));
+    }
+    handover.end_publisher();
+    batches
+}
+
+/// A feed that looks at how long the road would wait for a second chunk; then it says the word to leave.
+struct HowLong {
+    feed: Recorded,
+    shutdown: Shutdown,
+    waits: Arc<Mutex<Vec<Duration>>>,
+    waited: Option<mpsc::Sender<()>>,
+}
+
+impl Feed for HowLong {
+    fn next(&mut self, until: Instant) -> Result<Option<Chunk>, source::Error> {
+        if let Ok(Some(chunk)) = self.feed.next(Instant::now()) {
+            return Ok(Some(chunk));
         }
-    });
-    let result = road.run();
-    handover.end_road();
-    Outcome { batches: publisher.join().unwrap(), result }
+        self.waits.lock().unwrap().push(until.saturating_duration_since(Instant::now()));
+        self.waited = None;
+        self.shutdown.ask();
+        Ok(None)
+    }
+
+    fn nudge(&self) -> Nudge {
+        self.feed.nudge()
+    }
 }
 
 fn wal(message: Vec<u8>) -> Vec<u8> {
@@ -259,4 +297,34 @@ fn rows_before_the_stored_position_pass_by() {
     );
     outcome.result.as_ref().unwrap();
     assert_eq!(outcome.keys(), ["new"]);
+}
+
+/// Kafka stands still, and a position, a heartbeat and records are all overdue: nothing can be done about them, and a
+/// road that looked again at once would take a whole core for as long.
+#[test]
+fn a_road_whose_publisher_is_busy_waits_for_it_to_ring() {
+    let (shutdown, waits) = (Shutdown::default(), Arc::new(Mutex::new(Vec::new())));
+    let (waited, has_waited) = mpsc::channel();
+    let frames = [begin(1100, 1), relation(), row("User", "a"), commit(1100, 1150)].concat();
+    let feed = HowLong {
+        feed: Recorded::new([Bytes::from(frames)]),
+        shutdown: shutdown.clone(),
+        waits: Arc::clone(&waits),
+        waited: Some(waited),
+    };
+    let handover = Arc::new(Handover::default());
+    let mut road = road(feed, &handover, shutdown, &position(), 100);
+    road.settings.idle_interval = Duration::ZERO;
+    road.settings.heartbeat =
+        Some(Heartbeat { interval: Duration::from_nanos(1), topic: "beat".into(), server: "app".into() });
+    let publisher = thread::spawn({
+        let handover = Arc::clone(&handover);
+        move || {
+            let _ = has_waited.recv();
+            keep(&handover)
+        }
+    });
+    road.run().unwrap();
+    assert_eq!(publisher.join().unwrap().len(), 1);
+    assert!(waits.lock().unwrap()[0] > Duration::from_millis(500), "{waits:?}");
 }
