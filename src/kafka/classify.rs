@@ -174,7 +174,6 @@ fn nature(code: Code) -> Nature {
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
             Nature::Record(Reason::TooLarge)
         }
-        Code::UnknownPartition => Nature::Record(Reason::PartitionIllegal),
         Code::InvalidTimestamp => Nature::Record(Reason::TimestampIllegal),
         Code::InvalidRecord | Code::UnsupportedForMessageFormat => Nature::Record(Reason::RefusedByBroker),
 
@@ -221,6 +220,9 @@ fn nature(code: Code) -> Nature {
         | Code::UnknownLeaderEpoch
         | Code::StaleBrokerEpoch
         | Code::ThrottlingQuotaExceeded => Nature::Passing,
+        // The client's own word: a broker that has just come up may tell of a topic and not yet of its partitions. Whether
+        // a partition is there at all is asked of the cluster before the transaction begins.
+        Code::UnknownPartition => Nature::Passing,
 
         Code::Inconsistent
         | Code::GaplessGuarantee

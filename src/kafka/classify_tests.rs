@@ -60,11 +60,18 @@ fn a_record_is_refused_for_its_own_reason_whether_locally_or_by_the_broker() {
             (Code::MessageBatchTooLarge, Reason::TooLarge),
             (Code::InvalidRecord, Reason::RefusedByBroker),
             (Code::InvalidTimestamp, Reason::TimestampIllegal),
-            (Code::UnknownPartition, Reason::PartitionIllegal),
         ] {
             assert_eq!(classify(call, code, NONE), Class::RecordRefused(reason), "{call:?} {code:?}");
         }
     }
+}
+
+#[test]
+fn partitions_that_the_client_does_not_see_yet_are_no_fault_of_the_record_and_asked_for_again() {
+    for call in [Call::Send, Call::Delivery] {
+        assert_eq!(classify(call, Code::UnknownPartition, NONE), Class::Abortable, "{call:?}");
+    }
+    assert_eq!(classify(Call::Init, Code::UnknownPartition, NONE), Class::Retriable);
 }
 
 #[test]
