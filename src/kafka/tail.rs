@@ -97,7 +97,7 @@ fn wait_stable(log: &impl Log, topic: &str, end: i64) -> Result<(), Error> {
                 let before = end - stable;
                 let message = format!(
                     "reading topic {topic}: a transaction of another producer is open at offset {stable}, {before} \
-                     before the end"
+                     before the end; kafka-transactions.sh find-hanging tells whether it is one that Kafka forgot to end"
                 );
                 return Err(Error { kind: ErrorKind::Transient, message });
             }

@@ -111,11 +111,14 @@ pub fn lanes(dose: &Dose, random: &mut Random) -> Vec<Lane> {
             failpoints[random.below(failpoints.len() as u64) as usize]
         });
     }
+    // The longer it takes, the fewer events a second are enough, and the more faults the machine has time for.
+    let rest = if dose.faults > 1_000 { 3 } else { 1 };
     let pace = Pace {
         writers: 4,
-        pause_ms: 150,
+        pause_ms: 150 * rest,
         large_rows: 1_500,
         megabyte_payloads: true,
+        neighbours_pause_ms: 100 * rest,
         ddl: true,
         hold_ms: 3_000,
     };

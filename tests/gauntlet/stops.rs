@@ -154,14 +154,14 @@ struct Traces {
 /// Does it; how long the connector took to stop.
 fn taken(what: What, meanwhile: Meanwhile) -> Duration {
     let mut small = Small::new(what.server());
-    let stored = small.stored();
     let still = meanwhile == Meanwhile::Running && what.wants_stillness();
     match meanwhile {
         Meanwhile::Stopped => small.leave(),
         Meanwhile::Running if still => small.connector.sigstop(),
         Meanwhile::Running => {}
     }
-    let before = small.traces();
+    // Whoever leaves may write one more.
+    let (before, stored) = (small.traces(), small.stored());
     small.take(what);
     let (after, began) = (small.traces(), Instant::now());
     match meanwhile {

@@ -72,6 +72,8 @@ pub struct Pace {
     pub large_rows: u64,
     /// One transaction in a hundred has an event of a megabyte.
     pub megabyte_payloads: bool,
+    /// Who writes to other tables rests up to so long between two statements, and who alters tables ten times as long.
+    pub neighbours_pause_ms: u64,
     /// The outbox table is altered, indexed, analyzed and vacuumed all the while.
     pub ddl: bool,
     /// A transaction that does nothing stays open for up to so long, again and again. A slot that is made waits for it.
@@ -140,10 +142,10 @@ impl Workload {
             threads.push(thread(session.run()));
         }
         let mut neighbours = || Neighbours::new(db, &orders, Random::new(random.next()));
-        threads.push(thread(neighbours().be_busy()));
+        threads.push(thread(neighbours().be_busy(pace.neighbours_pause_ms)));
         threads.push(thread(neighbours().hold(pace.hold_ms)));
         if pace.ddl {
-            threads.push(thread(neighbours().alter()));
+            threads.push(thread(neighbours().alter(10 * pace.neighbours_pause_ms)));
         }
         Workload { db: db.clone(), threads, orders }
     }

@@ -34,6 +34,7 @@ fn small_run(afterwards: impl FnOnce(&Checker)) -> (Summary, Outcome) {
         large_rows: 1_200,
         megabyte_payloads: true,
         ddl: true,
+        neighbours_pause_ms: 100,
         hold_ms: 500,
     };
     let mut load = Workload::start(&db, &mut random, pace);

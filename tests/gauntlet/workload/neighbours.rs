@@ -33,11 +33,11 @@ impl Neighbours {
     }
 
     /// Writes to an unpublished table.
-    pub(crate) async fn be_busy(mut self) {
+    pub(crate) async fn be_busy(mut self, pause_ms: u64) {
         let rows = "insert into busy (text) select repeat('busy ', 40) from generate_series(1, 100)";
         while !self.orders.stopped() {
             self.says(rows).await;
-            self.rest(100).await;
+            self.rest(pause_ms).await;
         }
     }
 
@@ -60,14 +60,14 @@ impl Neighbours {
     }
 
     /// Alters the outbox table and others.
-    pub(crate) async fn alter(mut self) {
+    pub(crate) async fn alter(mut self, pause_ms: u64) {
         while !self.orders.stopped() {
             let (what, change) = CHANGES[self.random.below(CHANGES.len() as u64) as usize];
             if self.says("set lock_timeout = '200ms'").await {
                 let done = self.says(change).await;
                 self.orders.count(if done { what } else { "change given up" });
             }
-            self.rest(1_000).await;
+            self.rest(pause_ms).await;
         }
     }
 

@@ -155,7 +155,20 @@ impl Session {
         }
     }
 
+    /// One that is wanted large is committed, and wanted still if it was not.
     async fn transaction(&mut self, client: &Client, end: End) -> Result<(), Error> {
+        if !self.orders.takes_large() {
+            let large = self.random.below(LARGE_ONE_IN) == 0;
+            return self.events_of_one(client, large, end).await;
+        }
+        let done = self.events_of_one(client, true, End::Commit).await;
+        if done.is_err() {
+            self.orders.large.fetch_add(1, Ordering::Relaxed);
+        }
+        done
+    }
+
+    async fn events_of_one(&mut self, client: &Client, large: bool, end: End) -> Result<(), Error> {
         self.tx += 1;
         (self.ordinal, self.events) = (0, 0);
         self.kinds.clear();
@@ -168,13 +181,13 @@ impl Session {
             let events = 1 + self.random.below(4);
             self.insert(client, *aggregate, events, 0).await?;
         }
-        self.extras(client, &aggregates).await?;
+        self.extras(client, &aggregates, large).await?;
         self.end_with(client, end).await
     }
 
     /// What makes some transactions special.
-    async fn extras(&mut self, client: &Client, aggregates: &[u64]) -> Result<(), Error> {
-        if self.orders.takes_large() || self.random.below(LARGE_ONE_IN) == 0 {
+    async fn extras(&mut self, client: &Client, aggregates: &[u64], large: bool) -> Result<(), Error> {
+        if large {
             self.kinds.push("large");
             for aggregate in aggregates {
                 self.insert(client, *aggregate, self.large_rows / aggregates.len() as u64 + 1, 0).await?;
