@@ -1,196 +1,24 @@
 //! The whole road between fake ends: recorded frames in, both of the road's threads, an outlet that takes everything;
 //! transactions of a thousand rows and of one, payloads of 300 bytes.
 
-use bytes::Bytes;
+mod ends;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use std::hint::black_box;
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
-use walpost::confirm::Ledger;
-use walpost::decode::{Decoder, Relation, testing};
-use walpost::encode::{self, Context, Converter, Encoder, HeaderConverter, Outgoing, RecordRef};
-use walpost::lsn::Lsn;
-use walpost::observe::health::Health;
-use walpost::observe::metrics::Metrics;
-use walpost::pipeline::handover::Handover;
-use walpost::pipeline::publishing;
-use walpost::pipeline::report::Reporter;
-use walpost::pipeline::resume::Resume;
-use walpost::pipeline::road::{Catalog, Place, Road, Settings};
-use walpost::position::Position;
-use walpost::publish::{Batcher, Limits, Outlet, OutletError, Publisher};
-use walpost::route::{self, Placement, Router, TableFacts};
-use walpost::shutdown::Shutdown;
-use walpost::source::recorded::{Recorded, wal};
-use walpost::source::{self, Acknowledger, Chunk, Feed, Nudge};
 
-const OUTBOX: u32 = 16_500;
 const EVENTS: u64 = 20_000;
-const START: u64 = 1_000;
-/// What a read from a busy server brings.
-const CHUNK: usize = 64 * 1024;
-
-/// Transactions of so many rows, as the server sends them.
-fn recording(rows: u64) -> Vec<Bytes> {
-    let payload = format!("{{\"filler\": \"{}\"}}", "x".repeat(285));
-    let (mut chunks, mut chunk) = (Vec::new(), Vec::new());
-    let mut lsn = START;
-    let mut say = |message: &[u8]| {
-        lsn += 100;
-        chunk.extend(wal(Lsn::new(lsn), message));
-        if chunk.len() >= CHUNK {
-            chunks.push(Bytes::from(std::mem::take(&mut chunk)));
-        }
-    };
-    say(&testing::relation(&testing::outbox(OUTBOX)));
-    for transaction in 1..=EVENTS / rows {
-        let commit = Lsn::new(START + transaction * 1_000_000);
-        say(&testing::begin(commit, 5, transaction as u32));
-        for row in 0..rows {
-            let number = transaction * rows + row;
-            let id = format!("59a42efd-b015-44a9-9dde-{number:012}");
-            let key = format!("customer-{}", number % 1000);
-            say(&testing::insert_text(OUTBOX, &[&id, "order", &key, "OrderPlaced", &payload]));
-        }
-        say(&testing::commit(commit, Lsn::new(commit.as_u64() + 8), 5));
-    }
-    chunks.push(Bytes::from(chunk));
-    chunks
-}
-
-/// Leaves when everything has been read.
-struct ThenLeave {
-    feed: Recorded,
-    left: usize,
-    shutdown: Shutdown,
-}
-
-impl Feed for ThenLeave {
-    fn next(&mut self, until: Instant) -> Result<Option<Chunk>, source::Error> {
-        let next = self.feed.next(until);
-        if let Ok(Some(_)) = next {
-            self.left -= 1;
-            if self.left == 0 {
-                self.shutdown.ask();
-            }
-        }
-        next
-    }
-
-    fn nudge(&self) -> Nudge {
-        self.feed.nudge()
-    }
-}
-
-/// Looks at every byte of a record, and has committed it.
-struct Taken;
-
-impl Outlet for Taken {
-    fn prepare(&mut self, _: &Outgoing) -> Result<(), OutletError> {
-        Ok(())
-    }
-    fn begin(&mut self) -> Result<(), OutletError> {
-        Ok(())
-    }
-    fn send(&mut self, record: &RecordRef<'_>) -> Result<(), OutletError> {
-        black_box((record.key, record.value, record.headers().count()));
-        Ok(())
-    }
-    fn send_position(&mut self, _: &[u8], value: Option<&[u8]>) -> Result<(), OutletError> {
-        black_box(value);
-        Ok(())
-    }
-    fn settle(&mut self) -> Result<(), OutletError> {
-        Ok(())
-    }
-    fn commit(&mut self) -> Result<(), OutletError> {
-        Ok(())
-    }
-    fn abort(&mut self) -> Result<(), OutletError> {
-        Ok(())
-    }
-}
-
-struct NoCatalog;
-
-impl Catalog for NoCatalog {
-    fn describe(&mut self, _: &Relation) -> Result<TableFacts, walpost::postgres::Error> {
-        Ok(TableFacts::default())
-    }
-}
-
-fn route_config() -> route::Config {
-    let event_type =
-        Placement { column: "type".into(), place: route::Place::Header, alias: "eventType".into() };
-    route::Config { placements: vec![event_type], ..route::testing::defaults() }
-}
-
-fn encode_config() -> encode::Config {
-    encode::Config {
-        key: Converter::String,
-        value: Converter::String,
-        header: HeaderConverter::Simple,
-        context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
-        max_record_bytes: 1 << 20,
-    }
-}
-
-/// Everything from the frames to the receipt of the last batch; the confirmed position.
-fn drive(chunks: &[Bytes]) -> Lsn {
-    let position = Position::first(&Position::creating(1, 1, "bench"), Lsn::new(START));
-    let shutdown = Shutdown::default();
-    let handover = Arc::new(Handover::default());
-    let ledger = Arc::new(Mutex::new(Ledger::new(position.end_lsn)));
-    let acknowledger = Acknowledger::new(position.end_lsn);
-    let metrics = Metrics::new("app");
-    let health = Health::new(metrics.clone());
-    let reporter = || Reporter::new(metrics.clone(), health.clone());
-    let limits = Limits { events: 10_000, bytes: 8 << 20, age: Duration::from_millis(100) };
-    let mut road = Road {
-        feed: ThenLeave {
-            feed: Recorded::new(chunks.iter().cloned()),
-            left: chunks.len(),
-            shutdown: shutdown.clone(),
-        },
-        decoder: Decoder::new(),
-        router: Router::new(route_config()),
-        encoder: Encoder::new(encode_config()),
-        batcher: Batcher::new(limits, &position),
-        resume: Resume::new(&position),
-        catalog: Box::new(NoCatalog),
-        handover: Arc::clone(&handover),
-        ledger: Arc::clone(&ledger),
-        shutdown,
-        reporter: reporter(),
-        settings: Settings {
-            idle_interval: Duration::from_secs(3600),
-            idle_bytes: 1 << 40,
-            singly_until: Lsn::ZERO,
-            heartbeat: None,
-        },
-        place: Place::default(),
-    };
-    let publisher = Publisher::new(Taken, position, b"key".to_vec());
-    let mut told = reporter();
-    thread::scope(|scope| {
-        let publishing =
-            scope.spawn(|| publishing::run(publisher, &handover, &ledger, &acknowledger, &mut told));
-        road.run().expect("the road");
-        publishing.join().expect("the publisher's thread").expect("the publisher");
-    });
-    acknowledger.confirmed()
-}
 
 fn road(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("road");
     group.throughput(Throughput::Elements(EVENTS)).sample_size(20);
     for (name, rows) in [("a thousand rows a transaction", 1000), ("one row a transaction", 1)] {
-        let chunks = recording(rows);
-        let last = Lsn::new(START + EVENTS / rows * 1_000_000 + 8);
-        assert_eq!(drive(&chunks), last, "everything is published and confirmed");
+        let chunks = ends::recording(EVENTS, rows);
+        assert_eq!(
+            ends::drive(&chunks),
+            ends::end_of(EVENTS / rows),
+            "everything is published and confirmed"
+        );
         group.bench_function(name, |bencher| {
-            bencher.iter(|| drive(&chunks));
+            bencher.iter(|| ends::drive(&chunks));
         });
     }
     group.finish();
