@@ -5,6 +5,7 @@
 
 use super::certificates::Certificates;
 use super::disk::Disk;
+use super::java::{Jvm, java};
 use super::paths::{self, Scratch};
 use super::process::{Process, free_port};
 use super::records::{Reader, Record};
@@ -35,16 +36,6 @@ struct Server {
     disk: Option<Disk>,
     scratch: Scratch,
     jvm: Jvm,
-}
-
-/// What the JVM is good at.
-#[derive(Clone, Copy, Default)]
-enum Jvm {
-    /// Starting.
-    #[default]
-    Quick,
-    /// Running for long, with the JVM's own defaults.
-    Fast,
 }
 
 struct Ports {
@@ -267,6 +258,15 @@ impl Broker {
         });
     }
 
+    /// Its records are gone for whoever asks; the files go a little later.
+    pub fn delete_topic(&self, name: &str) {
+        let (admin, name) = (self.admin(), name.to_owned());
+        let deleted = block(async move { admin.delete_topics(&[name.as_str()], &AdminOptions::new()).await });
+        for result in deleted.expect("a request to delete a topic") {
+            result.unwrap_or_else(|(topic, code)| panic!("topic {topic}: {code}"));
+        }
+    }
+
     /// Every topic's name, internal ones included, in order.
     pub fn topics(&self) -> Vec<String> {
         let metadata = self.admin().inner().fetch_metadata(None, PATIENCE).expect("metadata");
@@ -346,19 +346,6 @@ impl Broker {
     fn starts(&self) -> MutexGuard<'_, u32> {
         self.0.starts.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-fn java(jvm: Jvm, least: &str, most: &str) -> Command {
-    let mut java = Command::new("java");
-    java.args([&format!("-Xms{least}"), &format!("-Xmx{most}")]);
-    if let Jvm::Quick = jvm {
-        java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-    }
-    java.args(["-Xlog:disable", "-Xlog:all=error:stderr"]);
-    let log4j = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/local/kafka/log4j2.properties");
-    java.arg(format!("-Dlog4j2.configurationFile={log4j}"));
-    java.arg("-cp").arg(paths::kafka().join("libs/*"));
-    java
 }
 
 /// From the prepared directory; only SCRAM users need the storage tool.

@@ -11,12 +11,14 @@
 
 mod broker;
 mod certificates;
+mod connect;
 mod connector;
 mod database;
 mod disk;
 mod fresh;
 mod guard;
 mod http;
+mod java;
 pub mod memory;
 mod memory_limit;
 mod paths;
@@ -26,11 +28,15 @@ mod records;
 
 pub use broker::{Broker, BrokerOptions};
 pub use certificates::Certificates;
+pub use connect::{ConnectOptions, ConnectWorker, for_connect};
 pub use connector::{Connector, ConnectorBuilder};
 pub use database::{Database, DatabaseOptions};
 pub use disk::Disk;
 pub use fresh::DatabaseHandle;
+pub(crate) use java::{Jvm, java};
 pub use memory_limit::MemoryLimit;
+pub(crate) use paths::{DEBEZIUM_VERSION, KAFKA_VERSION, Scratch};
+pub(crate) use process::Process;
 pub use process::{free_port, random};
 pub use proxy::{Fate, Fault, KafkaApi, Proxy, Request, Transaction};
 pub use records::{Reader, Record};

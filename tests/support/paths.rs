@@ -4,6 +4,9 @@ use super::guard;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+pub(crate) const KAFKA_VERSION: &str = "4.3.1";
+pub(crate) const DEBEZIUM_VERSION: &str = "3.6.3.Final";
+
 /// What deploy/local/install prepared, under the target directory.
 pub(crate) fn local() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -13,13 +16,24 @@ pub(crate) fn local() -> PathBuf {
 
 /// The Kafka server: `libs`, `formatted`, `classes.jsa`.
 pub(crate) fn kafka() -> PathBuf {
-    let kafka = local().join("kafka-4.3.1");
+    let kafka = local().join(format!("kafka-{KAFKA_VERSION}"));
     assert!(
         kafka.join("formatted/meta.properties").exists(),
         "no Kafka in {}; deploy/local/install puts it there",
         kafka.display()
     );
     kafka
+}
+
+/// A `plugin.path` with Debezium's Postgres connector.
+pub(crate) fn debezium() -> PathBuf {
+    let debezium = local().join(format!("debezium-{DEBEZIUM_VERSION}"));
+    assert!(
+        debezium.join("postgres").exists(),
+        "no Debezium in {}; deploy/local/debezium puts it there",
+        debezium.display()
+    );
+    debezium
 }
 
 /// The newest installed Postgres, or the one that WALPOST_POSTGRES_BIN names: (bin directory, major version).
