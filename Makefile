@@ -18,7 +18,7 @@ gauntlet: ## two thousand faults under load, and everything counted; some 40 min
 lint: ## formatting, clippy, dependencies
 	@deploy/local/lint
 
-bench: ## the benchmarks
+bench: ## walpost beside Debezium and the servers' limits, hours; QUICK=1 takes under ten minutes; benches/results
 	@deploy/local/bench
 
 memory: ## what walpost takes at most: 10 M rows in one transaction, 100 events of 20 MB, a Kafka that halts; 30 minutes

@@ -1,30 +1,31 @@
 //! README and examples say what the program does.
 //!
-//! `UPDATE_README=1 cargo test --test tidy` writes the README's table of properties anew.
+//! `UPDATE_README=1 cargo test --test tidy` writes the README's table of properties, and its figures, anew.
 
 use super::sources::{files, root, sources};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use walpost::config;
 use walpost::config::catalog::{self, Choice, Default, Kind, Property, Support};
 
 const PROPERTIES: (&str, &str) = ("<!-- properties:begin -->\n", "<!-- properties:end -->");
+const BENCH: (&str, &str) = ("<!-- bench:begin -->\n", "<!-- bench:end -->");
+const SUMMARY: (&str, &str) = ("<!-- summary:begin -->\n", "<!-- summary:end -->");
 const EXITS: (&str, &str) = ("<!-- exits:begin -->\n", "<!-- exits:end -->");
 
 #[test]
 fn the_readmes_table_of_properties_is_the_catalogue() {
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).expect("README.md");
-    let (before, written, after) =
-        between(&readme, PROPERTIES).expect("markers for the properties in README.md");
-    let table = table();
-    if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(&path, format!("{before}{table}{after}")).expect("README.md");
-    } else {
-        let stale = written.lines().zip(table.lines()).find(|(written, table)| written != table);
-        assert!(written == table, "UPDATE_README=1 cargo test --test tidy; the first difference: {stale:?}");
-    }
+    assert_in_readme(PROPERTIES, &table());
+}
+
+#[test]
+fn the_readmes_figures_are_those_of_the_last_bench() {
+    // Until the first whole run has been kept there is nothing to show.
+    let Ok(results) = fs::read_to_string(root().join("benches/results/results.md")) else { return };
+    let (_, summary, _) = between(&results, SUMMARY).expect("markers for the summary in results.md");
+    assert_in_readme(BENCH, &summary.replace("](results.", "](benches/results/results."));
 }
 
 #[test]
@@ -68,6 +69,21 @@ fn every_example_is_a_configuration_without_problems() {
         }
     }
     assert!(used > 0, "no example goes with the worker's file");
+}
+
+/// Between these markers the README has this text; or it is written there, when that is asked for.
+fn assert_in_readme(markers: (&str, &str), text: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let path = root().join("README.md");
+    let readme = fs::read_to_string(&path).expect("README.md");
+    let (before, written, after) = between(&readme, markers).expect("markers in README.md");
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(&path, format!("{before}{text}{after}")).expect("README.md");
+    } else {
+        let stale = written.lines().zip(text.lines()).find(|(written, text)| written != text);
+        assert!(written == text, "UPDATE_README=1 cargo test --test tidy; the first difference: {stale:?}");
+    }
 }
 
 /// The codes of `error::Exit`, in the order of their declaration.
