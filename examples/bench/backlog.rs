@@ -27,8 +27,9 @@ impl Backlog {
             db.execute(&format!("call fill({from}, {})", slice.min(whole - from)));
         }
         let end = db.query_one_text("select pg_current_wal_lsn()::text");
-        // Something after the end, so that a stream that is to stop there gets there.
-        db.execute("select pg_logical_emit_message(false, 'bench', 'end')");
+        // Something after the end, so that a stream that is to stop there gets there; not a message, which Debezium
+        // would publish.
+        db.execute("create table past_the_end ()");
         db.execute("select pg_switch_wal()");
         Backlog { db, rows, end }
     }
