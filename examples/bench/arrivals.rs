@@ -1,6 +1,6 @@
 //! What a read_committed consumer sees: when an event arrives, how far a topic reaches, and whether all came once.
 
-use crate::support::{Broker, Reader, Record};
+use crate::support::{Broker, Reader, Record, wait_until};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::collections::HashSet;
@@ -80,7 +80,8 @@ pub fn follow(
             continue;
         };
         heard = Instant::now();
-        let message = message.expect("a record");
+        // Trouble that the client sees to by itself.
+        let Ok(message) = message.inspect_err(|why| eprintln!("reading {topic}: {why}")) else { continue };
         let (n, written) = stamp(message.payload().unwrap_or_default()).expect("a stamped event");
         if arrivals.len() <= n {
             arrivals.resize(n + 1, None);
@@ -121,8 +122,10 @@ impl Reach {
     pub fn sum(&self) -> u64 {
         let end = |partition| {
             // To a read_committed consumer the high watermark is the last stable offset.
-            let ends = self.consumer.fetch_watermarks(&self.topic, partition, Duration::from_secs(30));
-            ends.expect("the ends of a partition").1 as u64
+            wait_until("the end of a partition", PATIENCE, || {
+                let ends = self.consumer.fetch_watermarks(&self.topic, partition, Duration::from_secs(30));
+                Some(ends.ok()?.1 as u64)
+            })
         };
         (0..self.partitions).map(end).sum()
     }

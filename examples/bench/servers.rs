@@ -15,8 +15,10 @@ impl Servers {
     pub fn start() -> Servers {
         let (postgres, kafka) = thread::scope(|scope| {
             let kafka = scope.spawn(|| {
-                // Deleted topics leave the disk at once: the next drain needs the room.
-                Broker::with(BrokerOptions::new().fast().setting("log.segment.delete.delay.ms", 1000))
+                // Deleted topics leave the disk at once: the next drain needs the room. And a broker that a busy machine
+                // keeps waiting is not given up by its own controller.
+                let options = BrokerOptions::new().fast().setting("log.segment.delete.delay.ms", 1000);
+                Broker::with(options.setting("broker.session.timeout.ms", 60_000))
             });
             let options = DatabaseOptions::new()
                 .setting("max_wal_size", "8GB")
