@@ -4,6 +4,7 @@
 //! Leaves: a [`Change`] that borrows those bytes. Promised: a truncated or malformed message is an [`Error`] that names
 //! the message and the offset, never a panic. Not done here: which tables matter, what their values mean in Kafka.
 
+pub mod copy;
 pub mod pgoutput;
 pub mod reader;
 pub mod relation;
@@ -14,7 +15,7 @@ pub mod value;
 
 pub use pgoutput::{Change, Decoder, Old, Truncated};
 pub use relation::{Column, Relation, RelationCache};
-pub use tuple::{Cell, Tuple};
+pub use tuple::{Cell, Cells, Tuple};
 
 /// A message that is not pgoutput protocol 1 as the manual describes it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,7 +13,7 @@ pub(super) struct Reader<'a> {
     name: &'static str,
 }
 
-/// Where a cell's bytes lie in their message. Made only by a [`Reader`] that has checked it.
+/// Where a cell's bytes lie in their message. Made by a [`Reader`] that has checked it, or by who wrote the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     start: u32,
@@ -21,6 +21,12 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// From `start` to `end`; of what is longer than 4 GiB, the end is out of reach.
+    pub(super) fn between(start: usize, end: usize) -> Extent {
+        let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Extent { start: narrow(start), end: narrow(end) }
+    }
+
     /// The bytes. `message` is the one the extent was read from; of any other, a shorter one gives nothing.
     pub(super) fn of(self, message: &[u8]) -> &[u8] {
         message.get(self.start as usize..self.end as usize).unwrap_or_default()

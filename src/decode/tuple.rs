@@ -54,6 +54,38 @@ impl<'a> Tuple<'a> {
     }
 }
 
+/// A row that did not come in a message: its cells are written one after the other. Filled again and again.
+#[derive(Default)]
+pub struct Cells {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Cells {
+    /// Forgets the row, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// The next cell is NULL.
+    pub fn null(&mut self) {
+        self.spans.push(Span::Null);
+    }
+
+    /// The next cell is the text that `write` appends.
+    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        self.spans.push(Span::Text(Extent::between(start, self.bytes.len())));
+    }
+
+    /// The row so far.
+    pub fn row(&self) -> Tuple<'_> {
+        Tuple { message: &self.bytes, spans: &self.spans }
+    }
+}
+
 impl fmt::Debug for Cell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
