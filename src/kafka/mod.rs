@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod classify;
 pub mod producer;
+pub mod scan;
 pub mod settings;
 pub mod tail;
 

@@ -216,7 +216,7 @@ impl Log for Tail<'_> {
 }
 
 /// The client goes on by itself, or it speaks of the group, of which there is no use.
-fn is_passing(error: &KafkaError) -> bool {
+pub(super) fn is_passing(error: &KafkaError) -> bool {
     if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
         return true;
     }

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod catalog;
+pub mod copy;
 pub mod facts;
 pub mod fingerprint;
 pub mod publication;

@@ -95,7 +95,15 @@ pub async fn find(session: &Session, name: &str) -> Result<Option<PublicationFac
 
 async fn tables(session: &Session, name: &str) -> Result<Vec<PublishedTable>, Error> {
     let sql = fill(include_str!("../../sql/publication_tables.sql"), &[("publication", name)]);
-    let rows = session.query(&sql, &[]).await?;
+    read(&session.query(&sql, &[]).await?)
+}
+
+/// Every table that a publication could have, as if one had it without a filter; partitions as their root.
+pub async fn candidates(session: &Session) -> Result<Vec<PublishedTable>, Error> {
+    read(&session.query(include_str!("../../sql/publication_candidates.sql"), &[]).await?)
+}
+
+fn read(rows: &[tokio_postgres::Row]) -> Result<Vec<PublishedTable>, Error> {
     let table = |row: &tokio_postgres::Row| {
         Ok(PublishedTable {
             schema: value(row, "schema")?,

@@ -75,6 +75,21 @@ impl TopicRule {
     }
 }
 
+impl TopicRule {
+    /// Whether a topic of this name looks like one that the replacement gives: it begins, and ends, with its text. A
+    /// replacement that begins with a group tells nothing, and gives none by this.
+    pub fn may_give(&self, topic: &str) -> bool {
+        match self.parts.as_slice() {
+            [Part::Text(whole)] => topic == whole,
+            [Part::Text(prefix), .., Part::Text(suffix)] => {
+                topic.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.ends_with(suffix.as_str()))
+            }
+            [Part::Text(prefix), ..] => topic.starts_with(prefix.as_str()),
+            _ => false,
+        }
+    }
+}
+
 /// Whether Kafka accepts a topic of this name; the error says why not.
 pub fn check_topic_name(name: &str) -> Result<(), &'static str> {
     match name {
@@ -244,6 +259,23 @@ mod tests {
     fn a_regex_that_is_none_is_refused_by_character() {
         assert!(refused(" [[a-z]", "x").contains("a class is not closed"), "{}", refused(" [[a-z]", "x"));
         assert!(refused("(a", "x").contains("at character 3"));
+    }
+
+    #[test]
+    fn topics_are_known_by_the_text_of_the_replacement() {
+        let rule = |replacement: &str| TopicRule::new("(?<a>.*)", replacement).expect("a rule");
+        for (replacement, topic, may_give) in [
+            ("outbox.event.${a}", "outbox.event.order", true),
+            ("outbox.event.${a}", "outbox.events", false),
+            ("events", "events", true),
+            ("events", "events2", false),
+            ("p.${a}.v1", "p.order.v1", true),
+            ("p.${a}.v1", "p.order.v2", false),
+            ("p.${a}.v1", "p.v1", false),
+            ("${a}.v1", "order.v1", false),
+        ] {
+            assert_eq!(rule(replacement).may_give(topic), may_give, "{replacement} {topic}");
+        }
     }
 
     #[test]
