@@ -15,7 +15,7 @@ pub fn slot_ahead(slot: &str, stored: Lsn, confirmed: Lsn) -> Failure {
             confirmed.bytes_since(stored)
         ),
         "somebody advanced, re-created or consumed the slot, or the position topic was rolled back. Compare the outbox \
-         rows of that range with their topics. Once the gap is dealt with, start over from the slot: walpost offsets \
+         with its topics (walpost verify). Once the gap is dealt with, start over from the slot: walpost offsets \
          forget, then walpost run --adopt slot",
     )
 }

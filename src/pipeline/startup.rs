@@ -295,7 +295,7 @@ fn slot_reborn(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Failure {
              a server that had been set back, and its LSNs stand for other transactions",
             stored.end_lsn, stored.slot_birth_lsn
         ),
-        "compare the outbox with its topics; then walpost offsets forget, and walpost run --adopt slot",
+        "compare the outbox with its topics (walpost verify); then walpost offsets forget, and walpost run --adopt slot",
     )
 }
 

@@ -1,0 +1,137 @@
+//! How far the connector has come, beside the moment at which the rows were looked at.
+//!
+//! A row does not say where its transaction ended; the snapshot says that every row in it ended before a point of the
+//! WAL. When the stored position has passed that point, or the slot has, a row without a record will not get one from the
+//! stream any more. Until then it may.
+
+use crate::config::Config;
+use crate::error::{Exit, Failure};
+use crate::kafka::admin::{Admin, Patience};
+use crate::lsn::Lsn;
+use crate::pipeline::start;
+use crate::pipeline::trouble::Trouble;
+use crate::position::Position;
+use crate::postgres::session::Session;
+use crate::postgres::slot::{self, SlotFacts};
+use std::time::{Duration, Instant};
+
+/// How long Kafka may take to answer.
+pub const PATIENCE: Patience = Patience { answer: Duration::from_secs(15), refusal: Duration::from_secs(3) };
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How far the connector has come.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// The position that Kafka holds.
+    pub position: Option<Position>,
+    /// The slot.
+    pub slot: Option<SlotFacts>,
+}
+
+impl Reach {
+    /// What ended here or before is published, or will never be by the stream; `None`: that holds for everything, as
+    /// there is no slot that would send it.
+    pub fn settled(&self) -> Option<Lsn> {
+        let confirmed = self.confirmed()?;
+        let stored = self.position.as_ref().map_or(Lsn::ZERO, |position| position.end_lsn);
+        Some(stored.max(confirmed))
+    }
+
+    /// Where the slot stands, if it is one from which anything will be sent.
+    fn confirmed(&self) -> Option<Lsn> {
+        self.slot.as_ref().filter(|slot| !slot.is_invalidated())?.confirmed_flush_lsn
+    }
+
+    /// Rows that a snapshot of this moment sees are as settled as they will be.
+    pub fn is_beyond(&self, moment: Lsn) -> bool {
+        self.settled().is_none_or(|settled| settled >= moment)
+    }
+
+    /// The slot is past the stored position: what ended between the two will not be sent any more.
+    pub fn gap(&self) -> Option<(Lsn, Lsn)> {
+        let stored = self.position.as_ref().map_or(Lsn::ZERO, |position| position.end_lsn);
+        let confirmed = self.confirmed()?;
+        (confirmed > stored).then_some((stored, confirmed))
+    }
+
+    /// Somebody streams from the slot.
+    pub fn is_active(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.active)
+    }
+}
+
+/// Looks until the connector has passed `moment`, does not run, or the time is over.
+pub async fn wait(
+    config: &Config,
+    session: &Session,
+    moment: Lsn,
+    patience: Duration,
+) -> Result<Reach, Failure> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let reach = look(config, session).await?;
+        if reach.is_beyond(moment) || !reach.is_active() || Instant::now() >= deadline {
+            return Ok(reach);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn look(config: &Config, session: &Session) -> Result<Reach, Failure> {
+    // The slot first: it follows the position.
+    let slot = slot::find(session, &config.source.slot)
+        .await
+        .map_err(|error| Failure::from_postgres(&error, "looking for the slot"))?;
+    let asked = config.clone();
+    let position = super::blocking(move || stored(&asked)).await?;
+    Ok(Reach { position, slot })
+}
+
+fn stored(config: &Config) -> Result<Option<Position>, Failure> {
+    let looking = |error| Failure::from_kafka(&error, "looking for the position topic");
+    let admin = Admin::connect(&config.kafka.admin, PATIENCE).map_err(looking)?;
+    if admin.topic(&config.publish.position_topic).map_err(looking)?.is_none() {
+        return Ok(None);
+    }
+    match start::stored(config, PATIENCE.answer).map_err(Trouble::into_failure) {
+        // Positions that contradict one another say nothing, and are a reason to compare.
+        Err(failure) if failure.exit == Exit::PositionMissing => Ok(None),
+        known => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(stored: Option<u64>, confirmed: Option<Option<u64>>) -> Reach {
+        let mark = Position::creating(7, 1, "run");
+        let slot = |confirmed: Option<u64>| SlotFacts {
+            confirmed_flush_lsn: confirmed.map(Lsn::new),
+            ..SlotFacts::default()
+        };
+        Reach { position: stored.map(|lsn| Position::first(&mark, Lsn::new(lsn))), slot: confirmed.map(slot) }
+    }
+
+    #[test]
+    fn a_moment_is_behind_when_the_position_or_the_slot_has_passed_it_or_nothing_will() {
+        let moment = Lsn::new(100);
+        for (stored, confirmed, is_beyond) in [
+            (Some(100), Some(Some(50)), true),
+            (Some(99), Some(Some(50)), false),
+            (Some(50), Some(Some(100)), true),
+            (None, Some(Some(99)), false),
+            (Some(50), None, true),
+            (Some(50), Some(None), true),
+            (None, None, true),
+        ] {
+            assert_eq!(reach(stored, confirmed).is_beyond(moment), is_beyond, "{stored:?} {confirmed:?}");
+        }
+        let mut lost = reach(Some(50), Some(Some(60)));
+        lost.slot.as_mut().unwrap().wal_status = Some("lost".into());
+        assert!(lost.is_beyond(moment));
+        assert_eq!(reach(Some(50), Some(Some(70))).gap(), Some((Lsn::new(50), Lsn::new(70))));
+        assert_eq!(reach(Some(70), Some(Some(70))).gap(), None);
+    }
+}
