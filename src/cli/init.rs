@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 #[derive(Clone, Debug)]
-struct TableArg(TableName);
+pub(super) struct TableArg(pub(super) TableName);
 
 impl std::str::FromStr for TableArg {
     type Err = String;

@@ -16,6 +16,7 @@ mod sql;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod verify;
 
 use crate::error::{Exit, Failure};
 use clap::{Parser, Subcommand};
@@ -27,6 +28,7 @@ Examples:
   walpost slot create --config connector.json      make the slot, and its first position in Kafka
   walpost run --config connector.json              publish the outbox, exactly once
   walpost doctor --config connector.json           check everything that the connector relies on
+  walpost verify --config connector.json           compare the outbox with its topics
 ";
 
 const EXIT_CODES: &str = "\
@@ -34,7 +36,7 @@ Exit codes:
    0  it went well
    1  something failed that has no code of its own
    2  wrong arguments or configuration
-   3  a check found problems (doctor)
+   3  a check found problems (doctor, verify)
    4  a destructive command without its --confirm; nothing was done
    5  what was asked for does not exist
    6  Postgres refuses for good, or a one-shot command cannot reach it
@@ -79,6 +81,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Doctor(doctor::Args),
+    Verify(verify::Args),
 }
 
 /// Runs the command.
@@ -92,6 +95,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Offsets(command) => offsets::run(command, &context),
         Command::Config(command) => config::run(command, &context),
         Command::Doctor(args) => doctor::run(args, &context),
+        Command::Verify(args) => verify::run(args, &context),
     }
 }
 

@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "slot drop",
     "slot list",
     "slot show",
+    "verify",
 ];
 
 fn help(command: &str) -> String {
@@ -91,6 +92,22 @@ fn every_exit_code_of_the_readme_is_explained_by_help() {
 }
 
 #[test]
+fn verify_explains_every_finding_and_which_of_them_decide_the_exit_code() {
+    let help = help("verify");
+    let (wrong, untold) = (
+        section(&help, "Wrong for certain; exit code 3"),
+        section(&help, "Not judged, and never said to be fine; exit code 3 with --strict"),
+    );
+    let names = |lines: &[&str]| -> Vec<String> {
+        let names =
+            lines.iter().filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+        names.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    };
+    assert_eq!(names(&wrong), ["missing", "duplicate", "altered", "out_of_order", "unpublishable"]);
+    assert_eq!(names(&untold), ["pending", "undecided", "unknown", "newer", "foreign"]);
+}
+
+#[test]
 fn flags_that_every_command_has_stand_apart_from_its_own() {
     for command in COMMANDS {
         let help = walpost(&format!("{command} -h")).expect(0).stdout;
@@ -133,6 +150,10 @@ fn wrong_arguments_end_in_exit_code_2_with_words_on_stderr_only() {
         ("slot drop a b --config c.json", "'b'"),
         ("init --app-role shop --config c.json", "--with-roles"),
         ("init --table outbox --config c.json", "SCHEMA.TABLE"),
+        ("verify --table outbox --config c.json", "SCHEMA.TABLE"),
+        ("verify --from-lsn now --config c.json", "16/B374D848"),
+        ("verify --wait long --config c.json", "--wait"),
+        ("verify outbox --config c.json", "'outbox'"),
         ("config validate", "WALPOST_CONFIG"),
         ("slot list", "--config FILE"),
     ] {

@@ -23,6 +23,7 @@ fn without_postgres_every_command_that_needs_it_ends_at_once_in_exit_code_6_and_
         "publication create",
         "publication show",
         "init --apply",
+        "verify",
     ] {
         let began = Instant::now();
         for output in ["", " --output json"] {
@@ -87,6 +88,17 @@ fn doctor_finds_both_servers_missing_and_says_what_it_could_not_look_at() {
         ]
     );
     files.ask("doctor --offline", 0);
+}
+
+#[test]
+fn what_verify_cannot_work_with_is_refused_before_anything_is_connected_to() {
+    let files = Files::with("");
+    for bound in ["--since 2026-11-01", "--until now"] {
+        files.ask(&format!("verify {bound}"), 2).silent().says(&["error: --since", "--time-column COLUMN"]);
+    }
+    files.ask("verify --since 2026-11-01 --time-column at", 6);
+    files.ask("verify --temp-dir /does/not/exist", 2).silent().says(&["/does/not/exist", "--temp-dir"]);
+    Files::with("transforms.outbox.table.field.event.timestamp=at").ask("verify --until now", 6);
 }
 
 #[test]

@@ -18,13 +18,13 @@ use serde_json::Value;
 
 /// What a command printed.
 #[derive(Debug)]
-struct Answer {
-    stdout: String,
-    stderr: String,
+pub struct Answer {
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// Runs a command with the connector's configuration, and expects this exit code.
-fn ask(builder: &ConnectorBuilder, command: &str, code: i32) -> Answer {
+pub fn ask(builder: &ConnectorBuilder, command: &str, code: i32) -> Answer {
     let output = builder.command(&command.split_whitespace().collect::<Vec<_>>());
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     let answer = Answer { stdout: text(output.stdout), stderr: text(output.stderr) };
@@ -33,7 +33,7 @@ fn ask(builder: &ConnectorBuilder, command: &str, code: i32) -> Answer {
 }
 
 /// The same for programs: all of stdout is one JSON object.
-fn ask_json(builder: &ConnectorBuilder, command: &str, code: i32) -> Value {
+pub fn ask_json(builder: &ConnectorBuilder, command: &str, code: i32) -> Value {
     let answer = ask(builder, &format!("{command} --output json"), code);
     let value: Value = serde_json::from_str(&answer.stdout)
         .unwrap_or_else(|error| panic!("walpost {command}: {error}: {answer:?}"));
@@ -42,7 +42,7 @@ fn ask_json(builder: &ConnectorBuilder, command: &str, code: i32) -> Value {
 }
 
 /// Refused with this exit code, these words and nothing on stdout.
-fn refused(builder: &ConnectorBuilder, command: &str, code: i32, words: &[&str]) {
+pub fn refused(builder: &ConnectorBuilder, command: &str, code: i32, words: &[&str]) {
     let answer = ask(builder, command, code);
     assert_eq!(answer.stdout, "", "walpost {command}");
     for word in words {

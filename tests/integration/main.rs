@@ -12,6 +12,7 @@
 //! - `memory`    the bound on memory holds, whatever comes: huge transactions, large events, a Kafka that stands still
 //! - `observe`   metrics, probes and logs
 //! - `cli`       the commands that an operator has, and what they print
+//! - `verify`    the outbox beside its topics: each class of findings, on real tables and topics
 //! - `outcomes`  requests to Kafka of which nobody knows whether they were carried out
 //! - `proxy`     the faults of the network that the others use, by themselves
 //! - `kafka`     the producer, positions and settings by themselves: commits, fences, tails, logins
@@ -38,3 +39,4 @@ mod restart;
 mod road;
 mod security;
 mod stream;
+mod verify;

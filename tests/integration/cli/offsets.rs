@@ -204,6 +204,7 @@ fn every_command_prints_one_json_object_and_its_words_on_stderr() {
         ("slot show", "slot"),
         ("offsets show", "position"),
         ("doctor", "checks"),
+        ("verify", "findings"),
         (&advance, "advanced"),
         (&give_up, "dropped"),
         (&forget, "forgotten"),
