@@ -27,7 +27,7 @@ fn every_row_of_every_table_is_found_in_its_partition_with_its_bytes_and_its_tim
             "insert into {table} (aggregatetype, aggregateid, type, payload, shard, note, created_at)
              select (array['order', 'user'])[1 + n % 2], (n % 7)::text, E'ty\\\\pe', case when n % 5 = 0 then null else {payload} end,
                     case when n % 3 = 0 then n % 2 end, case when n % 4 = 0 then null else E'no\\tte' end,
-                    timestamptz '2026-11-01 00:00Z' + n * interval '1.234567 s'
+                    now() - interval '1 hour' + n * interval '1.234567 s'
              from generate_series(1, 300) n"
         ));
     }
