@@ -81,7 +81,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Doctor(doctor::Args),
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
 }
 
 /// Runs the command.
