@@ -106,6 +106,8 @@ impl Scan {
                 ("queued.max.messages.kbytes", "16384"),
                 ("fetch.message.max.bytes", "1048576"),
                 ("fetch.max.bytes", "16777216"),
+                // With a full queue the client stands still for so long, a second unless told otherwise.
+                ("fetch.queue.backoff.ms", "1"),
             ] {
                 config.set(name, value);
             }
