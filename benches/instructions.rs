@@ -1,8 +1,8 @@
 //! Instructions per event of the road's parts, counted by callgrind, beside those that are kept in `instructions.json`.
 //!
 //! A count hardly depends on the machine, so that a drift shows which a time would hide. It fails nothing.
-//! `cargo bench --bench instructions` counts and compares, `-- --keep` writes the file anew, `-- PART EVENTS` is what
-//! callgrind runs. What a part takes before its first event is subtracted: each is counted with two numbers of events.
+//! `cargo bench --bench instructions` counts and compares, `-- --keep` writes the file anew, `-- PART PASSES` is what
+//! callgrind runs. What is not a pass over the recorded events is subtracted: each part is counted with two numbers of them.
 
 mod ends;
 
@@ -19,8 +19,10 @@ use walpost::source::{Chunk, Frame};
 /// Each with the rows of a transaction.
 const PARTS: [(&str, u64); 5] =
     [("decode", 1000), ("route", 1000), ("encode", 1000), ("road", 1000), ("road, one row a transaction", 1)];
-const FEW: u64 = 2_000;
-const MANY: u64 = 12_000;
+/// In one pass.
+const EVENTS: u64 = 4_000;
+const FEW: u64 = 1;
+const MANY: u64 = 4;
 
 fn main() {
     if Command::new("valgrind").arg("--version").output().is_err() {
@@ -30,18 +32,20 @@ fn main() {
     match &arguments[..] {
         [] => compare(&count()),
         [keep] if keep == "--keep" => write(&count()),
-        [part, events] => run(part, events.parse().expect("a number of events")),
-        _ => panic!("nothing, --keep, or PART EVENTS"),
+        [part, passes] => run(part, passes.parse().expect("a number of passes")),
+        _ => panic!("nothing, --keep, or PART PASSES"),
     }
 }
 
 /// What callgrind counts.
-fn run(part: &str, events: u64) {
+fn run(part: &str, passes: u64) {
     let (_, rows) = PARTS.into_iter().find(|(name, _)| *name == part).expect("a part");
-    let chunks = ends::recording(events, rows);
-    match part {
-        "decode" | "route" | "encode" => alone(part, &chunks),
-        _ => assert_eq!(ends::drive(&chunks), ends::end_of(events / rows)),
+    let chunks = ends::recording(EVENTS, rows);
+    for _ in 0..passes {
+        match part {
+            "decode" | "route" | "encode" => alone(part, &chunks),
+            _ => assert_eq!(ends::drive(&chunks), ends::end_of(EVENTS / rows)),
+        }
     }
 }
 
@@ -76,18 +80,18 @@ fn alone(last: &str, chunks: &[Bytes]) {
 fn count() -> Map<String, Value> {
     let per_event = |part: &str| {
         let (few, many) = (instructions(part, FEW), instructions(part, MANY));
-        (many - few) as f64 / (MANY - FEW) as f64
+        (many - few) as f64 / ((MANY - FEW) * EVENTS) as f64
     };
     PARTS.into_iter().map(|(part, _)| (part.to_owned(), json!(per_event(part).round()))).collect()
 }
 
 /// All instructions of a run.
-fn instructions(part: &str, events: u64) -> u64 {
+fn instructions(part: &str, passes: u64) -> u64 {
     let itself = std::env::current_exe().expect("a path");
     let ran = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(itself)
-        .args([part, &events.to_string()])
+        .args([part, &passes.to_string()])
         .output()
         .expect("valgrind runs");
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
