@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod classify;
+mod consumer;
 pub mod producer;
 pub mod scan;
 pub mod settings;

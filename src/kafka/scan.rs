@@ -5,12 +5,10 @@
 //! before it; where one stays open, the last stable offset, and the span says so. Blocks; from async code, call it
 //! through `spawn_blocking`.
 
-use super::admin::{Listener, client_config};
-use super::producer::words;
-use super::tail::is_passing;
+use super::consumer::{Consumer, ask, consumer, is_passing};
 use super::{Error, ErrorKind};
 use rdkafka::Timestamp;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -20,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How long one question, or the next record, may keep waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What one attempt at an answer may take.
+const SLICE: Duration = Duration::from_secs(5);
 
 /// One partition, as far as it is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,26 +81,17 @@ impl Scanned<'_> {
 /// A reader of topics.
 pub struct Scan {
     /// Knows the high watermark.
-    uncommitted: BaseConsumer<Listener>,
+    uncommitted: Consumer,
     /// Knows the last stable offset, and reads.
-    committed: BaseConsumer<Listener>,
+    committed: Consumer,
 }
 
 impl Scan {
     /// Connects with the settings of consumers, by librdkafka's names.
     pub fn connect(settings: &BTreeMap<String, String>) -> Result<Scan, Error> {
-        let consumer = |isolation: &str| {
-            let mut config = client_config(settings);
-            for (name, value) in [
-                ("isolation.level", isolation),
-                // The client wants a group before it takes an assignment; it is never joined.
-                ("group.id", "walpost"),
-                ("enable.auto.commit", "false"),
+        let consumer = |isolation| {
+            let more = [
                 ("enable.auto.offset.store", "false"),
-                ("auto.offset.reset", "error"),
-                ("enable.partition.eof", "true"),
-                ("fetch.wait.max.ms", "10"),
-                ("check.crcs", "true"),
                 // What waits in the client at most: each small record costs several times its size there.
                 ("queued.min.messages", "20000"),
                 ("queued.max.messages.kbytes", "16384"),
@@ -108,20 +99,15 @@ impl Scan {
                 ("fetch.max.bytes", "16777216"),
                 // With a full queue the client stands still for so long, a second unless told otherwise.
                 ("fetch.queue.backoff.ms", "1"),
-            ] {
-                config.set(name, value);
-            }
-            config.create_with_context(Listener::default()).map_err(|error| Error {
-                kind: ErrorKind::Settings,
-                message: format!("a Kafka consumer cannot be made with these settings: {}", words(&error)),
-            })
+            ];
+            consumer(settings, isolation, &more)
         };
         Ok(Scan { uncommitted: consumer("read_uncommitted")?, committed: consumer("read_committed")? })
     }
 
     /// The names of all topics, Kafka's own included.
     pub fn topics(&self) -> Result<Vec<String>, Error> {
-        let metadata = self.ask(&self.uncommitted, "listing topics", |consumer, patience| {
+        let metadata = within_patience(&self.uncommitted, "listing topics", |consumer, patience| {
             consumer.fetch_metadata(None, patience)
         })?;
         Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
@@ -130,10 +116,11 @@ impl Scan {
     /// The partitions of a topic as far as they reach now; none when there is no such topic. Waits up to `patience` for
     /// transactions that are open.
     pub fn spans(&self, topic: &str, patience: Duration) -> Result<Vec<Span>, Error> {
-        let metadata =
-            self.ask(&self.uncommitted, &format!("looking up topic {topic}"), |consumer, patience| {
-                consumer.fetch_metadata(Some(topic), patience)
-            })?;
+        let metadata = within_patience(
+            &self.uncommitted,
+            &format!("looking up topic {topic}"),
+            |consumer, patience| consumer.fetch_metadata(Some(topic), patience),
+        )?;
         let found = metadata.topics().iter().filter(|found| found.name() == topic && found.error().is_none());
         let numbers = found.flat_map(|topic| topic.partitions()).map(|partition| partition.id());
         let mut spans = Vec::new();
@@ -216,36 +203,16 @@ impl Scan {
         self.committed.pause(&read)
     }
 
-    fn ends(
-        &self,
-        consumer: &BaseConsumer<Listener>,
-        topic: &str,
-        partition: i32,
-    ) -> Result<(i64, i64), Error> {
+    fn ends(&self, consumer: &Consumer, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
         let doing = format!("asking for the ends of topic {topic}, partition {partition}");
-        self.ask(consumer, &doing, |consumer, patience| consumer.fetch_watermarks(topic, partition, patience))
+        within_patience(consumer, &doing, |consumer, left| consumer.fetch_watermarks(topic, partition, left))
     }
+}
 
-    /// In slices, so that a refused login is told at once and not after the whole time.
-    fn ask<T>(
-        &self,
-        consumer: &BaseConsumer<Listener>,
-        doing: &str,
-        question: impl Fn(&BaseConsumer<Listener>, Duration) -> Result<T, KafkaError>,
-    ) -> Result<T, Error> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let error = match question(consumer, left.min(Duration::from_secs(5))) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => {
-                    while consumer.poll(Duration::ZERO).is_some() {}
-                    consumer.context().error(doing, &error)
-                }
-            };
-            if error.kind != ErrorKind::Transient || Instant::now() >= deadline {
-                return Err(error);
-            }
-        }
-    }
+fn within_patience<T>(
+    consumer: &Consumer,
+    doing: &str,
+    question: impl Fn(&Consumer, Duration) -> Result<T, KafkaError>,
+) -> Result<T, Error> {
+    ask(consumer, doing, Instant::now() + PATIENCE, SLICE, question)
 }

@@ -5,13 +5,11 @@
 //! what the client's position says: the last offsets are often a transaction's marker, which no consumer is shown.
 //! A time-out is never "nothing there". Blocks; from async code, call it through `spawn_blocking`.
 
-use super::admin::{Listener, client_config};
-use super::producer::{kind, words};
+use super::consumer::{Consumer, ask, consumer, is_passing};
 use super::{Error, ErrorKind};
-use crate::kafka::classify::{Call, classify_error};
 use crate::mutant::{self, Mutant};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -20,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// Offsets read at first; eight times as many when the key is not among them, and so on to the beginning.
 const LOOK_BACK: i64 = 2_000;
+
+/// What one attempt to have the end may take.
+const SLICE: Duration = Duration::from_secs(2);
 
 /// A record of the key.
 #[derive(Clone, Copy, Debug)]
@@ -124,9 +125,9 @@ struct Tail<'a> {
     topic: &'a str,
     deadline: Instant,
     /// Knows the high watermark.
-    uncommitted: BaseConsumer<Listener>,
+    uncommitted: Consumer,
     /// Knows the last stable offset, and reads.
-    committed: BaseConsumer<Listener>,
+    committed: Consumer,
 }
 
 impl<'a> Tail<'a> {
@@ -135,22 +136,7 @@ impl<'a> Tail<'a> {
         topic: &'a str,
         deadline: Instant,
     ) -> Result<Tail<'a>, Error> {
-        let consumer = |isolation: &str| {
-            let mut config = client_config(settings);
-            config.set("isolation.level", isolation);
-            // The client wants a group before it takes an assignment; it is never joined and nothing committed to it.
-            config.set("group.id", "walpost");
-            config.set("enable.auto.commit", "false");
-            config.set("auto.offset.reset", "error");
-            config.set("enable.partition.eof", "true");
-            // The end is told with the first fetch that finds nothing: it must not wait for more.
-            config.set("fetch.wait.max.ms", "10");
-            config.set("check.crcs", "true");
-            config.create_with_context(Listener::default()).map_err(|error| Error {
-                kind: ErrorKind::Settings,
-                message: format!("a Kafka consumer cannot be made with these settings: {}", words(&error)),
-            })
-        };
+        let consumer = |isolation| consumer(settings, isolation, &[]);
         let (uncommitted, committed) = (consumer("read_uncommitted")?, consumer("read_committed")?);
         Ok(Tail { topic, deadline, uncommitted, committed })
     }
@@ -166,20 +152,10 @@ impl Log for Tail<'_> {
             Isolation::Uncommitted => &self.uncommitted,
             Isolation::Committed => &self.committed,
         };
-        loop {
-            // Short enough to hear between two attempts that a login was refused.
-            let slice = self.left().min(Duration::from_secs(2));
-            let error = match consumer.fetch_watermarks(self.topic, 0, slice) {
-                Ok(watermarks) => return Ok(watermarks),
-                Err(error) => {
-                    while consumer.poll(Duration::ZERO).is_some() {}
-                    consumer.context().error(&format!("asking for the end of topic {}", self.topic), &error)
-                }
-            };
-            if error.kind != ErrorKind::Transient || self.left().is_zero() {
-                return Err(error);
-            }
-        }
+        let doing = format!("asking for the end of topic {}", self.topic);
+        ask(consumer, &doing, self.deadline, SLICE, |consumer, left| {
+            consumer.fetch_watermarks(self.topic, 0, left)
+        })
     }
 
     fn read(&self, from: i64, key: &[u8], each: &mut dyn FnMut(Entry<'_>)) -> Result<bool, Error> {
@@ -213,13 +189,4 @@ impl Log for Tail<'_> {
     fn wait(&self) {
         thread::park_timeout(Duration::from_millis(10));
     }
-}
-
-/// The client goes on by itself, or it speaks of the group, of which there is no use.
-pub(super) fn is_passing(error: &KafkaError) -> bool {
-    if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
-        return true;
-    }
-    let (class, _) = classify_error(Call::Init, error);
-    kind(class) == ErrorKind::Transient
 }
