@@ -160,6 +160,15 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Runs blocking work (a Kafka client) beside the runtime.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(Failure::new(Exit::Failure, "a task ended unexpectedly", error.to_string(), "please report this"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,15 +146,6 @@ pub async fn connect(config: &Config) -> Result<Session, Failure> {
         .map_err(|error| Failure::from_postgres(&error, "connecting to Postgres"))
 }
 
-/// Runs blocking work (a Kafka client) beside the runtime.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(Failure::new(Exit::Failure, "a task ended unexpectedly", error.to_string(), "please report this"))
-    })
-}
-
 fn rust_log() -> Option<String> {
     std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty())
 }

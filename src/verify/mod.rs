@@ -25,7 +25,7 @@ pub use finding::{Finding, Found, Place, Sink, Tally};
 pub use range::Range;
 
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::kafka::admin::Admin;
 use crate::kafka::scan::Scan;
 use crate::lsn::Lsn;
@@ -137,7 +137,8 @@ pub async fn run(
         .map_err(|error| Failure { exit: Exit::Usage, ..records::files(&error, &options.directory) })?;
     let connecting = |error: Error| Failure::from_postgres(&error, "connecting to Postgres");
     let session = session::connect(&config.postgres).await.map_err(connecting)?;
-    let published = published(&session, config, options).await?;
+    let mut router = Router::new(config.route.clone());
+    let published = published(&session, config, options, &router).await?;
     let clients = connect(config).await?;
     let (clients, topics, before) = topics(config, options, clients).await?;
 
@@ -151,7 +152,6 @@ pub async fn run(
     let conditions: Vec<String> = conditions.into_iter().chain(in_wal).collect();
     let settled = settled(&reach, &moment);
 
-    let mut router = Router::new(config.route.clone());
     let mut tables = Vec::new();
     for published in &published {
         let table = Table::prepare(
@@ -194,9 +194,9 @@ async fn published(
     session: &Session,
     config: &Config,
     options: &Options,
+    router: &Router,
 ) -> Result<Vec<PublishedTable>, Failure> {
     let looking = |error: Error| Failure::from_postgres(&error, "looking for the outbox tables");
-    let router = Router::new(config.route.clone());
     let found = publication::find(session, &config.source.publication).await.map_err(looking)?;
     let found = match found {
         Some(publication) => publication.tables,
@@ -341,13 +341,4 @@ async fn compare(
         Ok(topics.map(|((name, known), tally)| Topic { name, known, tally }).collect())
     })
     .await
-}
-
-/// Runs blocking work beside the runtime.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(Failure::new(Exit::Failure, "a task ended unexpectedly", error.to_string(), "please report this"))
-    })
 }

@@ -93,8 +93,7 @@ fn bound_by_time(operator: &str, us: i64) -> String {
 
 /// An expression that is true for a row whose transaction ended before one that committed at this time.
 pub fn committed_before(us: i64) -> String {
-    let time = format!("'epoch'::timestamptz + '1 microsecond'::interval * {}", us - APART_US);
-    format!("coalesce({COMMITTED} < {time}, true)")
+    bound_by_time("<", us - APART_US)
 }
 
 /// Positions cannot be told of rows.

@@ -5,7 +5,7 @@
 //! stream any more. Until then it may.
 
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::kafka::admin::{Admin, Patience};
 use crate::lsn::Lsn;
 use crate::pipeline::start;
@@ -84,7 +84,7 @@ async fn look(config: &Config, session: &Session) -> Result<Reach, Failure> {
         .await
         .map_err(|error| Failure::from_postgres(&error, "looking for the slot"))?;
     let asked = config.clone();
-    let position = super::blocking(move || stored(&asked)).await?;
+    let position = blocking(move || stored(&asked)).await?;
     Ok(Reach { position, slot })
 }
 

@@ -328,7 +328,7 @@ impl RowSide {
                 marked,
             };
             let hash = join::hash(&self.seed, topic, entry.id);
-            result = self.buckets.put(hash, |out| entry.write(out));
+            result = result.and_then(|()| self.buckets.put(hash, |out| entry.write(out)));
         }
         self.outgoing.clear(KEPT);
         result

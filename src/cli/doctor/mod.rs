@@ -8,10 +8,10 @@ mod slot;
 
 use super::check::{Check, Finding};
 use super::console::{Console, Tone};
-use super::context::{Context, blocking};
+use super::context::Context;
 use super::offsets::{in_words, next_start};
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::pipeline::facts::Facts;
 use crate::pipeline::startup::Decision;
 use crate::position::Position;

@@ -2,10 +2,10 @@
 
 use super::stored_position;
 use crate::cli::console::bytes;
-use crate::cli::context::{Context, KAFKA_PATIENCE, blocking, connect};
+use crate::cli::context::{Context, KAFKA_PATIENCE, connect};
 use crate::cli::slot::{require_confirmation, require_idle, take_lead};
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::lsn::Lsn;
 use crate::pipeline::start;
 use crate::pipeline::trouble::Trouble;

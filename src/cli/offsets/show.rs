@@ -2,9 +2,9 @@
 
 use super::{ask, in_words, next_start, stored_position};
 use crate::cli::console::{bytes, or_dash};
-use crate::cli::context::{Context, blocking};
+use crate::cli::context::Context;
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::lsn::Lsn;
 use crate::pipeline::facts::Facts;
 use crate::pipeline::startup::Decision;

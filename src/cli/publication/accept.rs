@@ -1,11 +1,11 @@
 //! `walpost publication accept`: a publication that was changed counts from here on as what it should be.
 
 use super::missing;
-use crate::cli::context::{Context, KAFKA_PATIENCE, blocking, connect};
+use crate::cli::context::{Context, KAFKA_PATIENCE, connect};
 use crate::cli::offsets::{no_position, stored_position};
 use crate::cli::slot::{require_confirmation, require_idle, take_lead};
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::fingerprint::Fingerprint;
 use crate::lsn::Lsn;
 use crate::pipeline::publication::{Changes, compare};

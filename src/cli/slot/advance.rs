@@ -1,10 +1,10 @@
 //! `walpost slot advance`: moves a slot forward over what it has not delivered.
 
 use crate::cli::console::bytes;
-use crate::cli::context::{Context, blocking, connect};
+use crate::cli::context::{Context, connect};
 use crate::cli::offsets::stored_position;
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, blocking};
 use crate::lsn::Lsn;
 use crate::postgres::slot::SlotFacts;
 use crate::postgres::{facts, slot};
