@@ -8,7 +8,7 @@ mod support;
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
-use support::{Broker, BrokerOptions, Connector, Database, DatabaseOptions};
+use support::{Broker, BrokerOptions, Connector, Database, DatabaseOptions, status_kb};
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// What the command promises.
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("walpost");
     let mut most_kb = 0;
     while child.try_wait().expect("our own child").is_none() {
-        most_kb = most_kb.max(resident_kb(child.id()).unwrap_or(0));
+        most_kb = most_kb.max(status_kb(child.id(), "VmHWM:").unwrap_or(0));
         std::thread::park_timeout(Duration::from_millis(50));
     }
     let output = child.wait_with_output().expect("its output");
@@ -77,11 +77,4 @@ fn wait_published(connector: &mut Connector, rows: u64) {
             page.lines().find_map(|line| line.strip_prefix("walpost_events_total{result=\"published\"} "));
         line.and_then(|count| count.parse::<f64>().ok()).filter(|count| *count >= rows as f64)
     });
-}
-
-/// The most that was resident so far.
-fn resident_kb(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
 }

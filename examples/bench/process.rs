@@ -1,5 +1,6 @@
 //! What processes use: CPU and resident memory, from /proc.
 
+use crate::support::{cpu_time, status_kb};
 use std::time::Instant;
 
 /// The processes whose work is counted, and a clock.
@@ -94,16 +95,10 @@ impl Counter {
     }
 }
 
-/// User and system time of a process, seconds (proc(5), fields 14 and 15; a tick is 10 ms).
 fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
-    Some((ticks(11)? + ticks(12)?) / 100.0)
+    cpu_time(pid).map(|time| time.as_secs_f64())
 }
 
 fn peak_mb(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+    status_kb(pid, "VmHWM:").map(|kb| kb as f64 / 1024.0)
 }

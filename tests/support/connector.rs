@@ -7,7 +7,7 @@ use super::broker::Broker;
 use super::fresh::DatabaseHandle;
 use super::memory_limit::MemoryLimit;
 use super::paths::Scratch;
-use super::process::{Process, stat};
+use super::process::{Process, cpu_time, status_kb};
 use super::{PATIENCE, http, wait_until};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -264,16 +264,12 @@ impl Connector {
     }
 
     fn status_kb(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+        status_kb(self.pid(), name).expect(name)
     }
 
-    /// User and system time so far; Linux counts in hundredths of a second.
+    /// User and system time so far.
     pub fn cpu_time(&self) -> Duration {
-        let fields = stat(self.pid()).expect("it runs");
-        let ticks: u64 = fields[11..=12].iter().map(|field| field.parse::<u64>().expect("ticks")).sum();
-        Duration::from_millis(10 * ticks)
+        cpu_time(self.pid()).expect("it runs")
     }
 
     pub fn config_file(&self) -> PathBuf {

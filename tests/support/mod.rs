@@ -37,7 +37,7 @@ pub(crate) use java::{Jvm, java};
 pub use memory_limit::MemoryLimit;
 pub(crate) use paths::{DEBEZIUM_VERSION, KAFKA_VERSION, Scratch};
 pub(crate) use process::Process;
-pub use process::{free_port, random};
+pub use process::{cpu_time, free_port, random, status_kb};
 pub use proxy::{Fate, Fault, KafkaApi, Proxy, Request, Transaction};
 pub use records::{Reader, Record};
 

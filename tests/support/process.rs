@@ -87,10 +87,24 @@ impl Drop for Process {
 }
 
 /// The third and later fields of /proc/PID/stat: state, parent, … .
-pub(crate) fn stat(pid: u32) -> Option<Vec<String>> {
+fn stat(pid: u32) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.rfind(')')? + 2..];
     Some(after_name.split(' ').map(str::to_owned).collect())
+}
+
+/// User and system time so far (fields 14 and 15); Linux counts in hundredths of a second.
+pub fn cpu_time(pid: u32) -> Option<Duration> {
+    let fields = stat(pid)?;
+    let ticks = fields.get(11..=12)?.iter().map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
+    Some(Duration::from_millis(10 * ticks))
+}
+
+/// A figure of proc(5)'s `status`, such as `VmHWM:`, in KiB.
+pub fn status_kb(pid: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
 }
 
 fn is_alive(pid: u32) -> bool {
