@@ -7,7 +7,8 @@
 //!
 //! All choices come from one seed, which is printed: WALPOST_GAUNTLET_SEED. WALPOST_GAUNTLET_FAULTS says how many faults
 //! (200), WALPOST_GAUNTLET_MINUTES how long it may take (8), WALPOST_GAUNTLET_ONLY which classes, by parts of their names
-//! between commas. The report goes to target/gauntlet.
+//! between commas. The report goes to target/gauntlet, and
+//! what happens while it runs to progress.txt there.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -28,6 +29,7 @@ use plan::{Dose, Lane};
 use random::Random;
 use report::Report;
 use run::World;
+use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Command;
@@ -42,6 +44,7 @@ fn whatever_happens_every_event_is_published_once_and_in_order_or_the_connector_
     let (dose, mut random) = (Dose::from_environment(), Random::from_environment());
     println!("gauntlet: {} faults, {}", dose.faults, random.seed());
     let began = Instant::now();
+    let _ = std::fs::remove_file(directory().join("progress.txt"));
     let mut report = Report::new(random.seed());
     let ends: Vec<_> = std::thread::scope(|scope| {
         let lanes: Vec<_> = plan::lanes(&dose, &mut random)
@@ -69,9 +72,9 @@ fn whatever_happens_every_event_is_published_once_and_in_order_or_the_connector_
     failures.extend(dose.judge(&classes, events, minutes));
     let directory = directory();
     report.write(&directory).expect("a report");
-    println!("{}\n{}", report.text(), tally::table(&classes));
     println!("gauntlet: {events} events, {minutes:.1} minutes, {}; {}", random.seed(), directory.display());
     assert!(failures.is_empty(), "{} failures; {}:\n{}", failures.len(), random.seed(), failures.join("\n"));
+    println!("{}\n{}", report.text(), tally::table(&classes));
 }
 
 /// How a lane ended.
@@ -113,12 +116,8 @@ fn endure(lane: Lane, mut random: Random, tally: &Arc<Tally>) -> (Summary, Outco
     let number = lane.faults.len();
     for (done, fault) in lane.faults.iter().enumerate() {
         let seconds = began.elapsed().as_secs();
-        println!(
-            "{:>8}: {done}/{number}, {seconds} s, {} events: {}",
-            lane.name,
-            world.workload.committed(),
-            fault.class()
-        );
+        let (events, class) = (world.workload.committed(), fault.class());
+        say(&format!("{:>8}: {done}/{number}, {seconds} s, {events} events: {class}", lane.name));
         let happened = catch_unwind(AssertUnwindSafe(|| fault.happen(&mut world)));
         if let Err(panic) = happened {
             tally.failed(format!("{}: {}", fault.class(), words(&*panic)));
@@ -142,6 +141,17 @@ fn keep_evidence(world: &World, lane: &str, done: usize) {
         Command::new("cp").arg("-r").arg(world.kafka.data_directory()).arg(kept.join("kafka")).status();
     copied.expect("cp runs");
     eprintln!("gauntlet: kept {}", kept.display());
+}
+
+/// What happens next, to the terminal at once and not among what a failed test prints: that would hide the failure.
+fn say(line: &str) {
+    let mut terminal = std::io::stderr();
+    if terminal.is_terminal() || std::env::var_os("WALPOST_GAUNTLET_FAULTS").is_some() {
+        let _ = writeln!(terminal, "{line}");
+    }
+    let path = directory().join("progress.txt");
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let _ = file.and_then(|mut file| writeln!(file, "{line}"));
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

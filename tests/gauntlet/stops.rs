@@ -116,7 +116,7 @@ pub fn walk(stops: Vec<Stop>, mut random: Random, tally: &Tally) {
     let (began, number) = (Instant::now(), stops.len());
     for (done, stop) in stops.into_iter().enumerate() {
         let class = stop.class();
-        println!("   stops: {done}/{number}, {} s: {class}", began.elapsed().as_secs());
+        crate::say(&format!("{:>8}: {done}/{number}, {} s: {class}", "stops", began.elapsed().as_secs()));
         let happened = catch_unwind(AssertUnwindSafe(|| {
             tally.injected(&class);
             let took = match stop {
