@@ -7,17 +7,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 use walpost::confirm::Ledger;
 use walpost::decode::{Decoder, Relation, testing};
-use walpost::encode::{self, Context, Converter, Encoder, HeaderConverter, Outgoing, RecordRef};
+use walpost::encode::{
+    self, Context, Converter, DeadLetters, Encoder, HeaderConverter, Outgoing, RecordRef, dead_letter,
+};
 use walpost::lsn::Lsn;
 use walpost::observe::health::Health;
 use walpost::observe::metrics::Metrics;
+use walpost::pipeline::desk::Treatment;
 use walpost::pipeline::handover::Handover;
+use walpost::pipeline::lessons::Lessons;
 use walpost::pipeline::publishing;
 use walpost::pipeline::report::Reporter;
 use walpost::pipeline::resume::Resume;
 use walpost::pipeline::road::{Catalog, Place, Road, Settings};
 use walpost::position::Position;
 use walpost::publish::{Batcher, Limits, Outlet, OutletError, Publisher};
+use walpost::rejection::{Policies, Policy};
 use walpost::route::{self, Placement, Router, TableFacts};
 use walpost::shutdown::Shutdown;
 use walpost::source::recorded::{Recorded, wal};
@@ -28,8 +33,9 @@ const START: u64 = 1_000;
 /// What a read from a busy server brings.
 const CHUNK: usize = 64 * 1024;
 
-/// So many events in transactions of so many rows, payloads of 300 bytes, as the server sends them.
-pub fn recording(events: u64, rows: u64) -> Vec<Bytes> {
+/// So many events in transactions of so many rows, payloads of 300 bytes, as the server sends them; of every `poison`
+/// rows one names no topic.
+pub fn recording(events: u64, rows: u64, poison: Option<u64>) -> Vec<Bytes> {
     let payload = format!("{{\"filler\": \"{}\"}}", "x".repeat(285));
     let (mut chunks, mut chunk) = (Vec::new(), Vec::new());
     let mut lsn = START;
@@ -48,7 +54,9 @@ pub fn recording(events: u64, rows: u64) -> Vec<Bytes> {
             let number = transaction * rows + row;
             let id = format!("59a42efd-b015-44a9-9dde-{number:012}");
             let key = format!("customer-{}", number % 1000);
-            say(&testing::insert_text(OUTBOX, &[&id, "order", &key, "OrderPlaced", &payload]));
+            let is_poison = poison.is_some_and(|poison| number.is_multiple_of(poison));
+            let kind = if is_poison { "no such topic" } else { "order" };
+            say(&testing::insert_text(OUTBOX, &[&id, kind, &key, "OrderPlaced", &payload]));
         }
         say(&testing::commit(commit, Lsn::new(commit.as_u64() + 8), 5));
     }
@@ -133,6 +141,17 @@ pub fn encode_config() -> encode::Config {
     }
 }
 
+/// What cannot be published goes to the dead letters.
+fn treatment() -> Treatment {
+    let (connector, slot) = ("app".to_owned(), "walpost".to_owned());
+    let config = dead_letter::Config { topic: Arc::from("dlt"), connect_headers: true, connector, slot };
+    Treatment {
+        policies: Policies { every: Policy::DeadLetter, ..Policies::default() },
+        letters: Some(DeadLetters::new(config, 1 << 20)),
+        ..Treatment::default()
+    }
+}
+
 /// Everything from the frames to the receipt of the last batch; the confirmed position.
 pub fn drive(chunks: &[Bytes]) -> Lsn {
     let position = Position::first(&Position::creating(1, 1, "bench"), Lsn::new(START));
@@ -153,6 +172,7 @@ pub fn drive(chunks: &[Bytes]) -> Lsn {
         decoder: Decoder::new(),
         router: Router::new(route_config()),
         encoder: Encoder::new(encode_config()),
+        treatment: treatment(),
         batcher: Batcher::new(limits, &position),
         resume: Resume::new(&position),
         catalog: Box::new(NoCatalog),
@@ -163,7 +183,7 @@ pub fn drive(chunks: &[Bytes]) -> Lsn {
         settings: Settings {
             idle_interval: Duration::from_secs(3600),
             idle_bytes: 1 << 40,
-            singly_until: Lsn::ZERO,
+            lessons: Lessons::default(),
             heartbeat: None,
         },
         place: Place::default(),

@@ -40,7 +40,7 @@ fn main() {
 /// What callgrind counts.
 fn run(part: &str, passes: u64) {
     let (_, rows) = PARTS.into_iter().find(|(name, _)| *name == part).expect("a part");
-    let chunks = ends::recording(EVENTS, rows);
+    let chunks = ends::recording(EVENTS, rows, None);
     for _ in 0..passes {
         match part {
             "decode" | "route" | "encode" => alone(part, &chunks),

@@ -1,5 +1,5 @@
 //! The whole road between fake ends: recorded frames in, both of the road's threads, an outlet that takes everything;
-//! transactions of a thousand rows and of one, payloads of 300 bytes.
+//! transactions of a thousand rows and of one, payloads of 300 bytes; and with a dead letter in every thousand rows.
 
 mod ends;
 
@@ -10,8 +10,12 @@ const EVENTS: u64 = 20_000;
 fn road(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("road");
     group.throughput(Throughput::Elements(EVENTS)).sample_size(20);
-    for (name, rows) in [("a thousand rows a transaction", 1000), ("one row a transaction", 1)] {
-        let chunks = ends::recording(EVENTS, rows);
+    for (name, rows, poison) in [
+        ("a thousand rows a transaction", 1000, None),
+        ("one row a transaction", 1, None),
+        ("a thousand rows a transaction, one of them a dead letter", 1000, Some(1000)),
+    ] {
+        let chunks = ends::recording(EVENTS, rows, poison);
         assert_eq!(
             ends::drive(&chunks),
             ends::end_of(EVENTS / rows),

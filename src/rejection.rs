@@ -1,12 +1,17 @@
 //! What is wrong with one event: a value that travels the road, not an error.
 //!
-//! A rejection names the row, the reason and what to do; it never carries a payload.
+//! A rejection names the row, the reason and what to do; it never carries a payload. What becomes of its event is a
+//! matter of [`Policies`].
+
+mod policy;
+
+pub use policy::{Policies, Policy, TablePolicies};
 
 use crate::lsn::Lsn;
 use std::fmt;
 
 /// Why an event cannot become a Kafka record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// A column that the configuration names is not in the row.
     ColumnMissing,
@@ -31,7 +36,41 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The name used in logs, metrics and headers.
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Reason; 10] = [
+        Reason::ColumnMissing,
+        Reason::TopicIllegal,
+        Reason::PartitionIllegal,
+        Reason::TimestampIllegal,
+        Reason::KeyNotEncodable,
+        Reason::HeaderNotEncodable,
+        Reason::PayloadNotEncodable,
+        Reason::TooLarge,
+        Reason::RefusedByBroker,
+        Reason::UpdateRefused,
+    ];
+
+    /// The reason of this name.
+    pub fn named(name: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// Where Kafka Connect would have met it: a name of its `Stage`.
+    pub const fn stage(self) -> &'static str {
+        match self {
+            Reason::ColumnMissing
+            | Reason::TopicIllegal
+            | Reason::PartitionIllegal
+            | Reason::TimestampIllegal
+            | Reason::UpdateRefused => "TRANSFORMATION",
+            Reason::KeyNotEncodable => "KEY_CONVERTER",
+            Reason::HeaderNotEncodable => "HEADER_CONVERTER",
+            Reason::PayloadNotEncodable => "VALUE_CONVERTER",
+            Reason::TooLarge | Reason::RefusedByBroker => "KAFKA_PRODUCE",
+        }
+    }
+
+    /// The name used in logs, metrics, headers and properties.
     pub const fn name(self) -> &'static str {
         match self {
             Reason::ColumnMissing => "column_missing",
@@ -48,6 +87,17 @@ impl Reason {
     }
 }
 
+/// Which change of which transaction an event comes of. No two events of a stream have the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Commit LSN of the transaction that wrote the row; zero where there is none, as for a heartbeat.
+    pub commit_lsn: Lsn,
+    /// Number of the row's change among all changes of that transaction in the stream, from 1.
+    pub change: u64,
+    /// The transaction's id (xid).
+    pub xid: u32,
+}
+
 /// One event that cannot be published as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -61,10 +111,8 @@ pub struct Rejection {
     pub table: String,
     /// The value of the event id column, where it could be read.
     pub event_id: Option<String>,
-    /// The transaction that wrote the row: its commit LSN and id. Filled in by the pipeline.
-    pub commit_lsn: Lsn,
-    /// The transaction id (xid) that wrote the row. Filled in by the pipeline.
-    pub xid: u32,
+    /// Where it comes from. Filled in by the pipeline.
+    pub origin: Origin,
 }
 
 impl fmt::Display for Rejection {
@@ -76,8 +124,49 @@ impl fmt::Display for Rejection {
             self.table,
             self.reason.name(),
             self.detail,
-            self.xid,
-            self.commit_lsn
+            self.origin.xid,
+            self.origin.commit_lsn
         )
+    }
+}
+
+/// How many events, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; Reason::ALL.len()]);
+
+impl Tally {
+    /// One more.
+    pub fn add(&mut self, reason: Reason) {
+        self.0[reason as usize] += 1;
+    }
+
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Each reason that there is one of.
+    pub fn each(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_known_by_its_name_and_counted_by_itself() {
+        let mut tally = Tally::default();
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            assert_eq!(Reason::named(reason.name()), Some(reason));
+            tally.add(reason);
+        }
+        tally.add(Reason::TooLarge);
+        assert_eq!(tally.total(), 11);
+        let counted: Vec<_> = tally.each().filter(|(_, count)| *count == 2).collect();
+        assert_eq!(counted, [(Reason::TooLarge, 2)]);
+        assert_eq!(Reason::named("too large"), None);
     }
 }

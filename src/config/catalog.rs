@@ -7,6 +7,7 @@
 
 pub mod connector;
 pub mod converters;
+pub mod errors;
 pub mod kafka;
 pub mod nearest;
 pub mod postgres;
@@ -122,6 +123,7 @@ pub struct Section {
 /// All there are, in the README's order.
 pub const SECTIONS: &[Section] = &[
     connector::SECTION,
+    errors::SECTION,
     postgres::SECTION,
     router::SECTION,
     converters::SECTION,

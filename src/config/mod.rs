@@ -16,6 +16,7 @@ pub use problem::{Notice, Problem, Problems};
 pub use resolve::{Loaded, Printed, load, print};
 
 use crate::observe::logging;
+use crate::rejection::Policies;
 use crate::{encode, postgres, publish, route, source};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,10 @@ pub struct Config {
     pub publish: publish::Config,
     /// Kafka clients: settings in librdkafka's names.
     pub kafka: KafkaConfig,
+    /// `errors.tolerance`, `walpost.errors.*`: what becomes of events that cannot be published.
+    pub policies: Policies,
+    /// `errors.deadletterqueue.*`; `None`: no policy sends anything there.
+    pub dead_letters: Option<DeadLetters>,
     /// `publication.autocreate.mode`.
     pub publication_autocreate: PublicationAutocreate,
     /// `publish.via.partition.root`.
@@ -97,6 +102,15 @@ impl fmt::Debug for KafkaConfig {
             .field("topic_creation", &self.topic_creation)
             .finish()
     }
+}
+
+/// Where events go that cannot be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetters {
+    /// The topic, as it is made.
+    pub topic: publish::dead_letters::Config,
+    /// What stands in a letter.
+    pub writer: encode::dead_letter::Config,
 }
 
 /// `publication.autocreate.mode`.

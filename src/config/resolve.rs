@@ -6,6 +6,7 @@
 
 mod connector;
 mod converters;
+mod errors;
 mod kafka;
 mod memory;
 mod names;
@@ -73,7 +74,8 @@ pub fn load(
     let kafka = kafka::kafka(&raw, &names, &mut report);
     let route = router::router(&raw, &names, &mut report);
     let encode = converters::encode(&raw, kafka.max_request_size, &mut report);
-    let config = connector::connector(View::plain(&raw), kafka, route, encode, &mut report);
+    let errors = errors::errors(&raw, &mut report);
+    let config = connector::connector(View::plain(&raw), kafka, route, encode, errors, &mut report);
     match config {
         Some(config) if !report.has_problems() => {
             Ok(Loaded { config, notices: report.into_notices(), raw, names })

@@ -7,7 +7,6 @@ use super::schema::{self, Schema};
 use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, java};
 use crate::decode::value::{self, Kind, Value, ValueError};
 use crate::decode::{Cell, Tuple};
-use crate::lsn::Lsn;
 use crate::rejection::{Reason, Rejection};
 use crate::route::{Event, Field};
 use std::sync::Arc;
@@ -53,7 +52,7 @@ impl Encoder {
             }
             Err(refusal) => {
                 out.abandon(draft);
-                Err(rejection(event, refusal))
+                Err(event.rejected(refusal.reason, refusal.detail, refusal.hint))
             }
         }
     }
@@ -303,22 +302,6 @@ fn too_large(size: usize, most: usize) -> Refusal {
         detail: format!("the record is {size} bytes, and max.request.size is {most}"),
         hint: "raise max.request.size, and the topic's max.message.bytes with it; or keep large contents elsewhere \
                and publish a reference",
-    }
-}
-
-fn rejection(event: &Event<'_>, refusal: Refusal) -> Rejection {
-    let id = match event.row.get(event.plan.id.index) {
-        Some(Cell::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
-        _ => None,
-    };
-    Rejection {
-        reason: refusal.reason,
-        detail: refusal.detail,
-        hint: refusal.hint.to_owned(),
-        table: event.plan.table.clone(),
-        event_id: id,
-        commit_lsn: Lsn::ZERO,
-        xid: 0,
     }
 }
 

@@ -3,8 +3,7 @@
 
 use super::encoder::Encoder;
 use super::{Converter, Outgoing, json};
-use crate::lsn::Lsn;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Origin, Reason, Rejection};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -30,8 +29,7 @@ impl Encoder {
                 hint: "set delegate.converter.type of the converter, or heartbeat.interval.ms=0".to_owned(),
                 table: topic.to_string(),
                 event_id: None,
-                commit_lsn: Lsn::ZERO,
-                xid: 0,
+                origin: Origin::default(),
             })
         };
         let key = structs(key, Reason::KeyNotEncodable)?;

@@ -1,12 +1,15 @@
 //! ④ An event becomes bytes, as the Connect converters would have written them. Pure.
 //!
 //! Enters: an [`Event`](crate::route::Event). Leaves: one more record in [`Outgoing`]. Promised: key, value and header
-//! bytes equal those of Debezium 3.6 with the same converters. Not done here: formats that need a schema registry.
+//! bytes equal those of Debezium 3.6 with the same converters. Where there can be no such record, a dead letter instead.
+//! Not done here: formats that need a schema registry.
 
 mod base64;
 pub mod converter;
+pub mod dead_letter;
 pub mod encoder;
 mod heartbeat;
+mod interned;
 mod java;
 mod json;
 pub mod outgoing;
@@ -15,6 +18,7 @@ mod schema;
 mod simple;
 
 pub use converter::{Converter, DecimalFormat, HeaderConverter};
+pub use dead_letter::{DeadLetters, Letter};
 pub use encoder::Encoder;
 pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
 

@@ -3,6 +3,8 @@
 //! Names and topics are kept once, and headers that all records share once for all of them: a record is ranges and
 //! numbers, so that filling and clearing a batch moves no reference count per record.
 
+use super::interned::Interned;
+use crate::rejection::{Origin, Reason};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ pub struct Outgoing {
     shared: Vec<Arc<SharedHeaders>>,
     /// Bytes of shared headers, counted once for each record that has them.
     shared_bytes: usize,
+    /// Where the records come from that are finished now.
+    origin: Origin,
 }
 
 /// Headers that come first in many records, and are the same in all of them.
@@ -41,6 +45,8 @@ struct Record {
     shared: Option<u32>,
     partition: Option<i32>,
     timestamp_ms: i64,
+    origin: Origin,
+    letter: Option<Reason>,
     /// Where its bytes begin.
     start: usize,
     key: Option<Range<usize>>,
@@ -61,6 +67,10 @@ pub struct RecordRef<'a> {
     pub key: Option<&'a [u8]>,
     /// Value bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// The change it was made of.
+    pub origin: Origin,
+    /// Set in a dead letter: why it is one.
+    pub letter: Option<Reason>,
     outgoing: &'a Outgoing,
     record: &'a Record,
 }
@@ -76,6 +86,12 @@ impl<'a> RecordRef<'a> {
             None => outgoing.header_of(&own[index - shared.len()]),
         })
     }
+
+    /// As [`Outgoing::size`] says of its draft.
+    pub fn size(&self) -> usize {
+        let Record { shared, key, value, headers, .. } = self.record;
+        self.outgoing.measure(*shared, key, value, &self.outgoing.headers[headers.clone()])
+    }
 }
 
 /// What a record begins with; its parts follow.
@@ -84,8 +100,16 @@ pub struct Draft {
     bytes: usize,
     headers: usize,
     shared: Option<u32>,
+    letter: Option<Reason>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
+}
+
+impl Draft {
+    /// It becomes a dead letter, for this reason.
+    pub fn letter(&mut self, reason: Reason) {
+        self.letter = Some(reason);
+    }
 }
 
 impl SharedHeaders {
@@ -124,6 +148,12 @@ impl Outgoing {
         self.topics.clear();
         self.shared.clear();
         self.shared_bytes = 0;
+        self.origin = Origin::default();
+    }
+
+    /// Where the next records come from.
+    pub fn at(&mut self, origin: Origin) {
+        self.origin = origin;
     }
 
     /// Makes room for a large record in an allocation of at least `apart` bytes, whatever the record turns out to be.
@@ -144,7 +174,8 @@ impl Outgoing {
 
     /// Begins a record.
     pub fn draft(&mut self) -> Draft {
-        Draft { bytes: self.bytes.len(), headers: self.headers.len(), shared: None, key: None, value: None }
+        let (bytes, headers) = (self.bytes.len(), self.headers.len());
+        Draft { bytes, headers, shared: None, letter: None, key: None, value: None }
     }
 
     /// Begins a record that has `shared` before headers of its own.
@@ -192,24 +223,46 @@ impl Outgoing {
     /// What Kafka's producer takes the record to be at most, uncompressed and in a batch of its own: what it compares
     /// with `max.request.size` (`AbstractRecords.estimateSizeInBytesUpperBound`).
     pub fn size(&self, draft: &Draft) -> usize {
+        self.measure(draft.shared, &draft.key, &draft.value, &self.headers[draft.headers..])
+    }
+
+    fn measure(
+        &self,
+        shared: Option<u32>,
+        key: &Option<Range<usize>>,
+        value: &Option<Range<usize>>,
+        own: &[HeaderSpan],
+    ) -> usize {
         const BATCH_OVERHEAD: usize = 61;
         const RECORD_OVERHEAD: usize = 21;
-        let shared = self.shared_of(draft.shared);
-        let own = &self.headers[draft.headers..];
+        let shared = self.shared_of(shared);
         let count = own.len() + shared.map_or(0, |shared| shared.headers.len());
         let own: usize =
             own.iter().map(|span| framed_header(self.names.get(span.name).len(), length(&span.value))).sum();
         let headers = varint(count) + own + shared.map_or(0, |shared| shared.framed);
-        BATCH_OVERHEAD + RECORD_OVERHEAD + framed(length(&draft.key)) + framed(length(&draft.value)) + headers
+        BATCH_OVERHEAD + RECORD_OVERHEAD + framed(length(key)) + framed(length(value)) + headers
+    }
+
+    /// The last record.
+    pub fn last(&self) -> Option<RecordRef<'_>> {
+        self.records.last().map(|record| self.shown(record))
+    }
+
+    /// Takes the last record back.
+    pub fn pop(&mut self) {
+        self.truncate(self.records.len().saturating_sub(1));
     }
 
     /// Ends the record.
     pub fn finish(&mut self, draft: Draft, topic: &Arc<str>, partition: Option<i32>, timestamp_ms: i64) {
         let headers = draft.headers..self.headers.len();
         let topic = self.topics.index_of(topic);
-        let Draft { bytes: start, shared, key, value, .. } = draft;
+        let Draft { bytes: start, shared, letter, key, value, .. } = draft;
+        let origin = self.origin;
         self.shared_bytes += self.shared_of(shared).map_or(0, |shared| shared.bytes);
-        self.records.push(Record { topic, shared, partition, timestamp_ms, start, key, value, headers });
+        let record =
+            Record { topic, shared, partition, timestamp_ms, origin, letter, start, key, value, headers };
+        self.records.push(record);
     }
 
     /// Takes back what the draft wrote.
@@ -220,15 +273,21 @@ impl Outgoing {
 
     /// The records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> {
-        self.records.iter().map(|record| RecordRef {
+        self.records.iter().map(|record| self.shown(record))
+    }
+
+    fn shown<'a>(&'a self, record: &'a Record) -> RecordRef<'a> {
+        RecordRef {
             topic: self.topics.get(record.topic),
             partition: record.partition,
             timestamp_ms: record.timestamp_ms,
             key: record.key.clone().map(|range| &self.bytes[range]),
             value: record.value.clone().map(|range| &self.bytes[range]),
+            origin: record.origin,
+            letter: record.letter,
             outgoing: self,
             record,
-        })
+        }
     }
 
     fn shared_of(&self, index: Option<u32>) -> Option<&SharedHeaders> {
@@ -247,38 +306,6 @@ impl Outgoing {
         let start = self.bytes.len();
         let present = write(&mut self.bytes)?;
         Ok(present.then_some(start..self.bytes.len()))
-    }
-}
-
-/// Strings kept once and spoken of by number. Sharing is by pointer; one that was not met lately is kept again.
-#[derive(Default, Debug)]
-struct Interned {
-    strings: Vec<Arc<str>>,
-}
-
-impl Interned {
-    /// How far back one is looked for.
-    const LATELY: usize = 16;
-
-    fn index_of(&mut self, string: &Arc<str>) -> u32 {
-        let first = self.strings.len().saturating_sub(Self::LATELY);
-        let known = self.strings[first..].iter().rposition(|known| Arc::ptr_eq(known, string));
-        let index = match known {
-            Some(offset) => first + offset,
-            None => {
-                self.strings.push(Arc::clone(string));
-                self.strings.len() - 1
-            }
-        };
-        index as u32
-    }
-
-    fn get(&self, index: u32) -> &Arc<str> {
-        &self.strings[index as usize]
-    }
-
-    fn clear(&mut self) {
-        self.strings.clear();
     }
 }
 
@@ -345,6 +372,7 @@ mod tests {
         assert_eq!(headers, [("a", Some(&b"xy"[..])), ("b", None), ("id", Some(&b"k1"[..])), ("id", None)]);
         assert_eq!(&**records[1].topic, "u");
         assert_eq!(records[1].headers().len(), 2);
+        assert_eq!(records[1].size(), record(&mut Outgoing::default(), None, &topic, "k2"));
         assert_eq!(out.bytes(), 4 + 2 + 4);
     }
 

@@ -3,8 +3,11 @@
 //! A run is a row of sessions. Each begins with the fence and the position that Kafka holds, so that trouble of any
 //! kind is met by ending the session and beginning the next one.
 
+pub mod desk;
 pub mod facts;
+pub mod foresight;
 pub mod handover;
+pub mod lessons;
 pub mod publication;
 pub mod publishing;
 pub mod refusal;
@@ -21,11 +24,11 @@ pub mod watch;
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
-use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::http;
 use crate::observe::metrics::Metrics;
 use crate::shutdown::Shutdown;
+use lessons::Lessons;
 use session::Common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,10 +85,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
 async fn live_and_live_again(common: &Common) -> Result<(), Failure> {
     let seed = u64::from(std::process::id()) ^ uuid::Uuid::now_v7().as_u64_pair().1;
     let mut backoff = Backoff::new(Duration::from_millis(100), common.config.retry_wait_most, seed);
-    let mut singly_until = Lsn::ZERO;
+    let mut lessons = Lessons::default();
     loop {
         let began = Instant::now();
-        let (component, failure) = match session::live(common, singly_until).await {
+        let (component, failure) = match session::live(common, &mut lessons).await {
             Ok(()) => return Ok(()),
             Err(Trouble::Halt(failure)) => {
                 common.health.halted(&failure.what);
@@ -93,8 +96,16 @@ async fn live_and_live_again(common: &Common) -> Result<(), Failure> {
             }
             Err(Trouble::Singly(end_lsn, failure)) => {
                 tracing::info!(what = failure.what, until = %end_lsn, "publishing what comes before it first");
-                singly_until = end_lsn;
+                lessons.singly_until = end_lsn;
                 continue;
+            }
+            Err(Trouble::Refused(rejection, failure)) => {
+                tracing::info!(what = failure.what, "Kafka refuses an event; it is not sent again");
+                if lessons.learn(*rejection) {
+                    continue;
+                }
+                common.health.halted(&failure.what);
+                return Err(failure);
             }
             Err(Trouble::Retry(component, failure)) => (component, failure),
         };

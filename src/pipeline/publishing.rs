@@ -4,8 +4,10 @@ use super::handover::Handover;
 use super::report::Reporter;
 use crate::confirm::Ledger;
 use crate::failpoint;
+use crate::lsn::Lsn;
 use crate::mutant::{self, Mutant};
 use crate::publish::{self, Batch, Outlet, Publisher};
+use crate::rejection::Rejection;
 use crate::source::Acknowledger;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -16,17 +18,20 @@ pub enum Error {
     /// A batch was not published.
     #[error(transparent)]
     Publish(#[from] publish::Error),
-    /// Kafka refuses an event of a batch that holds more than its transaction, all of which end by this LSN.
+    /// Kafka refuses this event, which becomes no record.
+    #[error("{0}")]
+    Refused(Box<Rejection>),
+    /// Kafka refuses an event of a batch that holds others too, all of which end by this LSN; which one is not known.
     #[error("{error}")]
     InCompany {
         /// What is wrong with the event.
         error: publish::Error,
         /// The end of the batch.
-        end_lsn: crate::lsn::Lsn,
+        end_lsn: Lsn,
     },
     /// Kafka holds a position that this connection never received: a defect, and nothing to confirm.
     #[error("published up to {0}, which was never received on this connection")]
-    NotReceived(crate::lsn::Lsn),
+    NotReceived(Lsn),
 }
 
 /// Runs until the road has ended and its last batch is confirmed.
@@ -64,7 +69,11 @@ pub fn one<O: Outlet>(
         Ok(receipt) => receipt,
         Err(error) => {
             reporter.failed();
-            return Err(refused(error, batch, reporter));
+            let error = refused(error, batch, publisher.is_careful(batch));
+            if let Error::Publish(publish::Error::Refused(_, rejection)) = &error {
+                reporter.rejected(rejection.reason);
+            }
+            return Err(error);
         }
     };
     let confirmed = ledger.lock().unwrap_or_else(PoisonError::into_inner).publish(receipt.end_lsn);
@@ -75,22 +84,18 @@ pub fn one<O: Outlet>(
     Ok(())
 }
 
-/// An event that Kafka refuses must not keep its neighbours from being published; alone, it has a transaction to name.
-fn refused(error: publish::Error, batch: &Batch, reporter: &mut Reporter) -> Error {
-    let in_company = batch.transactions + u64::from(batch.partial.is_some()) > 1;
+/// An event that Kafka refuses must not keep its neighbours from being published. When it is known by its origin, the
+/// next session does not send it; else those that come with it are sent one by one until it is.
+fn refused(error: publish::Error, batch: &Batch, careful: bool) -> Error {
+    let transactions = batch.transactions + u64::from(batch.partial.is_some());
     match error {
-        publish::Error::Rejected(_) | publish::Error::Topic(_) if in_company => {
+        publish::Error::Refused(_, rejection) if rejection.origin.commit_lsn != Lsn::ZERO => {
+            Error::Refused(rejection)
+        }
+        publish::Error::Refused(..) if batch.outgoing.len() > 1 && !careful => {
             Error::InCompany { error, end_lsn: batch.end_lsn }
         }
-        publish::Error::Rejected(mut rejection) => {
-            let (commit_lsn, xid) = match &batch.partial {
-                Some(partial) => (partial.commit_lsn, partial.xid),
-                None => (batch.last_commit_lsn, batch.last_xid),
-            };
-            (rejection.commit_lsn, rejection.xid) = (commit_lsn, xid);
-            reporter.rejected(rejection.reason);
-            publish::Error::Rejected(rejection).into()
-        }
+        publish::Error::Topic(_) if transactions > 1 => Error::InCompany { error, end_lsn: batch.end_lsn },
         error => error.into(),
     }
 }

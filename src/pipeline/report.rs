@@ -5,7 +5,7 @@ use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::metrics::{BatchStats, Metrics, TopicTally};
 use crate::publish::{Batch, Receipt};
-use crate::rejection::Reason;
+use crate::rejection::{Reason, Rejection, Tally};
 use crate::route::{OnUpdate, Skipped};
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +17,10 @@ pub struct Reporter {
     skipped: [u64; SKIPPED.len()],
     /// Updated rows dropped since the last turn: of which table (the last one's), how many, how loudly.
     updates: Option<(Arc<Relation>, u64, OnUpdate)>,
+    /// Events that cannot be published, set aside since the last turn: the last one, how many.
+    set_aside: Option<(Rejection, u64)>,
     tally: TopicTally,
+    letters: Tally,
     publishing_since: Instant,
 }
 
@@ -39,7 +42,9 @@ impl Reporter {
             health,
             skipped: [0; SKIPPED.len()],
             updates: None,
+            set_aside: None,
             tally: TopicTally::default(),
+            letters: Tally::default(),
             publishing_since,
         }
     }
@@ -63,6 +68,12 @@ impl Reporter {
         self.updates = Some((Arc::clone(relation), before + 1, loudness));
     }
 
+    /// An event that cannot be published is a dead letter now, or passed over; told once a turn.
+    pub fn set_aside(&mut self, rejection: Rejection) {
+        let before = self.set_aside.take().map_or(0, |(_, count)| count);
+        self.set_aside = Some((rejection, before + 1));
+    }
+
     /// The road has come to `lsn`.
     pub fn received(&mut self, lsn: Lsn) {
         self.metrics.received(lsn);
@@ -82,8 +93,12 @@ impl Reporter {
     pub fn publishing(&mut self, batch: &Batch) {
         self.publishing_since = Instant::now();
         self.tally.clear();
+        self.letters = Tally::default();
         for record in batch.outgoing.iter() {
             self.tally.add(record.topic);
+            if let Some(reason) = record.letter {
+                self.letters.add(reason);
+            }
         }
         self.metrics.batch_taken(batch.outgoing.bytes() as u64, batch.oldest_commit_us);
     }
@@ -95,6 +110,8 @@ impl Reporter {
             bytes: receipt.bytes,
             transactions: batch.transactions,
             topics: &self.tally,
+            dead_letters: self.letters,
+            skipped: batch.skipped,
             end_lsn: receipt.end_lsn,
             oldest_commit_us: batch.oldest_commit_us,
             newest_commit_us: batch.last_commit_us,
@@ -107,12 +124,16 @@ impl Reporter {
         self.metrics.batch_failed();
     }
 
-    /// An event cannot be published.
+    /// An event cannot be published, and stops the connector.
     pub fn rejected(&mut self, reason: Reason) {
         self.metrics.rejected(reason.name());
     }
 
     fn flush(&mut self) {
+        if let Some((last, events)) = self.set_aside.take() {
+            let hint = &last.hint;
+            tracing::warn!(events, %last, hint, "events that cannot be published are set aside, by policy");
+        }
         if let Some((relation, updates, loudness)) = self.updates.take() {
             let (table, what) =
                 (format!("{}.{}", relation.schema, relation.table), "updated rows are no events: dropped");

@@ -1,18 +1,20 @@
 //! The road's own thread: reads, decodes, routes and encodes until shutdown, and hands over batches. Connects the acts;
 //! decides only when a batch is due.
 
+use super::desk::{Desk, Treatment};
 use super::handover::{Downstream, Handover, PublisherEnded};
+use super::lessons::Lessons;
 use super::resume::{Mismatch, Resume, change_hash};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
 use crate::failpoint;
 use crate::lsn::Lsn;
-use crate::memory::{APART, Share};
+use crate::memory::Share;
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
-use crate::rejection::Rejection;
-use crate::route::{Routed, Router, Skipped, TableFacts};
+use crate::rejection::{Origin, Rejection};
+use crate::route::{Router, Skipped, TableFacts};
 use crate::shutdown::Shutdown;
 use crate::source::{self, Chunk, Feed, Frame};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +33,8 @@ pub struct Settings {
     pub idle_interval: Duration,
     /// How far the WAL may run ahead of it, bytes.
     pub idle_bytes: u64,
-    /// Up to here each source transaction is a batch of its own.
-    pub singly_until: Lsn,
+    /// What earlier sessions of this run have learnt.
+    pub lessons: Lessons,
     /// How often a heartbeat record is published; `None`: never.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -93,6 +95,8 @@ pub struct Road<F: Feed, D: Downstream = Handover> {
     pub router: Router,
     /// ④
     pub encoder: Encoder,
+    /// What becomes of events that cannot be published.
+    pub treatment: Treatment,
     /// What waits to be handed to ⑤.
     pub batcher: Batcher,
     /// What of the stream is not new.
@@ -207,7 +211,9 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         if due && self.resume.settled() {
             self.place.last_heartbeat = Some(now);
             let Heartbeat { topic, server, .. } = heartbeat;
-            let written = self.encoder.heartbeat(topic, server, unix_ms(), self.batcher.outgoing());
+            let out = self.batcher.outgoing();
+            out.at(Origin::default());
+            let written = self.encoder.heartbeat(topic, server, unix_ms(), out);
             written.map_err(|rejection| Error::Rejected(Box::new(rejection)))?;
         }
         Ok(())
@@ -281,32 +287,22 @@ impl<F: Feed, D: Downstream> Road<F, D> {
             | Change::Update { .. }
             | Change::Delete { .. }
             | Change::Truncate { .. } => {
-                let Some((commit_lsn, xid)) = self.place.open else {
+                if self.place.open.is_none() {
                     return Err(Error::Order("a row change outside a transaction".to_owned()));
-                };
+                }
                 if self.resume.change(message)? {
-                    let out = self.batcher.outgoing();
-                    let rejected = match self.router.route(&change) {
-                        Routed::Event(event) => {
-                            if share.is_some() {
-                                out.reserve(message.len(), APART);
-                            }
-                            let rejected = self.encoder.encode(&event, now_ms, out).err();
-                            share.take().into_iter().for_each(|share| self.batcher.hold(share));
-                            rejected
-                        }
-                        Routed::Skipped(_) if mutant::is_on(Mutant::CountEvents) => return Ok(()),
-                        Routed::Skipped(reason) => {
-                            self.reporter.skipped(reason);
-                            if let (Skipped::Update, Change::Update { relation, .. }) = (reason, &change) {
-                                self.reporter.update_dropped(relation, self.router.on_update());
-                            }
-                            None
-                        }
-                        Routed::Rejected(rejection) => Some(rejection),
+                    let mut desk = Desk {
+                        router: &mut self.router,
+                        encoder: &mut self.encoder,
+                        batcher: &mut self.batcher,
+                        treatment: &mut self.treatment,
+                        lessons: &self.settings.lessons,
+                        reporter: &mut self.reporter,
                     };
-                    if let Some(rejection) = rejected {
-                        return self.reject(Rejection { commit_lsn, xid, ..rejection });
+                    match desk.take(&change, message.len(), share, now_ms) {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(()),
+                        Err(rejection) => return self.reject(rejection),
                     }
                 }
                 if self.batcher.changed(now) {
@@ -339,7 +335,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
             self.batcher.forget();
         }
         // A full batch waits for the publisher; one that is merely old goes on filling while the publisher is busy.
-        let is_due = self.batcher.is_full() || end_lsn <= self.settings.singly_until;
+        let is_due = self.batcher.is_full() || end_lsn <= self.settings.lessons.singly_until;
         if is_due || (self.batcher.is_aged(now) && self.handover.publisher_free()?) {
             self.hand_over()?;
         }
@@ -347,11 +343,11 @@ impl<F: Feed, D: Downstream> Road<F, D> {
     }
 
     /// Publishes the whole transactions before the one with the bad event, then stops.
-    fn reject(&mut self, rejection: Rejection) -> Result<(), Error> {
+    fn reject(&mut self, rejection: Box<Rejection>) -> Result<(), Error> {
         self.reporter.rejected(rejection.reason);
         self.batcher.abandon();
         self.leave()?;
-        Err(Error::Rejected(Box::new(rejection)))
+        Err(Error::Rejected(rejection))
     }
 }
 

@@ -65,10 +65,22 @@ impl Feed for ThenLeave {
 
 /// Feeds `frames` in one chunk and waits for the end.
 fn drive(position: Position, events_most: usize, frames: Vec<Vec<u8>>) -> Outcome {
+    drive_with(position, events_most, frames, Treatment::default(), Lessons::default())
+}
+
+/// The same with events that cannot be published.
+fn drive_with(
+    position: Position,
+    events_most: usize,
+    frames: Vec<Vec<u8>>,
+    treatment: Treatment,
+    lessons: Lessons,
+) -> Outcome {
     let shutdown = Shutdown::default();
     let feed = ThenLeave { feed: Recorded::new([Bytes::from(frames.concat())]), shutdown: shutdown.clone() };
     let handover = Arc::new(Handover::default());
     let mut road = road(feed, &handover, shutdown, &position, events_most);
+    (road.treatment, road.settings.lessons) = (treatment, lessons);
     let publisher = thread::spawn({
         let handover = Arc::clone(&handover);
         move || keep(&handover)
@@ -99,6 +111,7 @@ fn road<F: Feed>(
         decoder: Decoder::new(),
         router: Router::new(route::testing::defaults()),
         encoder: Encoder::new(encode),
+        treatment: Treatment::default(),
         batcher: Batcher::new(limits, position),
         resume: Resume::new(position),
         catalog: Box::new(NoCatalog),
@@ -109,7 +122,7 @@ fn road<F: Feed>(
         settings: Settings {
             idle_interval: Duration::from_secs(3600),
             idle_bytes: 1 << 40,
-            singly_until: Lsn::ZERO,
+            lessons: Lessons::default(),
             heartbeat: None,
         },
         place: Place::default(),
@@ -121,7 +134,11 @@ fn keep(handover: &Handover) -> Vec<(Vec<String>, Batch)> {
     let mut batches = Vec::new();
     while let Some(batch) = handover.next(None) {
         let text = |key: Option<&[u8]>| String::from_utf8(key.unwrap().to_vec()).unwrap();
-        batches.push((batch.outgoing.iter().map(|record| text(record.key)).collect(), batch));
+        let keys = batch.outgoing.iter().map(|record| match record.letter {
+            Some(reason) => format!("{} ({})", text(record.key), reason.name()),
+            None => text(record.key),
+        });
+        batches.push((keys.collect(), batch));
     }
     handover.end_publisher();
     batches
@@ -230,7 +247,7 @@ fn a_bad_event_stops_the_road_after_the_transactions_before_its_own() {
         ],
     );
     let Err(Error::Rejected(rejection)) = outcome.result.as_ref() else { panic!("{:?}", outcome.result) };
-    assert_eq!((rejection.reason, rejection.xid), (Reason::TopicIllegal, 2));
+    assert_eq!((rejection.reason, rejection.origin.xid), (Reason::TopicIllegal, 2));
     assert_eq!(rejection.event_id.as_deref(), Some("59a42efd-b015-44a9-9dde-cb36d9002425"));
     assert_eq!(outcome.keys(), ["a"]);
     assert_eq!(outcome.batches.last().unwrap().1.end_lsn, Lsn::new(1150));
@@ -328,3 +345,6 @@ fn a_road_whose_publisher_is_busy_waits_for_it_to_ring() {
     assert_eq!(publisher.join().unwrap().len(), 1);
     assert!(waits.lock().unwrap()[0] > Duration::from_millis(500), "{waits:?}");
 }
+
+#[path = "desk_tests.rs"]
+mod desk;

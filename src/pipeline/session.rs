@@ -1,6 +1,9 @@
 //! One life of the connector: from the fence until trouble or shutdown. Two threads for the road, one task to watch.
 
+use super::desk::Treatment;
+use super::foresight::{ClusterTopics, Foresight};
 use super::handover::{Downstream, Handover};
+use super::lessons::Lessons;
 use super::publishing;
 use super::report::Reporter;
 use super::resume::Resume;
@@ -12,14 +15,14 @@ use super::watch::{self, Alarm, Watch};
 use crate::config::Config;
 use crate::confirm::Ledger;
 use crate::decode::Decoder;
-use crate::encode::Encoder;
+use crate::encode::{DeadLetters, Encoder};
 use crate::error::Failure;
 use crate::fingerprint::LastSeen;
 use crate::freeze::Freeze;
-use crate::lsn::Lsn;
 use crate::observe::health::Health;
 use crate::observe::metrics::{Component, Metrics};
 use crate::publish::Batcher;
+use crate::rejection::Policy;
 use crate::route::Router;
 use crate::shutdown::Shutdown;
 use crate::source::{Acknowledger, Feed, Nudge};
@@ -42,13 +45,14 @@ pub struct Common {
     pub shutdown: Shutdown,
 }
 
-/// Lives until shutdown (`Ok`) or trouble. Up to `singly_until`, each source transaction is published by itself.
-pub async fn live(common: &Common, singly_until: Lsn) -> Result<(), Trouble> {
+/// Lives until shutdown (`Ok`) or trouble, by what earlier sessions have learnt.
+pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble> {
     let Common { config, metrics, health, shutdown, .. } = common;
     let started = tokio::select! {
         started = start::start(config, &common.instance, health) => started?,
         () = shutdown.asked() => return Ok(()),
     };
+    lessons.begin(&started.position);
     let session = Arc::clone(&started.session);
     let server = started.server.clone();
     let ways_out = WaysOut {
@@ -59,7 +63,7 @@ pub async fn live(common: &Common, singly_until: Lsn) -> Result<(), Trouble> {
         nudge: started.feed.nudge(),
     };
     let seen = LastSeen::new(started.position.publication.clone());
-    let (road, publisher) = spawn(common, started, &ways_out, &seen, singly_until);
+    let (road, publisher) = spawn(common, started, &ways_out, &seen, lessons.clone());
     both(metrics, true);
     health.streaming();
     tracing::info!(slot = %config.source.slot, "streaming");
@@ -158,11 +162,15 @@ fn spawn(
     started: Started,
     ways_out: &WaysOut,
     seen: &LastSeen,
-    singly_until: Lsn,
+    lessons: Lessons,
 ) -> (Ending, Ending) {
-    let Started { feed, acknowledger, publisher, position, session, .. } = started;
-    let publisher = publisher.heed(seen.clone(), ways_out.freeze.clone());
+    let Started { feed, acknowledger, publisher, position, session, letter_bytes, .. } = started;
     let config = &common.config;
+    let letters = config.dead_letters.as_ref().map(|letters| letters.writer.clone());
+    let publisher = publisher
+        .heed(seen.clone(), ways_out.freeze.clone())
+        .careful_until(lessons.singly_until)
+        .dead_letters(letters.as_ref().map(|letters| Arc::clone(&letters.topic)));
     let reporter = || Reporter::new(common.metrics.clone(), common.health.clone());
     let handover = Arc::clone(&ways_out.handover);
     let ledger = Arc::new(Mutex::new(Ledger::new(position.end_lsn)));
@@ -177,6 +185,11 @@ fn spawn(
         decoder: Decoder::new(),
         router: Router::new(config.route.clone()),
         encoder: Encoder::new(config.encode.clone()),
+        treatment: Treatment {
+            policies: config.policies.clone(),
+            letters: letters.map(|letters| DeadLetters::new(letters, letter_bytes)),
+            foresight: foresight(config),
+        },
         batcher: Batcher::new(config.publish.limits, &position),
         resume: Resume::new(&position),
         catalog: Box::new(SqlCatalog::new(session, tokio::runtime::Handle::current())),
@@ -187,7 +200,7 @@ fn spawn(
         settings: road::Settings {
             idle_interval: config.idle_position_interval,
             idle_bytes: config.idle_position_bytes,
-            singly_until,
+            lessons,
             heartbeat,
         },
         place: Place::default(),
@@ -211,6 +224,15 @@ fn spawn(
         result.map_err(Trouble::from)
     });
     (road, publishing)
+}
+
+/// A connector that stops for whatever Kafka refuses can hear it from Kafka.
+fn foresight(config: &Config) -> Foresight {
+    let goes_on = config.policies.has(Policy::DeadLetter) || config.policies.has(Policy::Skip);
+    match goes_on {
+        true => Foresight::new(Box::new(ClusterTopics::new(&config.kafka))),
+        false => Foresight::default(),
+    }
 }
 
 /// A named thread whose result can be awaited; a panic shows as a closed channel.

@@ -4,6 +4,7 @@
 //! the position was read under that fence, and no slot made before Kafka holds the mark that says so.
 
 use super::facts::{self, Facts};
+use super::foresight::is_compressed;
 use super::publication::compare;
 use super::startup::{Decision, Publication};
 use super::trouble::Trouble;
@@ -47,6 +48,8 @@ pub struct Started {
     pub server: SystemIdentity,
     /// Holds the leader's lock; asks about slot and tables.
     pub session: Arc<Session>,
+    /// The largest dead letter that Kafka takes, bytes.
+    pub letter_bytes: usize,
 }
 
 /// Goes through the order once.
@@ -56,6 +59,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     let session = Arc::new(session);
     lead(config, &session, health).await?;
     let mut scene = Scene::look(config, &session, KAFKA_TIMEOUT.into()).await?;
+    let letter_bytes = tokio::task::block_in_place(|| dead_letters(config, &mut scene.outlet))?;
     let position = scene.position(config, instance, &session).await?;
     let Scene { outlet, connection, facts, .. } = scene;
 
@@ -84,7 +88,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     failpoint::hit("after_start");
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
-    Ok(Started { feed, acknowledger, publisher, position, server: facts.server, session })
+    Ok(Started { feed, acknowledger, publisher, position, server: facts.server, session, letter_bytes })
 }
 
 /// S2 to S6 ahead of the first start: makes the publication, the slot and the first position. Refuses where a position
@@ -297,6 +301,19 @@ fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble> {
     failpoint::hit("after_fence");
     let topic = config.publish.position_topic.clone();
     Ok(KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()))
+}
+
+/// Where dead letters go is there before there is one. Leaves: how large one may be.
+fn dead_letters(config: &Config, outlet: &mut KafkaOutlet) -> Result<usize, Trouble> {
+    let most = config.encode.max_record_bytes;
+    let Some(letters) = &config.dead_letters else { return Ok(most) };
+    let taken = outlet.ensure_dead_letters(&letters.topic).map_err(|error| match error.kind {
+        kafka::ErrorKind::Topic | kafka::ErrorKind::Denied => {
+            Trouble::Halt(super::trouble::dead_letters(&error))
+        }
+        _ => Trouble::kafka(&error, "looking at the topic of dead letters"),
+    })?;
+    Ok(taken.filter(|_| !is_compressed(&config.kafka)).map_or(most, |taken| taken.min(most)))
 }
 
 /// S3: the position as Kafka holds it. Blocks. Only under a fresh fence is the answer final.

@@ -15,9 +15,11 @@ use crate::{kafka, postgres, publish, source};
 pub enum Trouble {
     /// Begin anew after a while: fence, read the position, go on.
     Retry(Component, Failure),
-    /// Begin anew at once, with one source transaction to a batch up to this LSN: one of them cannot be published, and
-    /// those before it can.
+    /// Begin anew at once, with one source transaction to a batch up to this LSN, and record by record: one of them
+    /// cannot be published, and those before it can.
     Singly(Lsn, Failure),
+    /// Begin anew at once, and send no record of this event: Kafka refuses it.
+    Refused(Box<Rejection>, Failure),
     /// Stop.
     Halt(Failure),
 }
@@ -26,14 +28,20 @@ impl Trouble {
     /// What to tell, by who does not try again.
     pub fn into_failure(self) -> Failure {
         match self {
-            Trouble::Retry(_, failure) | Trouble::Singly(_, failure) | Trouble::Halt(failure) => failure,
+            Trouble::Retry(_, failure)
+            | Trouble::Singly(_, failure)
+            | Trouble::Refused(_, failure)
+            | Trouble::Halt(failure) => failure,
         }
     }
 
     /// The same, to be told beforehand.
     pub fn failure(&self) -> &Failure {
         match self {
-            Trouble::Retry(_, failure) | Trouble::Singly(_, failure) | Trouble::Halt(failure) => failure,
+            Trouble::Retry(_, failure)
+            | Trouble::Singly(_, failure)
+            | Trouble::Refused(_, failure)
+            | Trouble::Halt(failure) => failure,
         }
     }
 
@@ -110,9 +118,7 @@ impl From<road::Error> for Trouble {
             road::Error::Catalog(error) => {
                 Trouble::postgres(&error, "reading the outbox table's catalogue entry")
             }
-            road::Error::Rejected(rejection) => {
-                Trouble::Halt(rejected(&rejection, "everything before its transaction is published"))
-            }
+            road::Error::Rejected(rejection) => Trouble::Halt(rejected(&rejection)),
             road::Error::PublisherEnded => Trouble::defect("the publisher"),
         }
     }
@@ -125,6 +131,10 @@ impl From<publishing::Error> for Trouble {
         };
         match error {
             publishing::Error::NotReceived(_) => Trouble::Halt(stream_broken(&error.to_string())),
+            publishing::Error::Refused(rejection) => {
+                let failure = rejected(&rejection);
+                Trouble::Refused(rejection, failure)
+            }
             publishing::Error::InCompany { error, end_lsn } => {
                 Trouble::Singly(end_lsn, Trouble::from(publishing::Error::Publish(error)).into_failure())
             }
@@ -157,17 +167,28 @@ impl From<publishing::Error> for Trouble {
                     "create the topic, or set topic.creation.enable=true with topic.creation.default.partitions and \
                      topic.creation.default.replication.factor",
                 )),
-                publish::Error::Rejected(rejection) => {
-                    Trouble::Halt(rejected(rejection, "everything before its transaction is published"))
-                }
+                publish::Error::DeadLetters(error) => Trouble::Halt(dead_letters(error)),
+                publish::Error::Refused(_, rejection) => Trouble::Halt(rejected(rejection)),
             },
         }
     }
 }
 
-fn rejected(rejection: &Rejection, before: &str) -> Failure {
-    let detail = format!("{before}; this event and all after it wait in Postgres");
+fn rejected(rejection: &Rejection) -> Failure {
+    let detail =
+        "everything before its transaction is published; this event and all after it wait in Postgres";
     Failure::new(Exit::Rejected, rejection.to_string(), detail, &rejection.hint)
+}
+
+/// An event that cannot be published has nowhere to go.
+pub fn dead_letters(error: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Exit::Kafka,
+        format!("the dead letters cannot be written: {error}"),
+        "no event is passed over for that: what was not published waits in Postgres, with everything after it",
+        "see to the topic that errors.deadletterqueue.topic.name names: it must exist, or topic.creation.enable=true let \
+         it be made; its cleanup.policy must be delete, and this principal needs Write and Describe on it",
+    )
 }
 
 fn stream_broken(detail: &str) -> Failure {

@@ -7,6 +7,7 @@ use crate::encode::Outgoing;
 use crate::lsn::Lsn;
 use crate::memory::Share;
 use crate::position::{Partial, Position};
+use crate::rejection::{Origin, Reason, Tally};
 use std::time::{Duration, Instant};
 
 /// When a batch closes even though more is waiting.
@@ -39,6 +40,8 @@ pub struct Batch {
     pub last_commit_us: i64,
     /// Commit time of the first source transaction with a record in here, µs since 1970; 0: none.
     pub oldest_commit_us: i64,
+    /// Events of these transactions that were passed over, as they cannot be published.
+    pub skipped: Tally,
     /// Room taken by large events in here.
     pub shares: Vec<Share>,
 }
@@ -77,6 +80,8 @@ struct OpenTransaction {
     /// What the batch held when the transaction, or this piece of it, began.
     records_before: usize,
     bytes_before: usize,
+    /// The same of events passed over, once there is one more.
+    skipped_before: Option<Tally>,
 }
 
 impl Batcher {
@@ -96,11 +101,41 @@ impl Batcher {
         &mut self.batch.outgoing
     }
 
+    /// The next change of the open transaction is looked at: what is appended now comes of it.
+    pub fn next_change(&mut self) -> Origin {
+        let Some(OpenTransaction { commit_lsn, xid, ordinal, .. }) = self.open else {
+            return Origin::default();
+        };
+        let origin = Origin { commit_lsn, change: ordinal + 1, xid };
+        self.batch.outgoing.at(origin);
+        origin
+    }
+
+    /// When the open transaction was committed, µs since 1970.
+    pub fn commit_us(&self) -> i64 {
+        self.open.as_ref().map_or(0, |open| open.commit_us)
+    }
+
+    /// An event of the open transaction is passed over.
+    pub fn skip(&mut self, reason: Reason) {
+        if let Some(open) = &mut self.open {
+            open.skipped_before.get_or_insert(self.batch.skipped);
+        }
+        self.batch.skipped.add(reason);
+    }
+
     /// A source transaction begins.
     pub fn begin(&mut self, commit_lsn: Lsn, xid: u32, commit_us: i64) {
         let (records_before, bytes_before) = (self.batch.outgoing.len(), self.batch.outgoing.bytes());
-        self.open =
-            Some(OpenTransaction { commit_lsn, xid, commit_us, ordinal: 0, records_before, bytes_before });
+        self.open = Some(OpenTransaction {
+            commit_lsn,
+            xid,
+            commit_us,
+            ordinal: 0,
+            records_before,
+            bytes_before,
+            skipped_before: None,
+        });
     }
 
     /// The last record is large: the batch is due, and keeps the event's share until it is published.
@@ -152,6 +187,7 @@ impl Batcher {
     pub fn abandon(&mut self) {
         if let Some(open) = self.open.take() {
             self.batch.outgoing.truncate(open.records_before);
+            self.batch.skipped = open.skipped_before.unwrap_or(self.batch.skipped);
         }
     }
 
@@ -222,7 +258,7 @@ impl Batcher {
         spare.outgoing.clear(2 * self.limits.bytes);
         self.batch.outgoing = spare.outgoing;
         if let Some(open) = &mut self.open {
-            (open.records_before, open.bytes_before) = (0, 0);
+            (open.records_before, open.bytes_before, open.skipped_before) = (0, 0, None);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Topics are looked at, and made where that is allowed, before the transaction in which they first occur begins: a
 //! missing topic then costs no abort.
 
-use super::{Class, Outlet, OutletError};
+use super::{Class, Outlet, OutletError, dead_letters};
 use crate::encode::{Outgoing, RecordRef};
 use crate::kafka::admin::{Admin, TopicCreation};
 use crate::kafka::producer::{Failure, Producer, Record};
@@ -38,6 +38,17 @@ impl KafkaOutlet {
             position_topic: position_topic.into(),
             topics: HashMap::new(),
         }
+    }
+
+    /// Sees to it that the topic of dead letters is there: the bytes of the largest batch that it takes, if known.
+    pub fn ensure_dead_letters(
+        &mut self,
+        config: &dead_letters::Config,
+    ) -> Result<Option<usize>, kafka::Error> {
+        let (partitions, most) = dead_letters::ensure_topic(&self.admin, config, self.creation.as_ref())?;
+        // One that goes missing later is not made like any other.
+        self.topics.insert(Arc::from(config.topic.as_str()), partitions);
+        Ok(most)
     }
 
     /// The topic's partitions; asks the cluster when it is new here, or should have more than it had.

@@ -5,6 +5,7 @@
 //! trying again — that begins with a new producer, a fence and the position as Kafka holds it.
 
 pub mod batch;
+pub mod dead_letters;
 pub mod kafka_outlet;
 pub mod offsets;
 pub mod publisher;
@@ -100,7 +101,10 @@ pub enum Error {
     /// A topic is missing, or not as it must be; nothing was published.
     #[error("a Kafka topic is not usable: {0}")]
     Topic(OutletError),
-    /// One record is refused for what it is.
-    #[error("{0}")]
-    Rejected(Box<Rejection>),
+    /// The topic of dead letters is not usable, or takes no letter.
+    #[error("the dead letters cannot be written: {0}")]
+    DeadLetters(OutletError),
+    /// One record is refused for what it is. Its rejection has an origin when it is known which.
+    #[error("{1}")]
+    Refused(OutletError, Box<Rejection>),
 }

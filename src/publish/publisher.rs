@@ -9,7 +9,8 @@ use crate::freeze::Freeze;
 use crate::lsn::Lsn;
 use crate::mutant::{self, Mutant};
 use crate::position::Position;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Origin, Reason, Rejection};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Holds the producer and the position it last committed.
@@ -23,6 +24,9 @@ pub struct Publisher<O: Outlet> {
     /// What the slot sends, for the record.
     seen: LastSeen,
     freeze: Freeze,
+    /// Up to here each record waits for the acknowledgement of the one before it.
+    careful_until: Lsn,
+    dead_letters: Option<Arc<str>>,
 }
 
 impl<O: Outlet> Publisher<O> {
@@ -36,7 +40,26 @@ impl<O: Outlet> Publisher<O> {
             record: Vec::new(),
             seen: LastSeen::default(),
             freeze: Freeze::default(),
+            careful_until: Lsn::ZERO,
+            dead_letters: None,
         }
+    }
+
+    /// Up to this LSN a record is sent only when the one before it is acknowledged: one that is refused is then known.
+    pub fn careful_until(mut self, lsn: Lsn) -> Publisher<O> {
+        self.careful_until = lsn;
+        self
+    }
+
+    /// The topic of dead letters, of which nothing may be refused.
+    pub fn dead_letters(mut self, topic: Option<Arc<str>>) -> Publisher<O> {
+        self.dead_letters = topic;
+        self
+    }
+
+    /// Whether this batch is published record by record.
+    pub fn is_careful(&self, batch: &Batch) -> bool {
+        batch.end_lsn <= self.careful_until
     }
 
     /// Writes what was last seen into the positions, and begins and commits nothing more once `freeze` is said.
@@ -63,14 +86,10 @@ impl<O: Outlet> Publisher<O> {
         }
         let mut next = self.position.after(batch).map_err(|what| Error::NotCommitted(unusable(what)))?;
         next.publication = self.seen.get().or(next.publication);
-        if !batch.outgoing.is_empty() {
-            self.outlet.prepare(&batch.outgoing).map_err(|error| not_committed(error, &batch.outgoing))?;
-        }
         self.record.clear();
         write_record(&mut self.record, &next);
-        let record = Some(self.record.as_slice());
-        let (transaction, outlet) = (&mut self.transaction, &mut self.outlet);
-        commit(transaction, outlet, &batch.outgoing, &self.key, record, &self.freeze)?;
+        let careful = self.is_careful(batch);
+        self.perform(batch, careful).map_err(|error| self.about_dead_letters(error, careful))?;
         self.position = next;
         if batch.partial.is_some() {
             failpoint::hit("mid_split");
@@ -86,27 +105,67 @@ impl<O: Outlet> Publisher<O> {
     }
 }
 
+impl<O: Outlet> Publisher<O> {
+    /// The batch, and the position record as it is written.
+    fn perform(&mut self, batch: &Batch, careful: bool) -> Result<(), Error> {
+        let outgoing = &batch.outgoing;
+        if !outgoing.is_empty() {
+            self.outlet.prepare(outgoing).map_err(|error| not_committed(error, outgoing))?;
+        }
+        let wanted = Wanted { outgoing, key: &self.key, position: Some(&self.record), careful };
+        commit(&mut self.transaction, &mut self.outlet, &wanted, &self.freeze)
+    }
+
+    /// What is wrong with the dead letters' topic, or with a letter, is no fault of an event.
+    fn about_dead_letters(&self, error: Error, careful: bool) -> Error {
+        let inner = match &error {
+            Error::Denied(inner) | Error::Topic(inner) => inner,
+            // Of several that were refused together, each may be fit by itself.
+            Error::Refused(inner, _) if careful || inner.record.is_some() => inner,
+            _ => return error,
+        };
+        match self.dead_letters.as_deref().is_some_and(|letters| inner.topic.as_deref() == Some(letters)) {
+            true => Error::DeadLetters(inner.clone()),
+            false => error,
+        }
+    }
+}
+
 /// Writes `position` in a transaction of its own: the first of a chain, or one that a person decided on.
 pub fn write<O: Outlet>(outlet: &mut O, key: &[u8], position: &Position) -> Result<(), Error> {
     let mut record = Vec::new();
     write_record(&mut record, position);
-    commit(&mut Transaction::new(), outlet, &Outgoing::default(), key, Some(&record), &Freeze::default())
+    alone(outlet, key, Some(&record))
 }
 
 /// Forgets the position of this key; the next start finds none.
 pub fn forget<O: Outlet>(outlet: &mut O, key: &[u8]) -> Result<(), Error> {
-    commit(&mut Transaction::new(), outlet, &Outgoing::default(), key, None, &Freeze::default())
+    alone(outlet, key, None)
+}
+
+/// A transaction of nothing but a position.
+fn alone<O: Outlet>(outlet: &mut O, key: &[u8], position: Option<&[u8]>) -> Result<(), Error> {
+    let wanted = Wanted { outgoing: &Outgoing::default(), key, position, careful: false };
+    commit(&mut Transaction::new(), outlet, &wanted, &Freeze::default())
+}
+
+/// What one transaction is to hold.
+struct Wanted<'a> {
+    outgoing: &'a Outgoing,
+    key: &'a [u8],
+    position: Option<&'a [u8]>,
+    /// Record by record.
+    careful: bool,
 }
 
 /// One transaction, as the machine wants it.
 fn commit<O: Outlet>(
     transaction: &mut Transaction,
     outlet: &mut O,
-    outgoing: &Outgoing,
-    key: &[u8],
-    position: Option<&[u8]>,
+    wanted: &Wanted<'_>,
     freeze: &Freeze,
 ) -> Result<(), Error> {
+    let Wanted { outgoing, key, position, careful } = *wanted;
     let half = outgoing.len() / 2;
     let mut records = outgoing.iter();
     let mut first_error = None;
@@ -122,6 +181,7 @@ fn commit<O: Outlet>(
                     failpoint::hit("mid_send");
                 }
                 match records.next() {
+                    Some(record) if careful => outlet.send(&record).and_then(|()| outlet.settle()),
                     Some(record) => outlet.send(&record),
                     None => Err(unusable(format!("there is no record {number}"))),
                 }
@@ -214,16 +274,21 @@ fn not_committed(error: OutletError, outgoing: &Outgoing) -> Error {
         Class::Fenced => Error::Fenced(error),
         Class::Denied => Error::Denied(error),
         Class::Topic => Error::Topic(error),
-        Class::RecordRefused(reason) => Error::Rejected(Box::new(rejection(reason, &error, outgoing))),
+        Class::RecordRefused(reason) => {
+            let rejection = Box::new(rejection(reason, &error, outgoing));
+            Error::Refused(error, rejection)
+        }
         Class::Retriable | Class::Abortable | Class::Indefinite | Class::Fatal => Error::NotCommitted(error),
     }
 }
 
-/// A refused record as the rejection of its event. Which row it was is not known here: the topic stands for the table,
-/// and the header that Debezium's router writes for the event's id.
+/// A refused record as the rejection of its event. The row itself is not known here: the topic stands for the table,
+/// and the header that Debezium's router writes for the event's id. Without an origin, it is not known which record of
+/// several was refused.
 fn rejection(reason: Reason, error: &OutletError, outgoing: &Outgoing) -> Rejection {
     let topic = error.topic.as_deref().unwrap_or("unknown");
     let record = error.record.and_then(|number| outgoing.iter().nth(number));
+    let origin = record.as_ref().map_or_else(Origin::default, |record| record.origin);
     let event_id = record.and_then(|record| {
         let id = record.headers().find(|(name, _)| *name == "id").and_then(|(_, value)| value);
         id.and_then(|id| String::from_utf8(id.to_vec()).ok())
@@ -243,8 +308,7 @@ fn rejection(reason: Reason, error: &OutletError, outgoing: &Outgoing) -> Reject
         hint,
         table: format!("topic {topic}"),
         event_id,
-        commit_lsn: Lsn::ZERO,
-        xid: 0,
+        origin,
     }
 }
 
@@ -253,140 +317,5 @@ fn rejection(reason: Reason, error: &OutletError, outgoing: &Outgoing) -> Reject
 mod simulation;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::encode::RecordRef;
-    use crate::fingerprint::Fingerprint;
-
-    const REFUSED: Class = Class::RecordRefused(Reason::TooLarge);
-
-    /// An outlet that fails one call, and keeps what was said to it.
-    struct Script {
-        fails: (&'static str, Class),
-        said: Vec<&'static str>,
-    }
-
-    impl Script {
-        fn say(&mut self, what: &'static str) -> Result<(), OutletError> {
-            self.said.push(what);
-            if self.fails.0 != what {
-                return Ok(());
-            }
-            let class = self.fails.1;
-            Err(OutletError {
-                class,
-                message: "too large".into(),
-                topic: Some("orders".into()),
-                record: Some(0),
-            })
-        }
-    }
-
-    impl Outlet for Script {
-        fn prepare(&mut self, _: &Outgoing) -> Result<(), OutletError> {
-            self.say("prepare")
-        }
-        fn begin(&mut self) -> Result<(), OutletError> {
-            self.say("begin")
-        }
-        fn send(&mut self, _: &RecordRef<'_>) -> Result<(), OutletError> {
-            self.say("send")
-        }
-        fn send_position(&mut self, _: &[u8], _: Option<&[u8]>) -> Result<(), OutletError> {
-            self.say("position")
-        }
-        fn settle(&mut self) -> Result<(), OutletError> {
-            self.say("settle")
-        }
-        fn commit(&mut self) -> Result<(), OutletError> {
-            self.say("commit")
-        }
-        fn abort(&mut self) -> Result<(), OutletError> {
-            self.say("abort")
-        }
-    }
-
-    fn publish_failing(at: &'static str, class: Class) -> (Result<Receipt, Error>, Vec<&'static str>) {
-        let mut batch = Batch { end_lsn: Lsn::new(20), ..Batch::default() };
-        let mut draft = batch.outgoing.draft();
-        batch
-            .outgoing
-            .header::<()>(&"id".into(), |bytes| {
-                bytes.extend(b"event-1");
-                Ok(true)
-            })
-            .unwrap();
-        batch.outgoing.value::<()>(&mut draft, |_| Ok(true)).unwrap();
-        batch.outgoing.finish(draft, &"orders".into(), None, 1);
-        let start = Position::first(&Position::creating(7, 1, "run"), Lsn::new(10));
-        let mut publisher =
-            Publisher::new(Script { fails: (at, class), said: Vec::new() }, start, b"key".to_vec());
-        let published = publisher.publish(&batch);
-        (published, publisher.outlet.said)
-    }
-
-    #[test]
-    fn a_missing_topic_costs_no_transaction() {
-        let (published, said) = publish_failing("prepare", Class::Topic);
-        assert!(matches!(published, Err(Error::Topic(_))), "{published:?}");
-        assert_eq!(said, ["prepare"]);
-    }
-
-    #[test]
-    fn a_refused_record_is_aborted_and_becomes_a_rejection_of_its_event() {
-        for at in ["send", "settle"] {
-            let (published, said) = publish_failing(at, REFUSED);
-            let Err(Error::Rejected(rejection)) = published else { panic!("{published:?}") };
-            assert_eq!(rejection.event_id.as_deref(), Some("event-1"));
-            assert_eq!((rejection.reason, rejection.table.as_str()), (Reason::TooLarge, "topic orders"));
-            assert_eq!(said.last(), Some(&"abort"));
-            assert!(!said.contains(&"commit"));
-        }
-    }
-
-    #[test]
-    fn a_fenced_publisher_says_nothing_more() {
-        for at in ["begin", "send", "position", "settle", "commit"] {
-            let (published, said) = publish_failing(at, Class::Fenced);
-            assert!(matches!(published, Err(Error::Fenced(_))), "{published:?}");
-            assert_eq!(said.last(), Some(&at));
-        }
-    }
-
-    #[test]
-    fn what_was_last_seen_goes_into_the_position_and_a_freeze_begins_and_commits_nothing() {
-        let start = Position::first(&Position::creating(7, 1, "run"), Lsn::new(10));
-        let (seen, freeze) = (LastSeen::default(), Freeze::default());
-        let outlet = Script { fails: ("", REFUSED), said: Vec::new() };
-        let mut publisher = Publisher::new(outlet, start, b"key".to_vec()).heed(seen.clone(), freeze.clone());
-        let batch = |end| Batch { end_lsn: Lsn::new(end), ..Batch::default() };
-        publisher.publish(&batch(20)).unwrap();
-        assert_eq!(publisher.position().publication, None);
-        let fingerprint = Fingerprint { oid: 5, ..Fingerprint::default() };
-        seen.set(fingerprint.clone());
-        publisher.publish(&batch(30)).unwrap();
-        assert_eq!(publisher.position().publication, Some(fingerprint));
-
-        publisher.outlet.said.clear();
-        freeze.say();
-        let published = publisher.publish(&batch(40));
-        assert!(matches!(published, Err(Error::NotCommitted(_))), "{published:?}");
-        assert!(publisher.outlet.said.is_empty());
-
-        // Said while a transaction is open: it is aborted, and no commit is sent.
-        let outlet = &mut publisher.outlet;
-        let ended = commit(&mut Transaction::new(), outlet, &Outgoing::default(), b"key", None, &freeze);
-        assert!(matches!(ended, Err(Error::NotCommitted(_))), "{ended:?}");
-        assert_eq!(outlet.said, ["begin", "position", "settle", "abort"]);
-    }
-
-    #[test]
-    fn a_batch_that_would_fall_back_is_not_begun() {
-        let start = Position::first(&Position::creating(7, 1, "run"), Lsn::new(30));
-        let mut publisher =
-            Publisher::new(Script { fails: ("", REFUSED), said: Vec::new() }, start, b"key".to_vec());
-        let published = publisher.publish(&Batch { end_lsn: Lsn::new(20), ..Batch::default() });
-        assert!(matches!(published, Err(Error::NotCommitted(_))), "{published:?}");
-        assert!(publisher.outlet.said.is_empty());
-    }
-}
+#[path = "publisher_tests.rs"]
+mod tests;

@@ -16,11 +16,12 @@ mod topics;
 pub use java_regex::java_regex;
 pub use plan::{Field, Plan};
 pub use router::Router;
+pub use tables::Outline;
 pub use topic::TopicRule;
 
 use crate::decode::Tuple;
 use crate::decode::value::TypeFacts;
-use crate::rejection::Rejection;
+use crate::rejection::{Origin, Reason, Rejection};
 use std::sync::Arc;
 
 /// The event router's properties, and which tables it serves.
@@ -171,6 +172,15 @@ pub struct Event<'a> {
     pub schema_version: Option<i32>,
     /// The payload is empty and `route.tombstone.on.empty.payload` is set: no value at all.
     pub tombstone: bool,
+}
+
+impl Event<'_> {
+    /// It cannot be published after all.
+    pub fn rejected(&self, reason: Reason, detail: String, hint: impl Into<String>) -> Rejection {
+        let event_id = row::event_id(&self.plan.id, self.row);
+        let (table, origin) = (self.plan.table.clone(), Origin::default());
+        Rejection { reason, detail, hint: hint.into(), table, event_id, origin }
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 
 use super::plan::{Plan, Refusal, change_topic};
 use super::row;
-use super::tables::{State, Table, Tables};
+use super::tables::{Outline, State, Table, Tables};
 use super::topics::Topics;
 use super::{Config, OnUpdate, Routed, Skipped, TableFacts};
 use crate::decode::{Cell, Change, Old, Relation, Tuple};
-use crate::lsn::Lsn;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::{Origin, Reason, Rejection};
 use std::sync::Arc;
 
 /// Routes the changes of one connection.
@@ -48,6 +47,12 @@ impl Router {
     /// rejection, not an error here. A table that looks as it did before keeps its plan.
     pub fn learn(&mut self, relation: &Relation, facts: &TableFacts) {
         self.tables.learn(&self.config, relation, facts);
+    }
+
+    /// Where the parts of an event lie in this table's rows.
+    pub fn outline(&mut self, relation: &Arc<Relation>) -> Outline {
+        let config = &self.config;
+        self.tables.find(relation, |relation| serves(config, relation)).outline(config)
     }
 
     /// Decides what becomes of a change.
@@ -189,5 +194,5 @@ fn not_sent_again(column: &str) -> Refusal {
 fn rejection(table: &Table, row: Tuple<'_>, refusal: Refusal) -> Rejection {
     let Refusal { reason, detail, hint } = refusal;
     let event_id = table.id().and_then(|id| row::event_id(id, row));
-    Rejection { reason, detail, hint, table: table.name(), event_id, commit_lsn: Lsn::ZERO, xid: 0 }
+    Rejection { reason, detail, hint, table: table.name(), event_id, origin: Origin::default() }
 }

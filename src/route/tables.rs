@@ -37,6 +37,20 @@ pub(super) enum State {
     Planned(Box<Plan>),
 }
 
+/// Where the parts of an event lie in a table's rows, as far as they are there: for who looks at a row that cannot be
+/// an event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outline {
+    /// The event id.
+    pub id: Option<Field>,
+    /// The record key.
+    pub key: Option<Field>,
+    /// The payload.
+    pub payload: Option<Field>,
+    /// The route column.
+    pub route_by: Option<Field>,
+}
+
 impl Tables {
     /// Makes a plan for the table, unless it looks as it did before.
     pub(super) fn learn(&mut self, config: &Config, relation: &Relation, facts: &TableFacts) {
@@ -98,6 +112,17 @@ impl Table {
     /// `schema.table`.
     pub(super) fn name(&self) -> String {
         format!("{}.{}", self.relation.schema, self.relation.table)
+    }
+
+    /// The columns that the configuration names, those of them that are there.
+    pub(super) fn outline(&self, config: &Config) -> Outline {
+        let find = |name: &str| plan::find(name, &self.relation, &self.facts);
+        Outline {
+            id: find(&config.id),
+            key: find(&config.key),
+            payload: find(&config.payload),
+            route_by: find(&config.route_by),
+        }
     }
 
     /// The event id's column, where there is one.

@@ -118,7 +118,7 @@ fn properties_without_effect_are_no_error_and_are_told_with_their_reason() {
 fn what_would_change_the_events_is_refused_by_name() {
     for (line, instead) in [
         ("column.exclude.list=public.outbox.payload", "CREATE PUBLICATION … FOR TABLE t (columns)"),
-        ("errors.tolerance=all", "write errors.tolerance=none"),
+        ("errors.tolerance=all", "write errors.deadletterqueue.topic.name="),
         ("slot.drop.on.stop=true", "write slot.drop.on.stop=false"),
         ("lsn.flush.mode=manual", "write lsn.flush.mode=connector"),
         ("offset.mismatch.strategy=trust_greater_lsn", "write offset.mismatch.strategy=trust_offset"),

@@ -3,6 +3,7 @@
 //! Contents
 //! - `road`      what a row becomes: topic, partition, key, value, headers, timestamp; what passes no event
 //! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
+//! - `dead_letters` events that cannot be published: where each goes, once and in its place, and what stops all the same
 //! - `restart`   starts, stops, crashes and servers that go away
 //! - `limits`    a full disk, too little memory
 //! - `postgres`  sessions and their settings, slots, publications, the catalogue
@@ -26,6 +27,7 @@ mod support;
 mod kit;
 
 mod cli;
+mod dead_letters;
 mod delivery;
 mod kafka;
 mod limits;

@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walpost::confirm::Ledger;
 use walpost::decode::{Decoder, Relation};
-use walpost::encode::{self, Converter, Encoder, HeaderConverter};
+use walpost::encode::{self, Converter, DeadLetters, Encoder, HeaderConverter, dead_letter};
 use walpost::error::{Exit, Failure};
 use walpost::kafka;
 use walpost::kafka::{ErrorKind, tail};
 use walpost::lsn::Lsn;
 use walpost::observe::health::Health;
 use walpost::observe::metrics::{Component, Metrics};
+use walpost::pipeline::desk::Treatment;
+use walpost::pipeline::lessons::Lessons;
 use walpost::pipeline::publishing;
 use walpost::pipeline::report::Reporter;
 use walpost::pipeline::resume::Resume;
@@ -29,9 +31,13 @@ use walpost::pipeline::trouble::Trouble;
 use walpost::position::Position;
 use walpost::postgres::ServerError;
 use walpost::publish::{Batcher, Limits, Publisher, offsets, publisher};
+use walpost::rejection::{Policies, Policy};
 use walpost::route::{self, Router, TableFacts, TableRule};
 use walpost::shutdown::Shutdown;
 use walpost::source::Acknowledger;
+
+/// The topic of dead letters.
+pub const LETTERS: &str = "letters";
 
 /// How an instance is configured.
 #[derive(Clone)]
@@ -40,6 +46,8 @@ pub struct Setup {
     pub idle: (Duration, u64),
     pub heartbeat: bool,
     pub adopt: bool,
+    /// Events that cannot be published go to the dead letters.
+    pub letters: bool,
 }
 
 /// How a session ended.
@@ -85,7 +93,7 @@ impl Catalog for NoCatalog {
 pub fn rival(shared: &Shared) {
     let link = shared.lock().link.take();
     let instance = Arc::new(Instance::new("the rival".to_owned(), true));
-    let end = session(shared, &instance, Lsn::ZERO);
+    let end = session(shared, &instance, &mut Lessons::default());
     let mut world = shared.lock();
     world.link = link;
     world.story.say(|| format!("the rival ends: {}", in_words(&end)));
@@ -121,14 +129,15 @@ pub fn in_words(end: &End) -> String {
         End::Trouble(Trouble::Singly(lsn, failure)) => {
             format!("singly up to {}: {}", lsn.as_u64(), failure.what)
         }
+        End::Trouble(Trouble::Refused(_, failure)) => format!("refused: {}", failure.what),
         End::Trouble(Trouble::Halt(failure)) => format!("halt {}: {}", failure.exit as u8, failure.what),
     }
 }
 
 /// One session, from the fence to its end.
-pub fn session(shared: &Shared, instance: &Arc<Instance>, singly_until: Lsn) -> End {
+pub fn session(shared: &Shared, instance: &Arc<Instance>, lessons: &mut Lessons) -> End {
     match start(shared, instance) {
-        Ok(started) => live(shared, instance, started, singly_until),
+        Ok(started) => live(shared, instance, started, lessons),
         Err(_) if instance.is_dead() || instance.is_paused() => End::Died,
         Err(trouble) => End::Trouble(trouble),
     }
@@ -312,8 +321,10 @@ fn create_slot(world: &mut World) -> Result<u64, Trouble> {
 }
 
 /// S7 and after: the road and its publisher, until one of them ends.
-fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, singly_until: Lsn) -> End {
+fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, lessons: &mut Lessons) -> End {
     let Started { number, acknowledger, publisher, position } = started;
+    lessons.begin(&position);
+    let publisher = publisher.careful_until(lessons.singly_until).dead_letters(Some(Arc::from(LETTERS)));
     let (metrics, health, route) = TOOLS.with(Clone::clone);
     let reporter = || Reporter::new(metrics.clone(), health.clone());
     let setup = setup();
@@ -343,6 +354,7 @@ fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, singly_unti
         decoder: Decoder::new(),
         router: Router::new(route),
         encoder: Encoder::new(encode),
+        treatment: treatment(setup.letters),
         batcher: Batcher::new(setup.limits, &position),
         resume: Resume::new(&position),
         catalog: Box::new(NoCatalog),
@@ -353,13 +365,26 @@ fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, singly_unti
         settings: Settings {
             idle_interval: setup.idle.0,
             idle_bytes: setup.idle.1,
-            singly_until,
+            lessons: lessons.clone(),
             heartbeat: setup.heartbeat.then(heartbeat),
         },
         place: Place::default(),
     };
     let result = road.run();
     end(shared, instance, number, &publishing, result.map_err(Trouble::from))
+}
+
+fn treatment(letters: bool) -> Treatment {
+    if !letters {
+        return Treatment::default();
+    }
+    let (connector, slot) = ("app".to_owned(), SLOT.to_owned());
+    let config = dead_letter::Config { topic: Arc::from(LETTERS), connect_headers: false, connector, slot };
+    Treatment {
+        policies: Policies { every: Policy::DeadLetter, ..Policies::default() },
+        letters: Some(DeadLetters::new(config, 1 << 20)),
+        ..Treatment::default()
+    }
 }
 
 fn end(

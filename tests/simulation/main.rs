@@ -30,7 +30,7 @@ mod world;
 use crate::broker::Broker;
 use crate::connector::Instance;
 use crate::life::{End, Setup};
-use crate::postgres::Postgres;
+use crate::postgres::{Fate, Postgres};
 use crate::story::{Counts, Dice, Story, Told};
 use crate::tampering::Tampering;
 use crate::world::{Dose, Shared, World};
@@ -39,7 +39,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use walpost::lsn::Lsn;
+use walpost::pipeline::lessons::Lessons;
 use walpost::pipeline::trouble::Trouble;
 use walpost::publish::Limits;
 
@@ -93,6 +93,8 @@ const LEAST: &[(&str, u64)] = &[
     ("Postgres restarts", 500),
     ("the slot goes backwards", 200),
     ("transactions are published singly", 100),
+    ("Kafka refuses an event", 200),
+    ("a dead letter", 200),
     ("stopped with 7", 100),
     ("stopped with 10", 200),
     ("stopped with 11", 100),
@@ -146,7 +148,8 @@ fn world(dice: &mut Dice, told: Told, tampering: Option<Tampering>) -> World {
     // A slot that was there before: of somebody else, unless it is to be adopted.
     let slot = if tampering.is_none() { dice.below(20) } else { 20 };
     let (found, adopt) = (slot < 2, slot == 0);
-    life::set_up(Setup { limits, idle: (idle, idle_bytes), heartbeat: dice.percent(12), adopt });
+    let letters = dice.percent(50);
+    life::set_up(Setup { limits, idle: (idle, idle_bytes), heartbeat: dice.percent(12), adopt, letters });
     let light = |dice: &mut Dice, most: u64| if dice.percent(30) { 0 } else { dice.below(most + 1) };
     let dose = Dose {
         kafka: light(dice, 8),
@@ -169,6 +172,8 @@ fn world(dice: &mut Dice, told: Told, tampering: Option<Tampering>) -> World {
     if found {
         postgres.create_slot();
     }
+    // A topic that is missing is no fault of the event.
+    let stops = |fate: &Fate| !letters || *fate == Fate::NoTopic;
     let foreign = (found && !adopt).then_some(tampering::SOMEBODY_ELSES);
     World {
         postgres,
@@ -176,7 +181,7 @@ fn world(dice: &mut Dice, told: Told, tampering: Option<Tampering>) -> World {
         dose,
         steps_left: dice.between(40, 300),
         calm: false,
-        must: poison.map(tampering::poisoned).or(foreign),
+        must: poison.filter(stops).map(tampering::poisoned).or(foreign),
         poison,
         ambush: false,
         huge: events + 1,
@@ -194,7 +199,7 @@ fn world(dice: &mut Dice, told: Told, tampering: Option<Tampering>) -> World {
 /// Session after session until everything is published or the connector must stop; the error is a violation.
 fn run(shared: &Shared, tampering: Option<Tampering>) -> Result<(), String> {
     let mut to_do = tampering.filter(|tampering| !matches!(tampering, Tampering::Poison(_)));
-    let mut singly_until = Lsn::ZERO;
+    let mut lessons = Lessons::default();
     let mut sessions_before = shared.lock().dice.below(4);
     for number in 0..SESSIONS_MOST {
         if sessions_before == 0 && to_do.is_some_and(|tampering| tampering.is_done(&mut shared.lock())) {
@@ -203,7 +208,7 @@ fn run(shared: &Shared, tampering: Option<Tampering>) -> Result<(), String> {
         sessions_before = sessions_before.saturating_sub(1);
         let instance = Arc::new(Instance::new(format!("instance {number}"), false));
         let was_calm = shared.lock().calm;
-        let end = life::session(shared, &instance, singly_until);
+        let end = life::session(shared, &instance, &mut lessons);
         let mut world = shared.lock();
         world.check();
         world.story.say(|| life::in_words(&end));
@@ -224,11 +229,17 @@ fn run(shared: &Shared, tampering: Option<Tampering>) -> Result<(), String> {
                     false => return left(&mut world),
                 }
             }
-            End::Died => singly_until = Lsn::ZERO,
+            End::Died => lessons = Lessons::default(),
             End::Trouble(Trouble::Retry(..)) => world.story.counts.add("a session is tried again", 1),
             End::Trouble(Trouble::Singly(end_lsn, _)) => {
                 world.story.counts.add("transactions are published singly", 1);
-                singly_until = end_lsn;
+                lessons.singly_until = end_lsn;
+            }
+            End::Trouble(Trouble::Refused(rejection, _)) => {
+                world.story.counts.add("Kafka refuses an event", 1);
+                if !lessons.learn(*rejection) {
+                    return Err("an event was sent again that Kafka had refused".to_owned());
+                }
             }
             End::Trouble(Trouble::Halt(failure)) => {
                 life::halted(&mut world, &failure);
@@ -263,10 +274,10 @@ fn stays_stopped(shared: &Shared) -> Result<(), String> {
         world.broker.late.clear();
         look(&world)
     };
-    let mut singly_until = Lsn::ZERO;
+    let mut lessons = Lessons::default();
     for attempt in 0..5 {
         let instance = Arc::new(Instance::new(format!("attempt {attempt}"), false));
-        let end = life::session(shared, &instance, singly_until);
+        let end = life::session(shared, &instance, &mut lessons);
         let mut world = shared.lock();
         world.check();
         world.story.say(|| life::in_words(&end));
@@ -279,7 +290,10 @@ fn stays_stopped(shared: &Shared) -> Result<(), String> {
                     after => Err(format!("a stop has changed {before:?} into {after:?}")),
                 };
             }
-            End::Trouble(Trouble::Singly(end_lsn, _)) => singly_until = end_lsn,
+            End::Trouble(Trouble::Singly(end_lsn, _)) => lessons.singly_until = end_lsn,
+            End::Trouble(Trouble::Refused(rejection, _)) => {
+                lessons.learn(*rejection);
+            }
             End::Trouble(Trouble::Retry(..)) => {}
             End::Left | End::Died => return Err("did not stop again".to_owned()),
         }

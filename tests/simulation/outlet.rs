@@ -5,6 +5,7 @@
 use crate::broker::{Answer, Late, Record, Request};
 use crate::connector::Instance;
 use crate::happen::happen;
+use crate::life::LETTERS;
 use crate::world::{Shared, World};
 use std::sync::{Arc, MutexGuard};
 use walpost::encode::{Outgoing, RecordRef};
@@ -20,7 +21,11 @@ pub struct ModelOutlet {
     in_flight: Vec<Record>,
     /// The first record that was not delivered; none after it is.
     failure: Option<Class>,
+    /// Its number.
+    failed: Option<usize>,
     sent: usize,
+    /// Of these, how many were not yet waited for.
+    unsettled: usize,
 }
 
 fn failed<T>(class: Class, record: Option<usize>) -> Result<T, OutletError> {
@@ -32,7 +37,8 @@ const TOO_LARGE: Class = Class::RecordRefused(Reason::TooLarge);
 impl ModelOutlet {
     pub fn new(world: &Shared, instance: &Arc<Instance>, epoch: u32) -> ModelOutlet {
         let (world, instance) = (world.clone(), Arc::clone(instance));
-        ModelOutlet { world, instance, epoch, in_flight: Vec::new(), failure: None, sent: 0 }
+        let in_flight = Vec::new();
+        ModelOutlet { world, instance, epoch, in_flight, failure: None, failed: None, sent: 0, unsettled: 0 }
     }
 
     /// Something may happen first; a dead instance says nothing.
@@ -140,13 +146,14 @@ impl Outlet for ModelOutlet {
         let mut world = self.enter()?;
         Self::fault(&mut world, "beginning fails", &[Class::Fatal, Class::Retriable, Class::Abortable])?;
         drop(world);
-        self.sent = 0;
+        (self.sent, self.unsettled) = (0, 0);
         Ok(())
     }
 
     fn send(&mut self, record: &RecordRef<'_>) -> Result<(), OutletError> {
         let number = self.sent;
         self.sent += 1;
+        self.unsettled += 1;
         {
             let mut world = self.enter()?;
             Self::fault(&mut world, "sending fails", &[Class::Fatal, Class::Indefinite, Class::Abortable])?;
@@ -158,8 +165,15 @@ impl Outlet for ModelOutlet {
         let text = std::str::from_utf8(record.value.unwrap_or_default()).unwrap_or_default();
         let (id, rest) = text.split_once(' ').unwrap_or_default();
         match rest {
+            _ if **record.topic == *LETTERS => {
+                self.world.lock().story.counts.add("a dead letter", 1);
+                self.push(Record::Event(id.parse().unwrap_or_default()));
+            }
             "too large here" => return failed(TOO_LARGE, Some(number)),
-            "too large there" => self.failure = Some(TOO_LARGE),
+            "too large there" if self.failure.is_none() => {
+                (self.failure, self.failed) = (Some(TOO_LARGE), Some(number));
+            }
+            "too large there" => {}
             _ => self.push(Record::Event(id.parse().unwrap_or_default())),
         }
         Ok(())
@@ -178,8 +192,10 @@ impl Outlet for ModelOutlet {
         drop(self.enter()?);
         let mut world = self.world.lock();
         Self::arrive(&mut world, self.epoch, self.in_flight.drain(..), &mut self.failure);
+        // Of several records that come with one request, all fail, and nobody says for which of them.
+        let is_one = std::mem::take(&mut self.unsettled) <= 1;
         match self.failure {
-            Some(class) => failed(class, Some(0)),
+            Some(class) => failed(class, self.failed.filter(|_| is_one)),
             None => Self::fault(&mut world, "settling fails", &[Class::Abortable, Class::Indefinite]),
         }
     }

@@ -1,5 +1,6 @@
 //! Asks Kafka, and judges what it answers.
 
+use super::dead_letters;
 use crate::cli::check::Check;
 use crate::cli::context::KAFKA_PATIENCE;
 use crate::cli::offsets::stored_position;
@@ -43,6 +44,7 @@ pub(super) fn look(config: &Config, topics: &BTreeSet<String>) -> Found {
         checks.extend(broker_checks(&admin, *broker, config));
     }
     checks.extend(position_topic(&admin, config));
+    checks.extend(dead_letters::look(&admin, config));
     checks.extend(targets(&admin, topics, config));
     checks.push(trial(config));
     let stored = stored_position(config);

@@ -1,5 +1,6 @@
 //! `walpost doctor`: looks at everything the connector relies on. One check that fails stops none of the others.
 
+mod dead_letters;
 mod kafka;
 mod outbox;
 mod postgres;

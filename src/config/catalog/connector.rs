@@ -14,12 +14,7 @@ const CONNECTORS: &[Choice] = &[word(POSTGRES_CONNECTOR)];
 
 const EXACTLY_ONCE: &[Choice] = &[word("requested"), word("required")];
 
-const TOLERANCE: &[Choice] = &[
-    word("none"),
-    not("all", "Connect then drops what it cannot convert, without a word", "write errors.tolerance=none"),
-];
-
-const DROPS_EVENTS: &str = "an event is never dropped";
+const DROPS_EVENTS: &str = "no event is dropped but those that walpost.errors.* gives up by name";
 const WRITE_FAIL: &str = "write event.processing.failure.handling.mode=fail";
 const EVENT_FAILURES: &[Choice] = &[
     word("fail"),
@@ -39,7 +34,6 @@ named! {
     TOPIC_HEARTBEAT_PREFIX = "topic.heartbeat.prefix", Text, Value("__debezium-heartbeat"), "Heartbeat topics are called this, a dot and `topic.prefix`.";
     TOPIC_HEARTBEAT_NAME = "topic.heartbeat.name", Text, Unset, "Name of the heartbeat topic, in place of prefix and `topic.prefix`.";
     EXACTLY_ONCE_SUPPORT = "exactly.once.support", OneOf(EXACTLY_ONCE), Value("requested"), "Exactly-once is always on, with either value.";
-    ERRORS_TOLERANCE = "errors.tolerance", OneOf(TOLERANCE), Value("none"), "What cannot be converted stops the connector.";
     EVENT_FAILURE_MODE = "event.processing.failure.handling.mode", OneOf(EVENT_FAILURES), Value("fail"), "What cannot be processed stops the connector.";
     RETRY_WAIT = "retriable.restart.connector.wait.ms", Millis(1), Value("10000"), "Longest wait between two attempts after transient trouble; attempts are made for ever.";
 }

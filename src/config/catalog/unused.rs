@@ -30,7 +30,6 @@ const OWN_POSITIONS: &str = "positions are kept in walpost.position.topic";
 const NO_STATEMENTS: &str =
     "the settings of our sessions are fixed; give others to the role, with ALTER ROLE … SET";
 const NO_LOG: &str = "a payload is never logged";
-const SINKS_ONLY: &str = "Connect has it for sinks only";
 const ONE_TASK: &str = "one slot is one stream: there is always one task";
 
 const OTHERS: &[Property] = &[
@@ -92,9 +91,8 @@ const OTHERS: &[Property] = &[
     ignored("errors.max.retries", Value("-1"), FOR_EVER),
     ignored("errors.retry.timeout", Value("0"), FOR_EVER),
     ignored("errors.retry.delay.max.ms", Value("60000"), FOR_EVER),
-    ignored("errors.log.enable", Value("false"), "what stops the connector is always logged"),
+    ignored("errors.log.enable", Value("false"), "what cannot be published is always logged"),
     ignored("errors.log.include.messages", Value("false"), NO_LOG),
-    ignored("errors.deadletterqueue.<option>", Unset, SINKS_ONLY),
     ignored("lsn.flush.timeout.ms", Value("30000"), "the slot is told on its own time and never waited for"),
     ignored(
         "lsn.flush.timeout.action",

@@ -1,5 +1,6 @@
 //! The connector itself, Postgres, and what only walpost knows.
 
+use super::errors::Errors;
 use super::kafka::Kafka;
 use super::memory::{Memory, memory};
 use super::report::Report;
@@ -24,6 +25,7 @@ pub(super) fn connector(
     mut kafka: Kafka,
     route: Option<route::Config>,
     mut encode: encode::Config,
+    errors: Errors,
     report: &mut Report,
 ) -> Option<Config> {
     let topic_prefix = topic_prefix(view, report);
@@ -46,6 +48,7 @@ pub(super) fn connector(
         kafka.transactional_id,
         report,
     );
+    errors.check_others(&publish.position_topic, report);
     Some(Config {
         name: view.optional(&declared::NAME).unwrap_or(&topic_prefix).to_owned(),
         heartbeat_topic: heartbeat_topic(view, &topic_prefix, report),
@@ -55,6 +58,8 @@ pub(super) fn connector(
         encode,
         publish,
         kafka: kafka.config,
+        policies: errors.policies,
+        dead_letters: errors.dead_letters,
         publication_autocreate: match view.word(&pg::PUBLICATION_AUTOCREATE_MODE) {
             Some("disabled") => PublicationAutocreate::Disabled,
             Some("filtered") => PublicationAutocreate::Filtered,
@@ -111,7 +116,7 @@ fn topic_prefix(view: View<'_>, report: &mut Report) -> String {
 }
 
 /// A topic of that name can be made.
-fn check_topic(entry: &Entry, topic: &str, report: &mut Report) {
+pub(super) fn check_topic(entry: &Entry, topic: &str, report: &mut Report) {
     if let Err(what) = check_topic_name(topic) {
         let what = format!("the topic's name cannot be used: {what}");
         report.wrong(entry, what, "write up to 249 letters, digits, dots, underscores and hyphens");

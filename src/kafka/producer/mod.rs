@@ -173,7 +173,9 @@ impl Producer {
             let mut failure = self.failure(Call::Delivery, &KafkaError::MessageProduction(failed.code));
             failure.topic = Some(failed.topic);
             match failed.others {
-                0 => failure.record = Some(failed.number),
+                // As long as not all reports are in, others may have failed with it.
+                0 if waited == Waited::Reached => failure.record = Some(failed.number),
+                0 => {}
                 others => failure.message += &format!("; one of {} records that failed together", others + 1),
             }
             return Err(failure);

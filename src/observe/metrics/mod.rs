@@ -7,7 +7,8 @@
 mod families;
 
 use crate::lsn::Lsn;
-use families::{Families, label};
+use crate::rejection::{Reason, Tally};
+use families::{Counters, Families, label};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
@@ -36,7 +37,7 @@ impl Component {
 /// One Kafka transaction that is committed.
 #[derive(Debug)]
 pub struct BatchStats<'a> {
-    /// Events in it.
+    /// Records in it, dead letters included.
     pub events: u64,
     /// Bytes of their keys, values and headers.
     pub bytes: u64,
@@ -44,6 +45,10 @@ pub struct BatchStats<'a> {
     pub transactions: u64,
     /// Records by topic.
     pub topics: &'a TopicTally,
+    /// Dead letters among them.
+    pub dead_letters: Tally,
+    /// Events that were passed over, as they cannot be published.
+    pub skipped: Tally,
     /// The position's `end_lsn`.
     pub end_lsn: Lsn,
     /// Commit time of the first source transaction in it, µs since 1970; 0: none.
@@ -148,8 +153,12 @@ impl Metrics {
             drop(of.up.get_or_create(&label("component", component.name())));
             drop(of.reconnects.get_or_create(&label("component", component.name())));
         }
-        for result in ["published", "filtered", "rejected"] {
+        for result in ["published", "filtered", "rejected", "dead_letter", "skipped"] {
             drop(of.events.get_or_create(&label("result", result)));
+        }
+        for reason in Reason::ALL {
+            drop(of.dead_letters.get_or_create(&label("reason", reason.name())));
+            drop(of.skipped.get_or_create(&label("reason", reason.name())));
         }
         for result in ["committed", "failed"] {
             drop(of.transactions.get_or_create(&label("result", result)));
@@ -211,6 +220,8 @@ impl Metrics {
         if batch.events > 0 {
             self.count_events(batch, now_us);
         }
+        self.count_set_aside(&batch.dead_letters, "dead_letter", &of.dead_letters);
+        self.count_set_aside(&batch.skipped, "skipped", &of.skipped);
         if batch.newest_commit_us > 0 {
             of.last_commit.set(seconds(batch.newest_commit_us));
         }
@@ -223,10 +234,22 @@ impl Metrics {
         }
     }
 
+    /// Events that cannot be published: what became of so many of them, by reason.
+    fn count_set_aside(&self, tally: &Tally, result: &'static str, by_reason: &Counters) {
+        let (of, total) = (&self.0.families, tally.total());
+        for (reason, count) in tally.each() {
+            by_reason.get_or_create(&label("reason", reason.name())).inc_by(count);
+        }
+        of.events.get_or_create(&label("result", result)).inc_by(total);
+        of.debezium.erroneous_events.inc_by(signed(total));
+        of.debezium.events_seen.inc_by(signed(total));
+    }
+
     fn count_events(&self, batch: &BatchStats<'_>, now_us: i64) {
         let of = &self.0.families;
-        of.events.get_or_create(&label("result", "published")).inc_by(batch.events);
-        of.debezium.events_seen.inc_by(signed(batch.events));
+        let published = batch.events.saturating_sub(batch.dead_letters.total());
+        of.events.get_or_create(&label("result", "published")).inc_by(published);
+        of.debezium.events_seen.inc_by(signed(published));
         of.published_bytes.inc_by(batch.bytes);
         of.batch_events.observe(batch.events as f64);
         for (topic, count) in batch.topics.each() {
@@ -254,7 +277,7 @@ impl Metrics {
         of.debezium.events_seen.inc_by(signed(count));
     }
 
-    /// An event cannot be published, for one of [`Reason`](crate::rejection::Reason)'s names.
+    /// An event that cannot be published stops the connector, for one of [`Reason`](crate::rejection::Reason)'s names.
     pub fn rejected(&self, reason: &'static str) {
         let of = &self.0.families;
         of.rejections.get_or_create(&label("reason", reason)).inc();

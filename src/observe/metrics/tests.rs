@@ -13,6 +13,8 @@ fn batch<'a>(topics: &'a TopicTally, end_lsn: u64) -> BatchStats<'a> {
         bytes: 900,
         transactions: 2,
         topics,
+        dead_letters: Tally::default(),
+        skipped: Tally::default(),
         end_lsn: Lsn::new(end_lsn),
         oldest_commit_us: NOON - SECOND,
         newest_commit_us: NOON - SECOND / 2,
@@ -139,19 +141,36 @@ fn a_topic_is_counted_whether_its_name_is_shared_or_not() {
 }
 
 #[test]
-fn three_counters_add_up_to_what_debezium_calls_seen() {
+fn counters_add_up_to_what_debezium_calls_seen() {
     let metrics = Metrics::new("app");
-    metrics.batch_published_at(&batch(&tally(&[]), 1), NOON);
+    let (mut dead_letters, mut skipped) = (Tally::default(), Tally::default());
+    dead_letters.add(Reason::TooLarge);
+    skipped.add(Reason::TopicIllegal);
+    skipped.add(Reason::TooLarge);
+    let topics = tally(&[]);
+    let batch = |skipped| BatchStats { dead_letters, skipped, ..batch(&topics, 1) };
+    metrics.batch_published_at(&batch(Tally::default()), NOON);
+    // One without a record counts what was passed over as well.
+    let nothing = BatchStats { events: 0, dead_letters: Tally::default(), ..batch(skipped) };
+    metrics.batch_published_at(&nothing, NOON);
     metrics.filtered("delete", 2);
     metrics.rejected("too_large");
     let page = metrics.page_at(NOON);
-    let events: f64 = ["published", "filtered", "rejected"]
-        .iter()
-        .map(|result| sample(&page, &format!("walpost_events_total{{result=\"{result}\"}}")))
-        .sum();
+    let of = |result| sample(&page, &format!("walpost_events_total{{result=\"{result}\"}}"));
+    let results = ["published", "filtered", "rejected", "dead_letter", "skipped"].map(of);
+    assert_eq!(results, [2.0, 2.0, 1.0, 1.0, 2.0]);
+    let events: f64 = results.into_iter().sum();
+    for (family, reason, count) in [
+        ("dead_letters", "too_large", 1.0),
+        ("dead_letters", "topic_illegal", 0.0),
+        ("events_skipped", "too_large", 1.0),
+        ("events_skipped", "topic_illegal", 1.0),
+    ] {
+        assert_eq!(sample(&page, &format!("walpost_{family}_total{{reason=\"{reason}\"}}")), count);
+    }
     let seen =
         "debezium_metrics_TotalNumberOfEventsSeen{plugin=\"postgres\",name=\"app\",context=\"streaming\"}";
-    assert_eq!(events, 6.0);
+    assert_eq!(events, 8.0);
     assert_eq!(sample(&page, seen), events);
 }
 

@@ -220,3 +220,18 @@ fn a_position_topic_that_forgets_is_found() {
     let builder = connector(&db, kafka).set("walpost.position.topic", &topic);
     finds(&builder, "kafka.position_topic", &["would be deleted in time", "cleanup.policy=compact"]);
 }
+
+#[test]
+fn a_topic_of_dead_letters_that_is_missing_or_would_lose_them_is_found() {
+    let (db, kafka) = outbox();
+    let topic = db.topic("dlt");
+    let builder = connector(&db, kafka)
+        .set("errors.tolerance", "all")
+        .set("errors.deadletterqueue.topic.name", &topic)
+        .set("topic.creation.enable", "false");
+    finds(&builder, "kafka.dead_letters", &[&topic, "kafka-topics.sh"]);
+    kafka.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
+    finds(&builder, "kafka.dead_letters", &["one letter of each key", "cleanup.policy=delete"]);
+    kafka.alter_topic(&topic, &[]);
+    ask(&builder, "doctor", 0);
+}

@@ -218,7 +218,7 @@ fn a_record_is_refused_locally_or_by_its_topic_and_nothing_of_its_batch_is_seen(
         record(&mut batch.outgoing, &plain, None, Some(b"k"), Some(b"a neighbour"));
         record(&mut batch.outgoing, &topic.into(), partition, key, Some(value));
         match publisher.publish(&batch) {
-            Err(publish::Error::Rejected(rejection)) => {
+            Err(publish::Error::Refused(_, rejection)) => {
                 assert_eq!(rejection.reason, reason, "{rejection}");
                 assert_eq!(rejection.event_id.as_deref(), Some("e-1"), "{rejection}");
                 assert!(rejection.table.ends_with(topic), "{rejection}");

@@ -1,0 +1,326 @@
+//! Dead letters: events that cannot be published, with everything that is known of them.
+//!
+//! Enters: a [`Letter`]. Leaves: one more record in [`Outgoing`], whatever the row is like. Promised: key and value are
+//! the bytes that the converters would have been given: a text as Postgres sent it, a bytea decoded. What does not fit
+//! is cut by claim: it stays in the outbox row, and the headers say so. A replay needs no database for any other.
+
+use super::{Outgoing, json};
+use crate::decode::value::{HexText, Kind};
+use crate::decode::{Cell, Relation, Tuple};
+use crate::rejection::Rejection;
+use crate::route::{Field, Outline};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// Where dead letters go, and what they tell of their sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `errors.deadletterqueue.topic.name`.
+    pub topic: Arc<str>,
+    /// `errors.deadletterqueue.context.headers.enable`: the `__connect.errors.*` headers as well.
+    pub connect_headers: bool,
+    /// `name`.
+    pub connector: String,
+    /// `slot.name`.
+    pub slot: String,
+}
+
+/// An event that cannot be published.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    /// Why not, and where it comes from.
+    pub rejection: &'a Rejection,
+    /// The topic it would have gone to, where that is known.
+    pub topic: Option<&'a str>,
+    /// When its transaction was committed, µs since 1970.
+    pub commit_us: i64,
+    /// Its table.
+    pub relation: &'a Relation,
+    /// The row.
+    pub row: Tuple<'a>,
+    /// Where in the row the parts of an event are.
+    pub outline: &'a Outline,
+}
+
+/// Writes dead letters.
+#[derive(Debug)]
+pub struct DeadLetters {
+    config: Config,
+    max_bytes: usize,
+    names: BTreeMap<&'static str, Arc<str>>,
+}
+
+/// A header is no place for more of a name or a text that came with the row.
+const TEXT_MOST: usize = 1_000;
+
+/// What Debezium calls the column of an event's type unless told otherwise; it never reads it.
+const TYPE_COLUMN: &str = "type";
+
+/// How much of a letter is kept, for the first that fits.
+const KEPT: [Kept; 4] = [
+    Kept { payload: true, row: true, key: true },
+    Kept { payload: false, row: true, key: true },
+    Kept { payload: false, row: false, key: true },
+    Kept { payload: false, row: false, key: false },
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
+    payload: bool,
+    row: bool,
+    key: bool,
+}
+
+impl DeadLetters {
+    /// Letters of at most `max_bytes`, as Kafka's producer measures them.
+    pub fn new(config: Config, max_bytes: usize) -> DeadLetters {
+        DeadLetters { config, max_bytes, names: BTreeMap::new() }
+    }
+
+    /// Appends a dead letter to `out`.
+    pub fn write(&mut self, letter: &Letter<'_>, now_ms: i64, out: &mut Outgoing) {
+        let parts = Parts::of(letter);
+        let fits = KEPT.into_iter().any(|kept| {
+            // What cannot fit is not worth a copy.
+            parts.bytes(kept) <= self.max_bytes
+                && self.attempt(letter, &parts, kept, self.max_bytes, now_ms, out)
+        });
+        if !fits {
+            let [.., least] = KEPT;
+            self.attempt(letter, &parts, least, usize::MAX, now_ms, out);
+        }
+    }
+
+    /// Whether it is not larger than `most`; if it is, `out` is as it was.
+    fn attempt(
+        &mut self,
+        letter: &Letter<'_>,
+        parts: &Parts<'_>,
+        kept: Kept,
+        most: usize,
+        now_ms: i64,
+        out: &mut Outgoing,
+    ) -> bool {
+        let mut draft = out.draft();
+        draft.letter(letter.rejection.reason);
+        self.tell_why(letter, out);
+        self.tell_whence(letter, out);
+        self.tell_what(letter, parts, kept, out);
+        if self.config.connect_headers {
+            self.tell_connect(letter, out);
+        }
+        let Ok(()) = out.key(&mut draft, |bytes| Ok::<_, Infallible>(kept.key && parts.key.write(bytes)));
+        let Ok(()) =
+            out.value(&mut draft, |bytes| Ok::<_, Infallible>(kept.payload && parts.payload.write(bytes)));
+        if out.size(&draft) > most {
+            out.abandon(draft);
+            return false;
+        }
+        out.finish(draft, &self.config.topic, None, now_ms);
+        true
+    }
+
+    fn tell_why(&mut self, letter: &Letter<'_>, out: &mut Outgoing) {
+        let Rejection { reason, detail, .. } = letter.rejection;
+        self.text("outbox.dlt.reason", reason.name(), out);
+        self.text("outbox.dlt.stage", reason.stage(), out);
+        self.text("outbox.dlt.detail", shortened(detail), out);
+        // Whoever replays a letter counts on.
+        self.text("outbox.dlt.attempts", "1", out);
+    }
+
+    fn tell_whence(&mut self, letter: &Letter<'_>, out: &mut Outgoing) {
+        let Rejection { table, origin, .. } = letter.rejection;
+        let slot = self.config.slot.clone();
+        self.text("outbox.dlt.slot", &slot, out);
+        self.text("outbox.dlt.table", table, out);
+        self.text("outbox.dlt.commit.lsn", &origin.commit_lsn.to_string(), out);
+        self.text("outbox.dlt.xid", &origin.xid.to_string(), out);
+        self.text("outbox.dlt.change", &origin.change.to_string(), out);
+        self.text("outbox.dlt.commit.ts", &letter.commit_us.div_euclid(1000).to_string(), out);
+    }
+
+    fn tell_what(&mut self, letter: &Letter<'_>, parts: &Parts<'_>, kept: Kept, out: &mut Outgoing) {
+        let Letter { relation, row, outline, .. } = *letter;
+        if let Some(topic) = letter.topic {
+            self.text("outbox.dlt.topic", topic, out);
+        }
+        let of = |field: &Option<Field>| field.as_ref().map(|field| field.index);
+        let type_column = relation.columns.iter().position(|column| column.name == TYPE_COLUMN);
+        for (name, column) in [
+            ("outbox.dlt.event.id", of(&outline.id)),
+            ("outbox.dlt.event.type", type_column),
+            ("outbox.dlt.aggregate.type", of(&outline.route_by)),
+            ("outbox.dlt.aggregate.id", of(&outline.key)),
+        ] {
+            if let Some(Cell::Text(text)) = column.and_then(|column| row.get(column)) {
+                self.text(name, shortened(&String::from_utf8_lossy(text)), out);
+            }
+        }
+        self.text("outbox.dlt.payload", parts.payload_word(kept), out);
+        if let Part::There(payload) = &parts.payload {
+            self.text("outbox.dlt.payload.bytes", &payload.len().to_string(), out);
+        }
+        if kept.row {
+            let without = outline.payload.as_ref().map(|payload| payload.index);
+            self.header("outbox.dlt.row", |bytes| write_row(relation, row, without, bytes), out);
+        }
+    }
+
+    /// What Connect writes into the dead letters of a sink, as far as a source has it.
+    fn tell_connect(&mut self, letter: &Letter<'_>, out: &mut Outgoing) {
+        let Rejection { reason, detail, .. } = letter.rejection;
+        let connector = self.config.connector.clone();
+        self.text("__connect.errors.topic", letter.topic.unwrap_or_default(), out);
+        self.text("__connect.errors.connector.name", &connector, out);
+        self.text("__connect.errors.task.id", "0", out);
+        self.text("__connect.errors.stage", reason.stage(), out);
+        self.text("__connect.errors.class.name", "walpost", out);
+        self.text("__connect.errors.exception.class.name", &format!("walpost.{}", reason.name()), out);
+        self.text("__connect.errors.exception.message", shortened(detail), out);
+    }
+
+    fn text(&mut self, name: &'static str, text: &str, out: &mut Outgoing) {
+        self.header(name, |bytes| bytes.extend_from_slice(text.as_bytes()), out);
+    }
+
+    fn header(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>), out: &mut Outgoing) {
+        let name = self.names.entry(name).or_insert_with(|| Arc::from(name));
+        let Ok(()) = out.header(name, |bytes| {
+            write(bytes);
+            Ok::<_, Infallible>(true)
+        });
+    }
+}
+
+/// What of the row goes elsewhere than into a header.
+struct Parts<'a> {
+    key: Part<'a>,
+    payload: Part<'a>,
+    /// Bytes of all other cells.
+    others: usize,
+}
+
+/// A column's cell.
+enum Part<'a> {
+    /// The table has no such column.
+    NoColumn,
+    Null,
+    /// An UPDATE left it alone, and it is not in the stream.
+    Unsent,
+    There(Content<'a>),
+}
+
+/// A cell as a converter is given it.
+enum Content<'a> {
+    Plain(&'a [u8]),
+    Hex(HexText<'a>),
+}
+
+impl<'a> Parts<'a> {
+    fn of(letter: &Letter<'a>) -> Parts<'a> {
+        let Outline { key, payload, .. } = letter.outline;
+        let index = payload.as_ref().map(|payload| payload.index);
+        let others = (0..letter.row.len()).filter(|column| Some(*column) != index);
+        let others = others.map(|column| letter.row.get(column).map_or(0, length)).sum();
+        Parts {
+            key: Part::of(key.as_ref(), letter.row),
+            payload: Part::of(payload.as_ref(), letter.row),
+            others,
+        }
+    }
+
+    /// What these parts take at least.
+    fn bytes(&self, kept: Kept) -> usize {
+        let of = |part: &Part<'_>| if let Part::There(content) = part { content.len() } else { 0 };
+        let parts = [(kept.row, self.others), (kept.payload, of(&self.payload)), (kept.key, of(&self.key))];
+        parts.into_iter().filter(|(is_kept, _)| *is_kept).map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Where the payload is.
+    fn payload_word(&self, kept: Kept) -> &'static str {
+        match &self.payload {
+            _ if !kept.row => "claim",
+            Part::Unsent => "claim",
+            Part::There(_) if !kept.payload => "claim",
+            Part::There(_) => "value",
+            Part::Null => "null",
+            Part::NoColumn => "row",
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    fn of(field: Option<&Field>, row: Tuple<'a>) -> Part<'a> {
+        let Some(field) = field else { return Part::NoColumn };
+        match row.get(field.index) {
+            None => Part::NoColumn,
+            Some(Cell::Null) => Part::Null,
+            Some(Cell::Unchanged) => Part::Unsent,
+            Some(Cell::Binary(bytes)) => Part::There(Content::Plain(bytes)),
+            Some(Cell::Text(text)) => Part::There(match HexText::new(text) {
+                Ok(hex) if field.kind == Kind::Bytes => Content::Hex(hex),
+                _ => Content::Plain(text),
+            }),
+        }
+    }
+
+    /// Appends it; `false` where there is nothing.
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Part::NoColumn | Part::Null | Part::Unsent => return false,
+            Part::There(Content::Plain(bytes)) => out.extend_from_slice(bytes),
+            Part::There(Content::Hex(hex)) => out.extend(hex.bytes()),
+        }
+        true
+    }
+}
+
+impl Content<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Content::Plain(bytes) => bytes.len(),
+            Content::Hex(hex) => hex.len(),
+        }
+    }
+}
+
+fn length(cell: Cell<'_>) -> usize {
+    match cell {
+        Cell::Null | Cell::Unchanged => 0,
+        Cell::Text(bytes) | Cell::Binary(bytes) => bytes.len(),
+    }
+}
+
+/// The row as a JSON object of texts, as they would stand in an INSERT; without one column, which is elsewhere.
+fn write_row(relation: &Relation, row: Tuple<'_>, without: Option<usize>, out: &mut Vec<u8>) {
+    let mut before = b'{';
+    for (index, column) in relation.columns.iter().enumerate().filter(|(index, _)| Some(*index) != without) {
+        let text = match row.get(index) {
+            None | Some(Cell::Unchanged) => continue,
+            Some(Cell::Null) => None,
+            Some(Cell::Text(text)) => Some(String::from_utf8_lossy(text)),
+            Some(Cell::Binary(bytes)) => {
+                Some(bytes.iter().fold("\\x".to_owned(), |hex, byte| format!("{hex}{byte:02x}")).into())
+            }
+        };
+        out.push(before);
+        before = b',';
+        json::string(&column.name, out);
+        out.push(b':');
+        match text {
+            Some(text) => json::string(&text, out),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+    out.extend_from_slice(if before == b'{' { b"{}" } else { b"}" });
+}
+
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(TEXT_MOST).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+#[path = "dead_letter_tests.rs"]
+mod tests;
