@@ -6,7 +6,8 @@ use crate::decode::value::{Kind, Value};
 /// Appends a value of this kind as JSON.
 pub(super) fn write(kind: &Kind, value: &Value<'_>, decimals: DecimalFormat, out: &mut Vec<u8>) {
     match value {
-        Value::Null | Value::Boolean(_) | Value::Integer(_) => java::write(kind, value, out),
+        Value::Null | Value::Boolean(_) => java::write(kind, value, out),
+        Value::Integer(number) => java::integer(*number, out),
         Value::Float32(number) if number.is_finite() => java::float(*number, out),
         Value::Float32(number) => quoted(out, |out| java::float(*number, out)),
         Value::Float64(number) => double(*number, out),
@@ -39,33 +40,76 @@ pub(super) fn write(kind: &Kind, value: &Value<'_>, decimals: DecimalFormat, out
     }
 }
 
-/// Appends a JSON string. Only what must be escaped is: quote, backslash and control characters.
+/// Appends a JSON string. Only what must be escaped is: quote, backslash and control characters; and, as Jackson does
+/// where it writes UTF-8, every character beyond U+FFFF, as two surrogates.
 pub(super) fn string(text: &str, out: &mut Vec<u8>) {
+    string_bytes(text.as_bytes(), out);
+}
+
+/// The same of UTF-8 in which there may be surrogates that have lost their other half.
+pub(super) fn string_bytes(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    escape(text, out);
+    escape_bytes(text, out);
     out.push(b'"');
 }
 
 /// The inside of a JSON string.
 pub(super) fn escape(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let bytes = text.as_bytes();
+    escape_bytes(text.as_bytes(), out);
+}
+
+/// The inside of a JSON string, of what [`string_bytes`] takes.
+pub(super) fn escape_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     let mut plain = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let letter = ESCAPES[byte as usize];
         if letter == 0 {
             continue;
         }
+        let length = match letter {
+            WIDE => 4,
+            SURROGATE if bytes.get(at + 1).is_some_and(|next| *next >= 0xa0) => 3,
+            SURROGATE => continue,
+            _ => 1,
+        };
         out.extend_from_slice(&bytes[plain..at]);
-        plain = at + 1;
-        out.extend_from_slice(&[b'\\', letter]);
-        if letter == b'u' {
-            out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        plain = (at + length).min(bytes.len());
+        match letter {
+            WIDE | SURROGATE => units(&bytes[at..plain], out),
+            b'u' => unit(u32::from(byte), out),
+            letter => out.extend_from_slice(&[b'\\', letter]),
         }
     }
     out.extend_from_slice(&bytes[plain..]);
 }
+
+/// The UTF-16 of one character of three or four bytes, escaped.
+fn units(character: &[u8], out: &mut Vec<u8>) {
+    let bits = |byte: &u8| u32::from(byte & 0x3f);
+    match character {
+        [first, second, third, fourth] => {
+            let code = u32::from(first & 7) << 18 | bits(second) << 12 | bits(third) << 6 | bits(fourth);
+            let above = code.wrapping_sub(0x10000);
+            unit(0xd800 | above >> 10 & 0x3ff, out);
+            unit(0xdc00 | above & 0x3ff, out);
+        }
+        [first, second, third] => unit(u32::from(first & 15) << 12 | bits(second) << 6 | bits(third), out),
+        _ => {}
+    }
+}
+
+/// `\uXXXX`.
+fn unit(unit: u32, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |shift: u32| HEX[(unit >> shift & 15) as usize];
+    out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
+}
+
+/// In [`ESCAPES`]: the first of four bytes.
+const WIDE: u8 = 1;
+/// In [`ESCAPES`]: the first of three bytes that may be a surrogate.
+const SURROGATE: u8 = 2;
 
 /// The letter after the backslash, or 0 where none is needed.
 static ESCAPES: [u8; 256] = {
@@ -82,6 +126,12 @@ static ESCAPES: [u8; 256] = {
     table[b'\r' as usize] = b'r';
     table[b'"' as usize] = b'"';
     table[b'\\' as usize] = b'\\';
+    let mut wide = 0xf0;
+    while wide < 0xf5 {
+        table[wide] = WIDE;
+        wide += 1;
+    }
+    table[0xed] = SURROGATE;
     table
 };
 
@@ -92,7 +142,7 @@ fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// JSON has no words for NaN and the infinities: they are strings.
-fn double(number: f64, out: &mut Vec<u8>) {
+pub(super) fn double(number: f64, out: &mut Vec<u8>) {
     match number.is_finite() {
         true => java::double(number, out),
         false => quoted(out, |out| java::double(number, out)),
@@ -127,9 +177,22 @@ mod tests {
 
     #[test]
     fn strings_are_escaped_as_jackson_escapes_them() {
-        let text = "a\"b\\c/\u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}ü日😀\u{2028}";
-        let expected = "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001F\u{7f}ü日😀\u{2028}\"";
+        let text = "a\"b\\c/\u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}ü日\u{d7ff}\u{2028}";
+        let expected = "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001F\u{7f}ü日\u{d7ff}\u{2028}\"";
         assert_eq!(json(Kind::String, Value::Text(text.into())), expected);
+    }
+
+    /// `UTF8JsonGenerator`, as long as COMBINE_UNICODE_SURROGATES_IN_UTF8 is off, which it is in Jackson 2.
+    #[test]
+    fn characters_beyond_the_basic_plane_are_two_surrogates() {
+        let wide = "<😀\u{10000}\u{10ffff}>";
+        assert_eq!(
+            json(Kind::String, Value::Text(wide.into())),
+            r#""<\uD83D\uDE00\uD800\uDC00\uDBFF\uDFFF>""#
+        );
+        let mut out = Vec::new();
+        string_bytes(b"\xed\xa0\xbd, \xed\xbf\xbf", &mut out);
+        assert_eq!(out, br#""\uD83D, \uDFFF""#);
     }
 
     #[test]
