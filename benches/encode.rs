@@ -6,7 +6,7 @@ use std::sync::Arc;
 use walpost::decode::value::Kind;
 use walpost::decode::{Change, Decoder};
 use walpost::encode::encoder::Encoder;
-use walpost::encode::{self, Context, Converter, DecimalFormat, HeaderConverter, Outgoing};
+use walpost::encode::{self, Context, Converter, DecimalFormat, HeaderConverter, Nulls, Outgoing};
 use walpost::route::{Event, Field, Plan};
 
 /// Payload of the bars: 300 bytes.
@@ -69,6 +69,7 @@ fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
         headers: vec![(Arc::from("eventType"), field(3))],
         envelope: envelope.then(|| vec![("eventType".to_owned(), field(3))]),
         partition: None,
+        old_key: Vec::new(),
     }
 }
 
@@ -79,15 +80,17 @@ fn bench(c: &mut Criterion) {
         replace_null_with_default: true,
     };
     let rows = [
-        ("string", Converter::String, Kind::Json, false),
-        ("json", json(false), Kind::Json, false),
-        ("json_with_schema", json(true), Kind::Json, false),
-        ("envelope_with_schema", json(true), Kind::Json, true),
-        ("bytes", Converter::Bytes, Kind::Bytes, false),
+        ("string", Converter::String, Kind::Json, false, None),
+        ("json", json(false), Kind::Json, false, None),
+        ("json_with_schema", json(true), Kind::Json, false, None),
+        ("envelope_with_schema", json(true), Kind::Json, true, None),
+        ("bytes", Converter::Bytes, Kind::Bytes, false, None),
+        ("expanded", json(false), Kind::Json, false, Some(Nulls::Ignore)),
+        ("expanded_with_schema", json(true), Kind::Json, false, Some(Nulls::Ignore)),
     ];
     let mut group = c.benchmark_group("encode");
     group.throughput(Throughput::Elements(1000));
-    for (name, value, kind, envelope) in rows {
+    for (name, value, kind, envelope, expand) in rows {
         let columns = columns(kind);
         let plan = plan(&columns, envelope);
         let [relation, insert] = messages(&columns);
@@ -103,6 +106,7 @@ fn bench(c: &mut Criterion) {
             partition: None,
             timestamp_ms: None,
             schema_version: None,
+            old: None,
             tombstone: false,
         };
         let mut encoder = Encoder::new(encode::Config {
@@ -110,6 +114,8 @@ fn bench(c: &mut Criterion) {
             value,
             header: HeaderConverter::Simple,
             context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
+            expand: expand.map(Into::into),
+            strict: false,
             max_record_bytes: 1 << 20,
         });
         let mut out = Outgoing::default();

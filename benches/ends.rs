@@ -137,6 +137,8 @@ pub fn encode_config() -> encode::Config {
         value: Converter::String,
         header: HeaderConverter::Simple,
         context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
+        expand: None,
+        strict: false,
         max_record_bytes: 1 << 20,
     }
 }

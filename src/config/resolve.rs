@@ -73,7 +73,8 @@ pub fn load(
     survey::survey(&raw, &names, &mut report);
     let kafka = kafka::kafka(&raw, &names, &mut report);
     let route = router::router(&raw, &names, &mut report);
-    let encode = converters::encode(&raw, kafka.max_request_size, &mut report);
+    let mut encode = converters::encode(&raw, kafka.max_request_size, &mut report);
+    encode.expand = router::expansion(&raw, &names);
     let errors = errors::errors(&raw, &mut report);
     let config = connector::connector(View::plain(&raw), kafka, route, encode, errors, &mut report);
     match config {

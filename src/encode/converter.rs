@@ -19,11 +19,30 @@ pub enum Converter {
     },
     /// `org.apache.kafka.connect.converters.ByteArrayConverter`.
     Bytes,
+    /// `org.apache.kafka.connect.converters.LongConverter` and the like.
+    Number(Number),
     /// `io.debezium.converters.BinaryDataConverter`, with its `delegate.converter.type`.
     Binary {
         /// What encodes anything that is not BYTES.
         delegate: Option<Box<Converter>>,
     },
+}
+
+/// Which of the converters of one primitive type: its bytes, big endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// `BooleanConverter`: one byte.
+    Boolean,
+    /// `ShortConverter`: INT16.
+    Short,
+    /// `IntegerConverter`: INT32.
+    Integer,
+    /// `LongConverter`: INT64.
+    Long,
+    /// `FloatConverter`: FLOAT32.
+    Float,
+    /// `DoubleConverter`: FLOAT64.
+    Double,
 }
 
 /// `decimal.format` of JsonConverter.
@@ -44,11 +63,13 @@ pub enum HeaderConverter {
     As(Converter),
 }
 
-/// A converter does not take values of the type: it is for bytes only.
+/// A converter does not take values of the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OnlyBytes {
+pub(super) struct Unsuited {
     /// The converter's name.
     pub(super) converter: &'static str,
+    /// The one type that it takes.
+    pub(super) takes: &'static str,
 }
 
 impl Converter {
@@ -59,7 +80,7 @@ impl Converter {
         value: &Value<'_>,
         head: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<bool, OnlyBytes> {
+    ) -> Result<bool, Unsuited> {
         match self {
             Converter::String if *value == Value::Null => return Ok(false),
             Converter::String => java::write(kind, value, out),
@@ -71,14 +92,17 @@ impl Converter {
                 }
             }
             Converter::Bytes => {
-                return raw(kind, value, out).ok_or(OnlyBytes { converter: "ByteArrayConverter" });
+                return raw(kind, value, out)
+                    .ok_or(Unsuited { converter: "ByteArrayConverter", takes: "BYTES" });
             }
+            Converter::Number(number) => return number.write(kind, value, out),
             Converter::Binary { delegate } => match (raw(kind, value, out), delegate) {
                 (Some(present), _) => return Ok(present),
                 (None, Some(delegate)) => return delegate.write(kind, value, head, out),
                 (None, None) => {
-                    return Err(OnlyBytes {
+                    return Err(Unsuited {
                         converter: "BinaryDataConverter without delegate.converter.type",
+                        takes: "BYTES",
                     });
                 }
             },
@@ -96,15 +120,57 @@ impl Converter {
     }
 
     /// The converter that encodes structs: itself, or its delegate.
-    pub(super) fn of_structs(&self) -> Result<&Converter, OnlyBytes> {
+    pub(super) fn of_structs(&self) -> Result<&Converter, Unsuited> {
         match self {
             Converter::String | Converter::Json { .. } => Ok(self),
-            Converter::Bytes => Err(OnlyBytes { converter: "ByteArrayConverter" }),
+            Converter::Bytes => Err(Unsuited { converter: "ByteArrayConverter", takes: "BYTES" }),
+            Converter::Number(number) => Err(number.unsuited()),
             Converter::Binary { delegate: Some(delegate) } => delegate.of_structs(),
             Converter::Binary { delegate: None } => {
-                Err(OnlyBytes { converter: "BinaryDataConverter without delegate.converter.type" })
+                let converter = "BinaryDataConverter without delegate.converter.type";
+                Err(Unsuited { converter, takes: "BYTES" })
             }
         }
+    }
+}
+
+impl Number {
+    /// Appends the value's bytes; NULL has none. What counts is the class that Java has for a value.
+    fn write(self, kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> Result<bool, Unsuited> {
+        // Connect's own dates are objects, whatever their schema says.
+        let connect_type = match kind {
+            Kind::ConnectDate | Kind::ConnectTime | Kind::ConnectTimestamp => "",
+            kind => kind.connect_type(),
+        };
+        match (self, value) {
+            (_, Value::Null) => return Ok(false),
+            (Number::Boolean, Value::Boolean(is)) => out.push(u8::from(*is)),
+            (Number::Short, Value::Integer(number)) if connect_type == "INT16" => {
+                out.extend_from_slice(&number.to_be_bytes()[6..]);
+            }
+            (Number::Integer, Value::Integer(number)) if connect_type == "INT32" => {
+                out.extend_from_slice(&number.to_be_bytes()[4..]);
+            }
+            (Number::Long, Value::Integer(number)) if connect_type == "INT64" => {
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            (Number::Float, Value::Float32(number)) => out.extend_from_slice(&number.to_be_bytes()),
+            (Number::Double, Value::Float64(number)) => out.extend_from_slice(&number.to_be_bytes()),
+            _ => return Err(self.unsuited()),
+        }
+        Ok(true)
+    }
+
+    fn unsuited(self) -> Unsuited {
+        let (converter, takes) = match self {
+            Number::Boolean => ("BooleanConverter", "BOOLEAN"),
+            Number::Short => ("ShortConverter", "INT16"),
+            Number::Integer => ("IntegerConverter", "INT32"),
+            Number::Long => ("LongConverter", "INT64"),
+            Number::Float => ("FloatConverter", "FLOAT32"),
+            Number::Double => ("DoubleConverter", "FLOAT64"),
+        };
+        Unsuited { converter, takes }
     }
 }
 
@@ -116,7 +182,7 @@ impl HeaderConverter {
         value: &Value<'_>,
         head: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<bool, OnlyBytes> {
+    ) -> Result<bool, Unsuited> {
         match self {
             HeaderConverter::Simple if *value == Value::Null => Ok(false),
             HeaderConverter::Simple => {
@@ -155,7 +221,7 @@ mod tests {
         Converter::Json { schemas, decimal: DecimalFormat::Base64, replace_null_with_default: true }
     }
 
-    fn convert(converter: &Converter, kind: &Kind, value: Value<'_>) -> Result<Option<Vec<u8>>, OnlyBytes> {
+    fn convert(converter: &Converter, kind: &Kind, value: Value<'_>) -> Result<Option<Vec<u8>>, Unsuited> {
         let mut out = Vec::new();
         converter.write(kind, &value, b"", &mut out).map(|present| present.then_some(out))
     }
@@ -172,6 +238,26 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_their_bytes_and_of_one_type_only() {
+        let number =
+            |number, kind: Kind, value| convert(&Converter::Number(number), &kind, value).ok().flatten();
+        let key = Value::Integer(9_007_199_254_740_993);
+        assert_eq!(number(Number::Long, Kind::Int64, key.clone()), Some(vec![0, 32, 0, 0, 0, 0, 0, 1]));
+        assert_eq!(number(Number::Integer, Kind::Int64, key), None);
+        assert_eq!(number(Number::Integer, Kind::Date, Value::Integer(-1)), Some(vec![255; 4]));
+        assert_eq!(number(Number::Integer, Kind::ConnectDate, Value::Integer(-1)), None);
+        assert_eq!(number(Number::Short, Kind::Int16, Value::Integer(258)), Some(vec![1, 2]));
+        assert_eq!(number(Number::Boolean, Kind::Boolean, Value::Boolean(true)), Some(vec![1]));
+        assert_eq!(number(Number::Float, Kind::Float32, Value::Float32(1.0)), Some(vec![0x3f, 0x80, 0, 0]));
+        assert_eq!(
+            number(Number::Double, Kind::Float64, Value::Float64(1.0)),
+            Some(vec![0x3f, 0xf0, 0, 0, 0, 0, 0, 0])
+        );
+        assert_eq!(convert(&Converter::Number(Number::Long), &Kind::Int64, Value::Null), Ok(None));
+        assert!(Converter::Number(Number::Long).of_structs().is_err());
+    }
+
+    #[test]
     fn bytes_pass_as_they_are_and_text_is_refused_or_delegated() {
         let hex = || crate::decode::value::parse(&Kind::Bytes, b"\\x00ff80").unwrap();
         let text = || Value::Text("a\"".into());
@@ -182,11 +268,11 @@ mod tests {
         }
         assert_eq!(
             convert(&Converter::Bytes, &Kind::String, text()),
-            Err(OnlyBytes { converter: "ByteArrayConverter" })
+            Err(Unsuited { converter: "ByteArrayConverter", takes: "BYTES" })
         );
         assert_eq!(
             convert(&Converter::Bytes, &Kind::String, Value::Null),
-            Err(OnlyBytes { converter: "ByteArrayConverter" })
+            Err(Unsuited { converter: "ByteArrayConverter", takes: "BYTES" })
         );
         assert!(convert(&plain, &Kind::String, text()).is_err());
         assert_eq!(convert(&delegating, &Kind::String, text()), Ok(Some(br#""a\"""#.to_vec())));

@@ -1,10 +1,11 @@
 //! The encoder: converters applied to an event's headers, key and value.
 
-use super::converter::OnlyBytes;
+use super::body::{self, Kept};
+use super::converter::Unsuited;
 use super::outgoing::Draft;
-use super::prepared::{Prepared, members};
-use super::schema::{self, Schema};
-use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, java};
+use super::prepared::Prepared;
+use super::schema::Schema;
+use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, old_key};
 use crate::decode::value::{self, Kind, Value, ValueError};
 use crate::decode::{Cell, Tuple};
 use crate::rejection::{Reason, Rejection};
@@ -16,23 +17,33 @@ use std::sync::Arc;
 pub struct Encoder {
     config: Config,
     /// The context headers, or why their converter refuses them.
-    context: Result<Arc<SharedHeaders>, OnlyBytes>,
+    context: Result<Arc<SharedHeaders>, Unsuited>,
     id: Arc<str>,
+    old_key: Arc<str>,
     prepared: Vec<Prepared>,
+    /// What values need from event to event; nothing for those that are written as they come.
+    kept: Option<Box<Kept>>,
 }
 
 /// Why one part of a record cannot be written.
-struct Refusal {
-    reason: Reason,
-    detail: String,
-    hint: &'static str,
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) detail: String,
+    pub(super) hint: &'static str,
 }
 
 impl Encoder {
     /// An encoder with these converters.
     pub fn new(config: Config) -> Encoder {
         let context = context_headers(config.context.as_ref(), &config.header).map(Arc::new);
-        Encoder { config, context, id: Arc::from("id"), prepared: Vec::new() }
+        Encoder {
+            context,
+            id: Arc::from("id"),
+            old_key: Arc::from("__debezium.oldkey"),
+            prepared: Vec::new(),
+            kept: Kept::new(&config).map(Box::new),
+            config,
+        }
     }
 
     /// Appends the event's record to `out`; after a rejection `out` is as it was.
@@ -44,7 +55,10 @@ impl Encoder {
             Ok(shared) => out.draft_with(shared),
             Err(_) => out.draft(),
         };
-        match self.write(event, &self.prepared[prepared], &mut draft, out) {
+        let mut kept = self.kept.take();
+        let written = self.write(event, &self.prepared[prepared], kept.as_deref_mut(), &mut draft, out);
+        self.kept = kept;
+        match written {
             Ok(()) => {
                 let timestamp_ms = event.timestamp_ms.unwrap_or(now_ms);
                 out.finish(draft, event.topic, event.partition, timestamp_ms);
@@ -77,6 +91,7 @@ impl Encoder {
         &self,
         event: &Event<'_>,
         prepared: &Prepared,
+        kept: Option<&mut Kept>,
         draft: &mut Draft,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
@@ -93,7 +108,9 @@ impl Encoder {
             })
         })?;
         if !event.tombstone {
-            out.value(draft, |bytes| self.write_value(event, prepared, bytes))?;
+            out.value(draft, |bytes| body::write(&self.config, event, prepared, kept, bytes))?;
+        } else if let Some(kept) = kept {
+            kept.first_of_tombstone(event, prepared)?;
         }
         match out.size(draft) {
             size if size > self.config.max_record_bytes => Err(too_large(size, self.config.max_record_bytes)),
@@ -107,9 +124,14 @@ impl Encoder {
         prepared: &Prepared,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
-        if let Err(only_bytes) = self.context {
+        if let Err(unsuited) = self.context {
             let what = "the context headers are STRING";
-            return Err(only_bytes.refusal(Reason::HeaderNotEncodable, what));
+            return Err(unsuited.refusal(Reason::HeaderNotEncodable, what));
+        }
+        if let Some(old) = &event.old {
+            let write =
+                |bytes: &mut Vec<u8>| old_key::write(&self.config.header, event.plan, old, prepared, bytes);
+            out.header(&self.old_key, write)?;
         }
         let id = [(&self.id, &event.plan.id, &prepared.id)];
         let placed = event.plan.headers.iter().zip(&prepared.headers);
@@ -123,34 +145,11 @@ impl Encoder {
         }
         Ok(())
     }
-
-    fn write_value(
-        &self,
-        event: &Event<'_>,
-        prepared: &Prepared,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, Refusal> {
-        let plan = event.plan;
-        let Some(placed) = &plan.envelope else {
-            return convert(Reason::PayloadNotEncodable, &plan.payload, &event.row, |value| {
-                self.config.value.write(&plan.payload.kind, value, &prepared.payload, out)
-            });
-        };
-        let converter = self.config.value.of_structs().map_err(|only_bytes| {
-            only_bytes
-                .refusal(Reason::PayloadNotEncodable, "the value is a STRUCT, as columns are placed in it")
-        })?;
-        match converter {
-            Converter::Json { .. } => json_envelope(event, placed, prepared, converter, out)?,
-            _ => java_struct(event, placed, out)?,
-        }
-        Ok(true)
-    }
 }
 
-impl OnlyBytes {
-    fn refusal(self, reason: Reason, what: &str) -> Refusal {
-        let detail = format!("{what}, and {} takes BYTES only", self.converter);
+impl Unsuited {
+    pub(super) fn refusal(self, reason: Reason, what: &str) -> Refusal {
+        let detail = format!("{what}, and {} takes {} only", self.converter, self.takes);
         Refusal { reason, detail, hint: BYTES_HINT }
     }
 }
@@ -167,18 +166,19 @@ const BYTES_HINT: &str = "configure StringConverter or JsonConverter, or BinaryD
      delegate.converter.type; or make the column bytea";
 
 /// Reads the field's cell and hands its value to `write`. NULL is the column's default, where it has one.
-fn convert(
+pub(super) fn convert(
     reason: Reason,
     field: &Field,
     row: &Tuple<'_>,
-    write: impl FnOnce(&Value<'_>) -> Result<bool, OnlyBytes>,
+    write: impl FnOnce(&Value<'_>) -> Result<bool, Unsuited>,
 ) -> Result<bool, Refusal> {
     with_value(reason, field, row, |value| {
-        write(value).map_err(|only_bytes| only_bytes.refusal(reason, &describe(field)))
+        write(value).map_err(|unsuited| unsuited.refusal(reason, &describe(field)))
     })
 }
 
-fn with_value<T>(
+/// Reads the field's cell and hands its value to `use_it`. NULL is the column's default, where it has one.
+pub(super) fn with_value<T>(
     reason: Reason,
     field: &Field,
     row: &Tuple<'_>,
@@ -218,62 +218,17 @@ fn unreadable(reason: Reason, field: &Field, error: &ValueError) -> Refusal {
     }
 }
 
-fn describe(field: &Field) -> String {
+pub(super) fn describe(field: &Field) -> String {
     match field.kind.semantic_name() {
         Some(name) => format!("column {} is {} ({name})", field.name, field.kind.connect_type()),
         None => format!("column {} is {}", field.name, field.kind.connect_type()),
     }
 }
 
-fn json_envelope(
-    event: &Event<'_>,
-    placed: &[(String, Field)],
-    prepared: &Prepared,
-    converter: &Converter,
-    out: &mut Vec<u8>,
-) -> Result<(), Refusal> {
-    let envelope = &prepared.envelope;
-    if !envelope.fields.is_empty() {
-        out.extend_from_slice(&envelope.fields);
-        schema::close_envelope(&envelope.stem, event.route, event.schema_version, out);
-    }
-    for (member, (_, field)) in envelope.members.iter().zip(members(event.plan, placed)) {
-        out.extend_from_slice(member);
-        convert(Reason::PayloadNotEncodable, field, &event.row, |value| {
-            converter.write(&field.kind, value, b"", out)
-        })?;
-    }
-    out.push(b'}');
-    if !envelope.fields.is_empty() {
-        out.push(b'}');
-    }
-    Ok(())
-}
-
-/// `Struct.toString`: members that are null are left out.
-fn java_struct(event: &Event<'_>, placed: &[(String, Field)], out: &mut Vec<u8>) -> Result<(), Refusal> {
-    out.extend_from_slice(b"Struct{");
-    let mut first = true;
-    for (name, field) in members(event.plan, placed) {
-        with_value(Reason::PayloadNotEncodable, field, &event.row, |value| {
-            if *value != Value::Null {
-                out.extend_from_slice(if first { b"" } else { b"," });
-                first = false;
-                out.extend_from_slice(name.as_bytes());
-                out.push(b'=');
-                java::write(&field.kind, value, out);
-            }
-            Ok(())
-        })?;
-    }
-    out.push(b'}');
-    Ok(())
-}
-
 fn context_headers(
     context: Option<&Context>,
     converter: &HeaderConverter,
-) -> Result<SharedHeaders, OnlyBytes> {
+) -> Result<SharedHeaders, Unsuited> {
     let Some(context) = context else { return Ok(SharedHeaders::default()) };
     let mut head = Vec::new();
     if let Some(decimals) = converter.heads() {
@@ -293,10 +248,10 @@ fn context_headers(
         converter.write(&Kind::String, &Value::Text(text.into()), &head, &mut value)?;
         Ok((format!("__debezium.context.{name}"), Some(value)))
     });
-    headers.collect::<Result<Vec<_>, OnlyBytes>>().map(SharedHeaders::new)
+    headers.collect::<Result<Vec<_>, Unsuited>>().map(SharedHeaders::new)
 }
 
-fn too_large(size: usize, most: usize) -> Refusal {
+pub(super) fn too_large(size: usize, most: usize) -> Refusal {
     Refusal {
         reason: Reason::TooLarge,
         detail: format!("the record is {size} bytes, and max.request.size is {most}"),

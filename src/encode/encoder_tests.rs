@@ -33,7 +33,15 @@ fn json(schemas: bool) -> Converter {
 
 fn config(value: Converter) -> Config {
     let header = HeaderConverter::Simple;
-    Config { key: Converter::String, value, header, context: None, max_record_bytes: 1 << 20 }
+    Config {
+        key: Converter::String,
+        value,
+        header,
+        context: None,
+        expand: None,
+        strict: false,
+        max_record_bytes: 1 << 20,
+    }
 }
 
 fn plan(columns: &[Column<'_>]) -> Plan {
@@ -55,6 +63,7 @@ fn plan(columns: &[Column<'_>]) -> Plan {
         headers: Vec::new(),
         envelope: None,
         partition: None,
+        old_key: Vec::new(),
     }
 }
 
@@ -107,6 +116,7 @@ fn encode(
         partition: None,
         timestamp_ms: None,
         schema_version: None,
+        old: None,
         tombstone: false,
     };
     change(&mut event);
@@ -347,3 +357,6 @@ fn after_a_rejection_outgoing_is_as_it_was() {
     assert_eq!((out.len(), out.bytes()), (1, bytes));
     assert_eq!(format!("{:?}", out.iter().map(|r| (r.key, r.value)).collect::<Vec<_>>()), before);
 }
+
+#[path = "body_tests.rs"]
+mod body_tests;

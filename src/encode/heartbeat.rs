@@ -24,7 +24,7 @@ impl Encoder {
         let structs = |converter: &Converter, reason| {
             converter.of_structs().cloned().map_err(|_| Rejection {
                 reason,
-                detail: "a heartbeat's key and value are STRUCTs, and the converter takes only BYTES"
+                detail: "a heartbeat's key and value are STRUCTs, which the converter does not take"
                     .to_owned(),
                 hint: "set delegate.converter.type of the converter, or heartbeat.interval.ms=0".to_owned(),
                 table: topic.to_string(),
@@ -80,8 +80,15 @@ mod tests {
     use crate::encode::{Config, DecimalFormat, HeaderConverter};
 
     fn heartbeat(key: Converter, value: Converter) -> Result<(String, String), Rejection> {
-        let config =
-            Config { key, value, header: HeaderConverter::Simple, context: None, max_record_bytes: 1 << 20 };
+        let config = Config {
+            key,
+            value,
+            header: HeaderConverter::Simple,
+            context: None,
+            expand: None,
+            strict: false,
+            max_record_bytes: 1 << 20,
+        };
         let (mut encoder, mut out) = (Encoder::new(config), Outgoing::default());
         encoder.heartbeat(&Arc::from("__debezium-heartbeat.app"), "app", 1795406830698, &mut out)?;
         let record = out.iter().next().unwrap();
@@ -107,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_converter_that_takes_only_bytes_refuses_them() {
+    fn a_converter_that_takes_unsuited_refuses_them() {
         assert_eq!(heartbeat(Converter::Bytes, json(false)).unwrap_err().reason, Reason::KeyNotEncodable);
     }
 }

@@ -1,5 +1,6 @@
 //! What Java's `toString` makes of values: the text of StringConverter, and the numbers of every converter.
 
+use super::moment::moment;
 use crate::decode::value::{Kind, Value};
 use std::io::Write;
 
@@ -9,7 +10,10 @@ pub(super) fn write(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Boolean(true) => out.extend_from_slice(b"true"),
         Value::Boolean(false) => out.extend_from_slice(b"false"),
-        Value::Integer(number) => integer(*number, out),
+        Value::Integer(number) => match moment(kind, *number) {
+            Some(moment) => moment.java(out),
+            None => integer(*number, out),
+        },
         Value::Float32(number) => float(*number, out),
         Value::Float64(number) => double(*number, out),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
@@ -29,6 +33,16 @@ pub(super) fn write(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) {
             double(*y, out);
             out.extend_from_slice(b",wkb=");
             out.extend_from_slice(ARRAY_OF_BYTES);
+            out.push(b'}');
+        }
+        Value::Map(entries) => {
+            out.push(b'{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                out.extend_from_slice(if index > 0 { b", " } else { b"" });
+                out.extend_from_slice(key.as_bytes());
+                out.push(b'=');
+                out.extend_from_slice(value.as_deref().unwrap_or("null").as_bytes());
+            }
             out.push(b'}');
         }
         Value::Array(items) => {

@@ -1,7 +1,7 @@
 //! JsonConverter's payloads: values as Jackson writes them.
 
-use super::{DecimalFormat, base64, java};
-use crate::decode::value::{Kind, Value};
+use super::{DecimalFormat, java};
+use crate::decode::value::{Kind, Value, base64};
 
 /// Appends a value of this kind as JSON.
 pub(super) fn write(kind: &Kind, value: &Value<'_>, decimals: DecimalFormat, out: &mut Vec<u8>) {
@@ -26,6 +26,21 @@ pub(super) fn write(kind: &Kind, value: &Value<'_>, decimals: DecimalFormat, out
             (_, DecimalFormat::Numeric) => java::decimal(unscaled, *scale, out),
         },
         Value::Point { x, y } => point(*x, *y, out),
+        Value::Map(entries) => {
+            out.push(b'{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                string(key, out);
+                out.push(b':');
+                match value {
+                    Some(value) => string(value, out),
+                    None => out.extend_from_slice(b"null"),
+                }
+            }
+            out.push(b'}');
+        }
         Value::Array(items) => {
             let element = java::element_of(kind);
             out.push(b'[');

@@ -4,22 +4,27 @@
 //! bytes equal those of Debezium 3.6 with the same converters. Where there can be no such record, a dead letter instead.
 //! Not done here: formats that need a schema registry.
 
-mod base64;
+mod body;
 pub mod converter;
 pub mod dead_letter;
 pub mod encoder;
+mod expand;
+mod first;
 mod heartbeat;
 mod interned;
 mod java;
 mod json;
+mod moment;
+mod old_key;
 pub mod outgoing;
 mod prepared;
 mod schema;
 mod simple;
 
-pub use converter::{Converter, DecimalFormat, HeaderConverter};
+pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
 pub use dead_letter::{DeadLetters, Letter};
 pub use encoder::Encoder;
+pub use expand::{Expand, Nulls, Renaming};
 pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
 
 /// Converters, context headers and the size limit.
@@ -33,6 +38,10 @@ pub struct Config {
     pub header: HeaderConverter,
     /// The `__debezium.context.*` headers, when `extended.headers.enabled`.
     pub context: Option<Context>,
+    /// How JSON payloads are taken apart (`table.expand.json.payload`); `None`: they are not.
+    pub expand: Option<Expand>,
+    /// `debezium.compat` is `strict`: what differs from Debezium on purpose does not.
+    pub strict: bool,
     /// `max.request.size` of the producer, bytes: a larger record is rejected.
     pub max_record_bytes: usize,
 }

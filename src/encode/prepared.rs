@@ -19,8 +19,12 @@ pub(super) struct Prepared {
     pub(super) key: Vec<u8>,
     /// Head of the value, when that is the payload alone.
     pub(super) payload: Vec<u8>,
+    /// The payload's schema.
+    pub(super) payload_schema: Vec<u8>,
     /// When the value is an envelope.
     pub(super) envelope: Envelope,
+    /// Head of the header that tells a row's former key.
+    pub(super) old_key: Vec<u8>,
 }
 
 /// The constant bytes of an envelope.
@@ -28,6 +32,8 @@ pub(super) struct Prepared {
 pub(super) struct Envelope {
     /// `{"schema":{"type":"struct","fields":[…`, up to the last field; empty without schemas.
     pub(super) fields: Vec<u8>,
+    /// Where in `fields` the payload's own ends.
+    pub(super) payload_end: usize,
     /// The schema's name up to the route, as it stands in a JSON string.
     pub(super) stem: Vec<u8>,
     /// Each member's name with what parts it from the one before, in JSON: `{"payload":`, `,"type":`.
@@ -35,6 +41,9 @@ pub(super) struct Envelope {
 }
 
 impl Prepared {
+    /// What the schema of an envelope begins with, when there are schemas.
+    pub(super) const ENVELOPE: &[u8] = br#"{"schema":{"type":"struct","fields":["#;
+
     /// Prepares a plan for these converters.
     pub(super) fn new(plan: &Plan, config: &Config) -> Prepared {
         let headers = config.header.heads();
@@ -45,10 +54,12 @@ impl Prepared {
             headers: plan.headers.iter().map(|(_, field)| head(field, headers)).collect(),
             key: head(&plan.key, config.key.heads()),
             payload: head(&plan.payload, config.value.heads()),
+            payload_schema: payload_schema(plan),
             envelope: plan
                 .envelope
                 .as_ref()
                 .map_or_else(Envelope::default, |placed| Envelope::new(plan, placed, config.value.heads())),
+            old_key: old_key_head(plan, headers),
         }
     }
 }
@@ -58,13 +69,14 @@ impl Envelope {
         let members = || members(plan, placed);
         let mut stem = Vec::new();
         json::escape(&plan.schema_stem, &mut stem);
-        let mut fields = Vec::new();
+        let (mut fields, mut payload_end) = (Vec::new(), 0);
         if let Some(decimals) = heads {
             for (index, (name, field)) in members().enumerate() {
-                let start: &[u8] =
-                    if index == 0 { br#"{"schema":{"type":"struct","fields":["# } else { b"," };
-                fields.extend_from_slice(start);
+                fields.extend_from_slice(if index == 0 { Prepared::ENVELOPE } else { b"," });
                 schema(field, Some(name)).write(decimals, &mut fields);
+                if index == 0 {
+                    payload_end = fields.len();
+                }
             }
         }
         let members = members().enumerate().map(|(index, (name, _))| {
@@ -73,7 +85,7 @@ impl Envelope {
             member.push(b':');
             member
         });
-        Envelope { fields, stem, members: members.collect() }
+        Envelope { fields, payload_end, stem, members: members.collect() }
     }
 }
 
@@ -94,6 +106,28 @@ fn head(field: &Field, heads: Option<DecimalFormat>) -> Vec<u8> {
     head
 }
 
-fn schema<'f>(field: &'f Field, name: Option<&'f str>) -> Schema<'f> {
+fn payload_schema(plan: &Plan) -> Vec<u8> {
+    let mut written = Vec::new();
+    schema(&plan.payload, Some("payload")).write(DecimalFormat::Base64, &mut written);
+    written
+}
+
+/// The struct of the columns that are the key, named as Debezium names the key of the table's own changes.
+fn old_key_head(plan: &Plan, heads: Option<DecimalFormat>) -> Vec<u8> {
+    let Some(decimals) = heads else { return Vec::new() };
+    let mut head = Prepared::ENVELOPE.to_vec();
+    for (index, field) in plan.old_key.iter().enumerate() {
+        if index > 0 {
+            head.push(b',');
+        }
+        schema(field, Some(&field.name)).write(decimals, &mut head);
+    }
+    head.extend_from_slice(br#"],"optional":false,"name":""#);
+    json::escape(&plan.schema_stem, &mut head);
+    head.extend_from_slice(br#".Key"},"payload":"#);
+    head
+}
+
+pub(super) fn schema<'f>(field: &'f Field, name: Option<&'f str>) -> Schema<'f> {
     Schema { kind: &field.kind, optional: field.optional, default: field.default.as_ref(), field: name }
 }

@@ -51,6 +51,9 @@ impl Schema<'_> {
             Kind::Point => out.extend_from_slice(
                 br#","fields":[{"type":"double","optional":false,"field":"x"},{"type":"double","optional":false,"field":"y"},{"type":"bytes","optional":true,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}]"#,
             ),
+            Kind::HstoreMap => out.extend_from_slice(
+                br#","keys":{"type":"string","optional":false},"values":{"type":"string","optional":true}"#,
+            ),
             Kind::Array(element) => {
                 out.extend_from_slice(b",\"items\":");
                 // Debezium makes the elements of an enum array required, and those of every other optional.
@@ -103,6 +106,7 @@ fn type_name(kind: &Kind) -> &'static str {
         "BYTES" => "bytes",
         "STRUCT" => "struct",
         "ARRAY" => "array",
+        "MAP" => "map",
         _ => "string",
     }
 }
@@ -164,6 +168,15 @@ mod tests {
             (
                 Kind::Array(Box::new(Kind::Uuid)),
                 r#"{"type":"array","items":{"type":"string","optional":true,"name":"io.debezium.data.Uuid","version":1},"optional":true}"#,
+            ),
+            (
+                Kind::ConnectTimestamp,
+                r#"{"type":"int64","optional":true,"name":"org.apache.kafka.connect.data.Timestamp","version":1}"#,
+            ),
+            (Kind::DecimalText { scale: Some(2) }, r#"{"type":"string","optional":true}"#),
+            (
+                Kind::HstoreMap,
+                r#"{"type":"map","keys":{"type":"string","optional":false},"values":{"type":"string","optional":true},"optional":true}"#,
             ),
             (
                 Kind::Enum(vec!["sad".into(), "happy".into()]),

@@ -1,33 +1,54 @@
 //! SimpleHeaderConverter: text, with lists and structs in something like JSON (`org.apache.kafka.connect.data.Values`).
 
-use super::{base64, java, json};
-use crate::decode::value::{Kind, Value};
+use super::moment::moment;
+use super::{java, json};
+use crate::decode::value::{Kind, Value, base64};
 
 /// Appends the text of a value; NULL must not come here, it is a header without a value.
 pub(super) fn write(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) {
     part(kind, value, false, out);
 }
 
+/// Appends the text of a value inside a struct.
+pub(super) fn embedded(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) {
+    part(kind, value, true, out);
+}
+
+/// Appends the name of a struct's member, and the colon.
+pub(super) fn member(name: &str, out: &mut Vec<u8>) {
+    quoted(name, out);
+    out.push(b':');
+}
+
 /// Inside lists and structs, strings and bytes are in quotes.
 fn part(kind: &Kind, value: &Value<'_>, embedded: bool, out: &mut Vec<u8>) {
     match value {
-        Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float32(_) | Value::Float64(_) => {
+        Value::Integer(number) => match moment(kind, *number) {
+            Some(moment) => moment.simple(out),
+            None => java::integer(*number, out),
+        },
+        Value::Map(entries) => {
+            out.push(b'{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                member(key, out);
+                match value {
+                    Some(value) => quoted(value, out),
+                    None => out.extend_from_slice(b"null"),
+                }
+            }
+            out.push(b'}');
+        }
+        Value::Null | Value::Boolean(_) | Value::Float32(_) | Value::Float64(_) => {
             java::write(kind, value, out)
         }
         Value::Decimal { .. } if *kind != Kind::VariableScaleDecimal => java::write(kind, value, out),
         // Structs of numbers and bytes look the same here and in JSON.
         Value::Decimal { .. } => json::write(kind, value, super::DecimalFormat::Base64, out),
         Value::Point { x, y } => json::point(*x, *y, out),
-        Value::Text(text) if embedded => {
-            out.push(b'"');
-            for &byte in text.as_bytes() {
-                if matches!(byte, b'"' | b'\\') {
-                    out.push(b'\\');
-                }
-                out.push(byte);
-            }
-            out.push(b'"');
-        }
+        Value::Text(text) if embedded => quoted(text, out),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Hex(hex) => bytes(hex.bytes(), embedded, out),
         Value::Bytes(raw) => bytes(raw.iter().copied(), embedded, out),
@@ -43,6 +64,17 @@ fn part(kind: &Kind, value: &Value<'_>, embedded: bool, out: &mut Vec<u8>) {
             out.push(b']');
         }
     }
+}
+
+fn quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &byte in text.as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
 }
 
 fn bytes(raw: impl Iterator<Item = u8>, embedded: bool, out: &mut Vec<u8>) {

@@ -87,6 +87,30 @@ fn rows() -> Vec<Row> {
         (Kind::Point, "(1.5,2)", point, point, Some("Struct{x=1.5,y=2.0,wkb=[B@0}")),
         (Kind::Enum(vec!["sad".into(), "happy".into()]), "happy", "happy", "\"happy\"", None),
         (Kind::Int64, "4294967295", "4294967295", "4294967295", None),
+        (
+            Kind::ConnectTimestamp,
+            "2024-02-29 13:51:30.123456",
+            "2024-02-29T13:51:30.123Z",
+            "1709214690123",
+            Some("Thu Feb 29 13:51:30 UTC 2024"),
+        ),
+        (Kind::ConnectDate, "2024-02-29", "2024-02-29", "19782", Some("Thu Feb 29 00:00:00 UTC 2024")),
+        (Kind::ConnectTime, "13:51:30.5", "13:51:30.500Z", "49890500", Some("Thu Jan 01 13:51:30 UTC 1970")),
+        (
+            Kind::IsoTimestamp,
+            "2024-02-29 13:51:30.5",
+            "2024-02-29T13:51:30.5Z",
+            "\"2024-02-29T13:51:30.5Z\"",
+            None,
+        ),
+        (Kind::DecimalText { scale: Some(2) }, "12345.60", "12345.60", "\"12345.60\"", None),
+        (
+            Kind::HstoreMap,
+            r#""a"=>"1\"", "b"=>NULL"#,
+            r#"{"a":"1\"","b":null}"#,
+            r#"{"a":"1\"","b":null}"#,
+            Some(r#"{a=1", b=null}"#),
+        ),
     ]
 }
 

@@ -104,6 +104,8 @@ fn road<F: Feed>(
         value: Converter::String,
         header: HeaderConverter::Simple,
         context: None,
+        expand: None,
+        strict: false,
         max_record_bytes: 1 << 20,
     };
     Road {

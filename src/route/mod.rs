@@ -20,7 +20,7 @@ pub use tables::Outline;
 pub use topic::TopicRule;
 
 use crate::decode::Tuple;
-use crate::decode::value::TypeFacts;
+use crate::decode::value::{Modes, TypeFacts};
 use crate::rejection::{Origin, Reason, Rejection};
 use std::sync::Arc;
 
@@ -53,6 +53,10 @@ pub struct Config {
     pub topic: TopicRule,
     /// `route.tombstone.on.empty.payload`.
     pub tombstone_on_empty: bool,
+    /// How types are read.
+    pub types: Modes,
+    /// `debezium.compat` is `strict`: a timestamptz is not the record's timestamp.
+    pub strict: bool,
 }
 
 /// Which tables are outbox tables: anchored, case-insensitive Java regexes, as Debezium's include lists are.
@@ -170,6 +174,8 @@ pub struct Event<'a> {
     pub timestamp_ms: Option<i64>,
     /// From `table.field.event.schema.version`, when an envelope is built.
     pub schema_version: Option<i32>,
+    /// The row as it was, when an UPDATE of its primary key publishes it anew: only the key's columns are there for certain.
+    pub old: Option<Tuple<'a>>,
     /// The payload is empty and `route.tombstone.on.empty.payload` is set: no value at all.
     pub tombstone: bool,
 }

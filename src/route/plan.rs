@@ -5,7 +5,7 @@
 //! Debezium would say of every single row is thus said once.
 
 use super::{ColumnFacts, Config, Place, TableFacts};
-use crate::decode::value::{Kind, TypeFacts, Value, default_value, kind_of};
+use crate::decode::value::{Kind, Modes, TypeFacts, Value, default_value, kind_of};
 use crate::decode::{Column, Relation};
 use crate::rejection::Reason;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub envelope: Option<Vec<(String, Field)>>,
     /// The `partition` placement that counts (the last).
     pub partition: Option<Field>,
+    /// The columns that identify a row, in the table's order: what the header of a row's former key is made of.
+    pub old_key: Vec<Field>,
 }
 
 /// One column of the plan.
@@ -67,7 +69,7 @@ pub(super) struct Refusal {
 impl Plan {
     /// Resolves the configured columns in a table.
     pub(super) fn new(config: &Config, relation: &Relation, facts: &TableFacts) -> Result<Plan, Refusal> {
-        let mut columns = Columns { relation, facts, missing: Vec::new() };
+        let mut columns = Columns { relation, facts, types: config.types, missing: Vec::new() };
         let id = columns.required(&config.id);
         let key = columns.required(&config.key);
         let payload = columns.required(&config.payload);
@@ -110,13 +112,17 @@ impl Plan {
             headers,
             envelope: has_envelope.then_some(envelope),
             partition: partitions.last().cloned(),
+            old_key: key_columns(relation, facts)
+                .iter()
+                .filter_map(|index| columns.find(&relation.columns[*index].name).ok())
+                .collect(),
         };
-        plan.check_kinds(&partitions)?;
+        plan.check_kinds(&partitions, config.strict)?;
         Ok(plan)
     }
 
     /// Types that the router's typed getters refuse for every row, NULL or not.
-    fn check_kinds(&self, partitions: &[Field]) -> Result<(), Refusal> {
+    fn check_kinds(&self, partitions: &[Field], strict: bool) -> Result<(), Refusal> {
         if !self.route_by.kind.is_string() {
             return Err(self.route_by.refusal(
                 Reason::TopicIllegal,
@@ -124,10 +130,12 @@ impl Plan {
                 "route by a column of type varchar, text, uuid or an enum",
             ));
         }
-        let moment = |field: &&Field| {
-            !matches!(field.kind, Kind::Timestamp | Kind::MicroTimestamp | Kind::ZonedTimestamp { .. })
+        let is_moment = |kind: &Kind| match kind {
+            Kind::Timestamp | Kind::MicroTimestamp | Kind::NanoTimestamp => true,
+            Kind::ZonedTimestamp { .. } => !strict,
+            _ => false,
         };
-        if let Some(field) = self.timestamp.as_ref().filter(moment) {
+        if let Some(field) = self.timestamp.as_ref().filter(|field| !is_moment(&field.kind)) {
             return Err(field.refusal(
                 Reason::TimestampIllegal,
                 "a record's timestamp is a timestamp",
@@ -171,6 +179,7 @@ impl Field {
 struct Columns<'a> {
     relation: &'a Relation,
     facts: &'a TableFacts,
+    types: Modes,
     missing: Vec<String>,
 }
 
@@ -195,7 +204,7 @@ impl Columns<'_> {
         };
         let facts = self.facts.columns.iter().find(|facts| facts.name == name);
         let type_facts = type_facts(column, facts);
-        let kind = kind_of(&type_facts);
+        let kind = kind_of(&type_facts, &self.types);
         if kind == Kind::Unknown {
             let type_name =
                 if type_facts.name.is_empty() { format!("OID {}", type_facts.oid) } else { type_facts.name };
@@ -227,9 +236,20 @@ impl Columns<'_> {
     }
 }
 
+/// The columns whose change makes an UPDATE a new row. With REPLICA IDENTITY FULL the stream marks every column, and
+/// the catalogue has to tell.
+pub(super) fn key_columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
+    let primary = |name: &str| facts.columns.iter().any(|facts| facts.name == name && facts.primary_key);
+    let is_key = |index: &usize| match &relation.columns[*index] {
+        column if relation.replica_identity == b'f' => primary(&column.name),
+        column => column.key,
+    };
+    (0..relation.columns.len()).filter(is_key).collect()
+}
+
 /// The column of this name, where there is one.
-pub(super) fn find(name: &str, relation: &Relation, facts: &TableFacts) -> Option<Field> {
-    Columns { relation, facts, missing: Vec::new() }.find(name).ok()
+pub(super) fn find(config: &Config, name: &str, relation: &Relation, facts: &TableFacts) -> Option<Field> {
+    Columns { relation, facts, types: config.types, missing: Vec::new() }.find(name).ok()
 }
 
 /// Types with fixed OIDs are what the stream says they were when the row was written; of the others, the catalogue

@@ -7,7 +7,7 @@ use super::plan::{Plan, Refusal, change_topic};
 use super::row;
 use super::tables::{Outline, State, Table, Tables};
 use super::topics::Topics;
-use super::{Config, OnUpdate, Routed, Skipped, TableFacts};
+use super::{Config, Event, OnUpdate, Routed, Skipped, TableFacts};
 use crate::decode::{Cell, Change, Old, Relation, Tuple};
 use crate::rejection::{Origin, Reason, Rejection};
 use std::sync::Arc;
@@ -101,7 +101,14 @@ impl Router {
         {
             return Routed::Rejected(rejection(table, new, not_sent_again(name)));
         }
-        self.event(new)
+        let old = old.map(|(Old::Key(old) | Old::Row(old))| *old);
+        match self.event(new) {
+            Routed::Event(event) => {
+                let old = old.filter(|_| !event.plan.old_key.is_empty());
+                Routed::Event(Event { old, ..event })
+            }
+            other => other,
+        }
     }
 
     /// The row of the table that was found.

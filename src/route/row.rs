@@ -41,6 +41,7 @@ pub(super) fn event<'s>(
         partition: plan.partition.as_ref().map_or(Ok(None), |field| partition(field, row))?,
         timestamp_ms: plan.timestamp.as_ref().map_or(Ok(None), |field| timestamp(field, row))?,
         schema_version: plan.schema_version.as_ref().map_or(Ok(None), |field| version(field, row))?,
+        old: None,
         tombstone: config.tombstone_on_empty && is_empty(&plan.payload, row),
     })
 }
@@ -130,6 +131,8 @@ fn is_empty(field: &Field, row: Tuple<'_>) -> bool {
     };
     match row.get(field.index) {
         None | Some(Cell::Null) => default_is_empty(),
+        // Whatever the notation, no byte is no letter.
+        Some(Cell::Text(text)) if matches!(field.kind, Kind::BytesText(_)) => text == b"\\x",
         Some(Cell::Text(text)) if field.kind.is_string() => blank(text),
         // A numeric may be NaN, which has no value in Connect.
         Some(Cell::Text(text)) if matches!(field.kind, Kind::Decimal { .. } | Kind::VariableScaleDecimal) => {

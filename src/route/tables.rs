@@ -62,9 +62,9 @@ impl Tables {
         }
         let state = match Plan::new(config, relation, facts) {
             Ok(plan) => State::Planned(Box::new(plan)),
-            Err(refusal) => State::Refused { refusal, id: plan::find(&config.id, relation, facts) },
+            Err(refusal) => State::Refused { refusal, id: plan::find(config, &config.id, relation, facts) },
         };
-        let key = key_columns(relation, facts);
+        let key = plan::key_columns(relation, facts);
         self.put(Table { relation: Arc::new(relation.clone()), facts: facts.clone(), state, key });
     }
 
@@ -116,7 +116,7 @@ impl Table {
 
     /// The columns that the configuration names, those of them that are there.
     pub(super) fn outline(&self, config: &Config) -> Outline {
-        let find = |name: &str| plan::find(name, &self.relation, &self.facts);
+        let find = |name: &str| plan::find(config, name, &self.relation, &self.facts);
         Outline {
             id: find(&config.id),
             key: find(&config.key),
@@ -133,17 +133,6 @@ impl Table {
             State::Planned(plan) => Some(&plan.id),
         }
     }
-}
-
-/// The columns whose change makes an UPDATE a new row. With REPLICA IDENTITY FULL the stream marks every column, and
-/// the catalogue has to tell.
-fn key_columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
-    let primary = |name: &str| facts.columns.iter().any(|facts| facts.name == name && facts.primary_key);
-    let is_key = |index: &usize| match &relation.columns[*index] {
-        column if relation.replica_identity == b'f' => primary(&column.name),
-        column => column.key,
-    };
-    (0..relation.columns.len()).filter(is_key).collect()
 }
 
 /// A row of an outbox table whose Relation was not learnt: a fault of this program, told rather than guessed over.

@@ -1,6 +1,7 @@
 //! The router's configuration, for tests and benches. Not part of the product; nothing on the road calls it.
 
 use super::{Config, OnUpdate, TableRule, TopicRule};
+use crate::decode::value::Modes;
 
 /// Debezium's defaults, for the logical name `app`.
 pub fn defaults() -> Config {
@@ -18,5 +19,7 @@ pub fn defaults() -> Config {
         route_by: "aggregatetype".to_owned(),
         topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").expect("a rule"),
         tombstone_on_empty: false,
+        types: Modes::default(),
+        strict: false,
     }
 }

@@ -16,7 +16,8 @@ pub struct TopicRule {
     pub replacement: String,
     whole: Regex,
     first: Regex,
-    parts: Vec<Part>,
+    /// The replacement, or what is wrong with it.
+    parts: Result<Vec<Part>, String>,
 }
 
 /// A piece of the replacement.
@@ -27,19 +28,34 @@ enum Part {
     Group(usize),
 }
 
-/// The regex took too many steps on a route value to be worth an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the topic regex backtracks too much on this value")]
-pub struct TooManySteps;
+/// There is no topic for a route value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotApplied {
+    /// The regex took too many steps to be worth an answer.
+    #[error("the topic regex backtracks too much on this value")]
+    TooManySteps,
+    /// Java would refuse the replacement.
+    #[error("{0}")]
+    Replacement(String),
+}
 
 impl TopicRule {
     /// Compiles both; the error says what is wrong with which.
     pub fn new(regex: &str, replacement: &str) -> Result<TopicRule, String> {
+        let rule = TopicRule::late(regex, replacement)?;
+        match rule.parts {
+            Err(what) => Err(what),
+            Ok(_) => Ok(rule),
+        }
+    }
+
+    /// The same, but a replacement that cannot be used is an error only of values that match, as it is in Java.
+    pub fn late(regex: &str, replacement: &str) -> Result<TopicRule, String> {
         let in_regex = |what: String| format!("the regex {regex:?}: {what}");
         let java = java_regex::translate(regex, false).map_err(in_regex)?;
         let parts = Parts { replacement, java: &java }
             .read()
-            .map_err(|what| format!("the replacement {replacement:?}: {what}"))?;
+            .map_err(|what| format!("the replacement {replacement:?}: {what}"));
         Ok(TopicRule {
             regex: regex.to_owned(),
             replacement: replacement.to_owned(),
@@ -50,19 +66,20 @@ impl TopicRule {
     }
 
     /// Appends the topic of `route` to `topic`.
-    pub fn apply(&self, route: &str, topic: &mut String) -> Result<(), TooManySteps> {
-        if !self.whole.is_match(route).map_err(|_| TooManySteps)? {
+    pub fn apply(&self, route: &str, topic: &mut String) -> Result<(), NotApplied> {
+        if !self.whole.is_match(route).map_err(|_| NotApplied::TooManySteps)? {
             topic.push_str(route);
             return Ok(());
         }
         // Java finds anew after it has matched: a lazy pattern replaces less than the whole.
-        let Some(captures) = self.first.captures(route).map_err(|_| TooManySteps)? else {
+        let Some(captures) = self.first.captures(route).map_err(|_| NotApplied::TooManySteps)? else {
             topic.push_str(route);
             return Ok(());
         };
+        let parts = self.parts.as_ref().map_err(|what| NotApplied::Replacement(what.clone()))?;
         let (start, end) = captures.get(0).map_or((0, route.len()), |found| (found.start(), found.end()));
         topic.push_str(&route[..start]);
-        for part in &self.parts {
+        for part in parts {
             match part {
                 Part::Text(text) => topic.push_str(text),
                 Part::Group(number) => {
@@ -79,7 +96,8 @@ impl TopicRule {
     /// Whether a topic of this name looks like one that the replacement gives: it begins, and ends, with its text. A
     /// replacement that begins with a group tells nothing, and gives none by this.
     pub fn may_give(&self, topic: &str) -> bool {
-        match self.parts.as_slice() {
+        let Ok(parts) = &self.parts else { return false };
+        match parts.as_slice() {
             [Part::Text(whole)] => topic == whole,
             [Part::Text(prefix), .., Part::Text(suffix)] => {
                 topic.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.ends_with(suffix.as_str()))
@@ -253,6 +271,15 @@ mod tests {
         for replacement in ["${", "${}", "${a", "${a b}", "${a_b}", "${ä}"] {
             assert!(refused("(?<a>.*)", replacement).contains("after `${`"), "{replacement}");
         }
+    }
+
+    #[test]
+    fn a_replacement_may_be_refused_late() {
+        let rule = TopicRule::late("My", "x.${route}").expect("a rule");
+        let mut topic = String::new();
+        assert_eq!((rule.apply("User", &mut topic), topic.as_str()), (Ok(()), "User"));
+        assert!(matches!(rule.apply("My", &mut topic), Err(NotApplied::Replacement(_))));
+        assert!(TopicRule::late("(", "x").is_err());
     }
 
     #[test]

@@ -122,10 +122,10 @@ fn what_would_change_the_events_is_refused_by_name() {
         ("slot.drop.on.stop=true", "write slot.drop.on.stop=false"),
         ("lsn.flush.mode=manual", "write lsn.flush.mode=connector"),
         ("offset.mismatch.strategy=trust_greater_lsn", "write offset.mismatch.strategy=trust_offset"),
-        ("time.precision.mode=connect", "write time.precision.mode=adaptive"),
+        ("time.precision.mode=structured", "write time.precision.mode=adaptive"),
         ("debezium.source.slot.name=x", "without what stands before it"),
         ("database.server.name=x", "write topic.prefix"),
-        ("transforms.outbox.table.expand.json.payload=true", "write "),
+        ("field.name.adjustment.mode=avro", "write field.name.adjustment.mode=none"),
     ] {
         let (key, value) = line.split_once('=').expect("a property");
         let begins = format!("c.properties:1: {key} = {value}: ");

@@ -16,6 +16,8 @@ pub struct Difference {
     pub records: usize,
     /// Why, for people.
     pub reason: &'static str,
+    /// It is one with `debezium.compat=strict` as well: what Debezium hands to Kafka's producer is refused there.
+    pub remains: bool,
     ours: Ours,
 }
 
@@ -29,6 +31,8 @@ enum Ours {
     Refused(&'static str),
     /// Publishes Debezium's record with these changes.
     Amended(fn(&mut Value)),
+    /// Publishes the payload as a text, where Debezium has a struct's schema for it and dies.
+    AsText,
     /// Publishes, where Debezium dies, a record of which this is true.
     Published(fn(&Record) -> bool),
 }
@@ -41,6 +45,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "a blank value is a property that was not given",
+        remains: false,
         ours: Ours::Published(|record| record.headers.len() == 5),
     },
     Difference {
@@ -49,6 +54,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "a blank value is a property that was not given",
+        remains: false,
         ours: Ours::Published(|record| record.key.as_deref() == Some(b"10711fa5")),
     },
     Difference {
@@ -57,6 +63,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "a blank value is a property that was not given",
+        remains: false,
         ours: Ours::Published(|record| record.timestamp == NOW),
     },
     Difference {
@@ -67,6 +74,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "the property's name before Debezium 3.6 still counts",
+        remains: false,
         ours: Ours::Published(|record| record.headers.len() == 5),
     },
     Difference {
@@ -75,6 +83,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "a replacement with a group that the regex has not is refused at the start",
+        remains: false,
         ours: Ours::Refused("the regex has no group \"routedByValue\""),
     },
     Difference {
@@ -83,6 +92,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 7,
         reason: "a topic that Kafka does not accept is refused with the row named",
+        remains: true,
         ours: Ours::TopicRejected,
     },
     Difference {
@@ -91,6 +101,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 2,
         reason: "a topic that Kafka does not accept is refused with the row named",
+        remains: true,
         ours: Ours::TopicRejected,
     },
     Difference {
@@ -99,6 +110,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "a topic that Kafka does not accept is refused with the row named",
+        remains: true,
         ours: Ours::TopicRejected,
     },
     Difference {
@@ -107,6 +119,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "timestamptz can be the event's time",
+        remains: false,
         ours: Ours::Published(|record| record.timestamp == 1_553_460_779_000),
     },
     Difference {
@@ -115,6 +128,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 1,
         reason: "a timestamp of -1 means none to Kafka's producer, which then asks the clock",
+        remains: true,
         ours: Ours::Amended(|expected| expected["timestamp"] = json!(NOW)),
     },
     Difference {
@@ -123,6 +137,7 @@ pub const ALL: &[Difference] = &[
         record: 1,
         records: 2,
         reason: "a negative partition, of which Kafka's producer dies, is refused with the row named",
+        remains: true,
         ours: Ours::Rejected("partition_illegal"),
     },
     Difference {
@@ -131,30 +146,48 @@ pub const ALL: &[Difference] = &[
         record: 2,
         records: 1,
         reason: "an envelope's schema is named by its own record's route, not by the first there was",
+        remains: false,
         ours: Ours::Amended(|expected| {
             let value = text(&expected["value"]).replace("outbox.User.Value", "outbox.Address.Value");
             expected["value"] = json!(value);
         }),
     },
     Difference {
-        case: "pk_update",
+        case: "expand_versioned",
         router: None,
-        record: 4,
+        record: 2,
         records: 1,
-        reason: "a row published anew under another primary key does not tell the old one",
-        ours: Ours::Amended(|expected| {
-            let headers = expected["headers"].as_array_mut().expect("headers");
-            headers.retain(|header| header[0] != "__debezium.oldkey");
+        reason: "an envelope's schema is its own record's, not that of the first of its version",
+        remains: false,
+        ours: Ours::Published(|record| {
+            record.value.as_deref() == Some(br#"{"payload":{"b":"x"},"type":"UserCreated"}"#)
         }),
     },
+    unfit("expand_bigint", 3),
+    unfit("expand_hugeexp", 2),
+    unfit("expandtext_num_forms", 2),
+    unfit("expand_arr_arr_hetero", 2),
+    unfit("expand_arr_obj_conflict", 3),
+    unfit("expand_arr_obj_int_long", 2),
+    unfit("expand_root_arr_obj", 3),
+    unfit("expand_root_arr_int", 2),
+    unfit("expand_root_arr_empty", 1),
 ];
+
+/// A JSON payload that its own schema does not fit; StringConverter prints it all the same.
+const fn unfit(case: &'static str, records: usize) -> Difference {
+    let reason = "JSON that does not fit its own schema stays the text it is, as in Debezium 3.7";
+    Difference { case, router: None, record: 1, records, reason, remains: false, ours: Ours::AsText }
+}
 
 impl Difference {
     /// The difference that concerns this record.
-    pub fn of(run: &Run, expected: &Expected) -> Option<&'static Difference> {
+    pub fn of(run: &Run, expected: &Expected, strict: bool) -> Option<&'static Difference> {
         let given = run.router_text();
         ALL.iter().find(|difference| {
             difference.case == run.case
+                && (difference.remains || !strict)
+                && (expected.error().is_some() || !matches!(difference.ours, Ours::AsText))
                 && difference.record == expected.record
                 && difference.router.is_none_or(|router| router == given)
                 && !(matches!(difference.ours, Ours::TopicRejected) && is_legal(&expected.outcome["topic"]))
@@ -175,6 +208,7 @@ impl Difference {
                     && why.contains(&format!("{:?}", text(&expected.outcome["topic"])))
             }
             (Ours::Refused(naming), Err(problems)) => problems.contains(naming),
+            (Ours::AsText, Ok(Outcome::Record(record))) => is_text(record),
             (Ours::Published(holds), Ok(Outcome::Record(record))) => holds(record),
             (Ours::Amended(amend), Ok(Outcome::Record(record))) => {
                 let mut outcome = expected.outcome.clone();
@@ -185,6 +219,14 @@ impl Difference {
         };
         if as_said { Ok(()) } else { Err(format!("not as it should be ({}): {ours:?}", self.reason)) }
     }
+}
+
+/// The payload is a JSON string that holds JSON, wherever it stands.
+fn is_text(record: &Record) -> bool {
+    let value: Value =
+        serde_json::from_slice(record.value.as_deref().unwrap_or_default()).unwrap_or_default();
+    let payload = value.get("payload").unwrap_or(&value);
+    payload.as_str().is_some_and(|text| text.starts_with(['{', '[']))
 }
 
 /// Kafka accepts a topic of this name; where there is none, Debezium died of something else.

@@ -32,7 +32,7 @@ pub struct Record {
 }
 
 /// Reads the run's properties as a user would write them; the error is every problem.
-pub fn configure(run: &Run, directory: &Path) -> Result<Config, String> {
+pub fn configure(run: &Run, strict: bool, directory: &Path) -> Result<Config, String> {
     let mut properties = Map::new();
     let base = json!({
         "name": "golden",
@@ -48,10 +48,9 @@ pub fn configure(run: &Run, directory: &Path) -> Result<Config, String> {
         "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
     });
     properties.extend(base.as_object().expect("an object").clone());
-    if let Some(extended) = run.connector().get("extended.headers.enabled") {
-        properties.insert("extended.headers.enabled".into(), extended.clone());
-    }
-    for (key, value) in run.router().expect("an event router") {
+    properties.insert("debezium.compat".into(), if strict { "strict" } else { "default" }.into());
+    properties.extend(run.connector().clone());
+    for (key, value) in run.router().into_iter().flatten() {
         properties.insert(format!("transforms.outbox.{key}"), value.clone());
     }
     for place in ["key.converter", "value.converter", "header.converter"] {
@@ -95,6 +94,14 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
         });
     }
     outcomes
+}
+
+/// A heartbeat with the run's converters.
+pub fn heartbeat(config: Config, now_ms: i64) -> Result<Record, String> {
+    let (topic, prefix) = (config.heartbeat_topic.into(), config.topic_prefix);
+    let (mut encoder, mut outgoing) = (Encoder::new(config.encode), Outgoing::default());
+    encoder.heartbeat(&topic, &prefix, now_ms, &mut outgoing).map_err(|rejection| rejection.detail)?;
+    Ok(Record::of(&outgoing.iter().next().expect("a record")))
 }
 
 impl Record {

@@ -338,6 +338,8 @@ fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, lessons: &m
         value: Converter::String,
         header: HeaderConverter::Simple,
         context: None,
+        expand: None,
+        strict: false,
         max_record_bytes: 1 << 20,
     };
     let heartbeat =

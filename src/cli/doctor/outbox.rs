@@ -20,7 +20,7 @@ pub(super) fn checks(table: &CatalogTable, config: &Config) -> Vec<Check> {
     let columns: Vec<Column> = facts(&table.columns)
         .columns
         .into_iter()
-        .map(|column| Column { name: column.name, kind: kind_of(&column.type_facts) })
+        .map(|column| Column { name: column.name, kind: kind_of(&column.type_facts, &config.route.types) })
         .collect();
     let missing: Vec<String> = needed(&config.route)
         .into_iter()
@@ -60,7 +60,8 @@ fn wrong_types(columns: &[Column], config: &Config) -> Vec<(String, String)> {
         }
     };
     expect(&route.route_by, &Kind::is_string, "what the topic is made from", "text");
-    let is_timestamp = |kind: &Kind| matches!(kind, Kind::Timestamp | Kind::MicroTimestamp);
+    let is_timestamp =
+        |kind: &Kind| matches!(kind, Kind::Timestamp | Kind::MicroTimestamp | Kind::NanoTimestamp);
     if let Some(name) = &route.timestamp {
         expect(name, &is_timestamp, "the record's timestamp", "timestamp (without time zone)");
     }
@@ -72,17 +73,17 @@ fn wrong_types(columns: &[Column], config: &Config) -> Vec<(String, String)> {
         expect(&placement.column, &is_integer, "the partition", "integer");
     }
     let is_bytes = |kind: &Kind| *kind == Kind::Bytes;
-    if only_bytes(&config.encode.key) {
+    if unsuited(&config.encode.key) {
         expect(&route.key, &is_bytes, "a key for the configured key.converter", "bytea");
     }
-    if only_bytes(&config.encode.value) && !has_envelope(config) {
+    if unsuited(&config.encode.value) && !has_envelope(config) {
         expect(&route.payload, &is_bytes, "a value for the configured value.converter", "bytea");
     }
     wrong
 }
 
 /// Converters that refuse whatever is not bytes.
-fn only_bytes(converter: &Converter) -> bool {
+fn unsuited(converter: &Converter) -> bool {
     matches!(converter, Converter::Bytes | Converter::Binary { delegate: None })
 }
 

@@ -27,6 +27,18 @@ pub const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 pub const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 /// Bytes as they are, anything else by a delegate.
 pub const BINARY: &str = "io.debezium.converters.BinaryDataConverter";
+/// A boolean's byte.
+pub const BOOLEAN: &str = "org.apache.kafka.connect.converters.BooleanConverter";
+/// The bytes of a smallint.
+pub const SHORT: &str = "org.apache.kafka.connect.converters.ShortConverter";
+/// The bytes of an integer.
+pub const INTEGER: &str = "org.apache.kafka.connect.converters.IntegerConverter";
+/// The bytes of a bigint.
+pub const LONG: &str = "org.apache.kafka.connect.converters.LongConverter";
+/// The bytes of a real.
+pub const FLOAT: &str = "org.apache.kafka.connect.converters.FloatConverter";
+/// The bytes of a double precision.
+pub const DOUBLE: &str = "org.apache.kafka.connect.converters.DoubleConverter";
 /// Header values as Connect prints them.
 pub const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
@@ -39,6 +51,12 @@ const CONVERTERS: &[Choice] = &[
     word(JSON),
     word(BYTES),
     word(BINARY),
+    word(BOOLEAN),
+    word(SHORT),
+    word(INTEGER),
+    word(LONG),
+    word(FLOAT),
+    word(DOUBLE),
     not("io.debezium.converters.ByteArrayConverter", "Debezium's own fails on bytea", WRITE_BINARY),
     not("io.debezium.converters.ByteBufferConverter", "Debezium has renamed it", WRITE_BINARY),
     not("io.debezium.converters.CloudEventsConverter", LATER, WRITE_CONVERTER),
@@ -50,12 +68,6 @@ const CONVERTERS: &[Choice] = &[
     not("io.apicurio.registry.utils.converter.ProtobufConverter", LATER, WRITE_CONVERTER),
     not("com.amazonaws.services.schemaregistry.kafkaconnect.AWSKafkaAvroConverter", LATER, WRITE_CONVERTER),
     not("com.blueapron.connect.protobuf.ProtobufConverter", LATER, WRITE_CONVERTER),
-    not("org.apache.kafka.connect.converters.BooleanConverter", LATER, WRITE_CONVERTER),
-    not("org.apache.kafka.connect.converters.ShortConverter", LATER, WRITE_CONVERTER),
-    not("org.apache.kafka.connect.converters.IntegerConverter", LATER, WRITE_CONVERTER),
-    not("org.apache.kafka.connect.converters.LongConverter", LATER, WRITE_CONVERTER),
-    not("org.apache.kafka.connect.converters.FloatConverter", LATER, WRITE_CONVERTER),
-    not("org.apache.kafka.connect.converters.DoubleConverter", LATER, WRITE_CONVERTER),
     not(SIMPLE_HEADER, "it is for headers only", WRITE_CONVERTER),
 ];
 

@@ -75,34 +75,20 @@ const MISMATCH_STRATEGIES: &[Choice] = &[
 
 const OTHER_BYTES: &str =
     "it would change the bytes of keys, values and headers; it comes with a later release";
-const WRITE_TIME: &str = "write time.precision.mode=adaptive";
 const TIME_MODES: &[Choice] = &[
     word("adaptive"),
-    not("adaptive_time_microseconds", OTHER_BYTES, WRITE_TIME),
-    not("connect", OTHER_BYTES, WRITE_TIME),
-    not("isostring", OTHER_BYTES, WRITE_TIME),
-    not("microseconds", OTHER_BYTES, WRITE_TIME),
-    not("nanoseconds", OTHER_BYTES, WRITE_TIME),
-    not("structured", OTHER_BYTES, WRITE_TIME),
+    word("adaptive_time_microseconds"),
+    word("connect"),
+    word("isostring"),
+    word("microseconds"),
+    word("nanoseconds"),
+    not("structured", "Debezium has it from 3.7 on", "write time.precision.mode=adaptive or another one"),
 ];
 
-const DECIMAL_MODES: &[Choice] = &[
-    word("precise"),
-    not("double", OTHER_BYTES, "write decimal.handling.mode=precise"),
-    not("string", OTHER_BYTES, "write decimal.handling.mode=precise"),
-];
-
-const BINARY_MODES: &[Choice] = &[
-    word("bytes"),
-    not("base64", OTHER_BYTES, "write binary.handling.mode=bytes"),
-    not("base64-url-safe", OTHER_BYTES, "write binary.handling.mode=bytes"),
-    not("hex", OTHER_BYTES, "write binary.handling.mode=bytes"),
-];
-
-const INTERVAL_MODES: &[Choice] =
-    &[word("numeric"), not("string", OTHER_BYTES, "write interval.handling.mode=numeric")];
-
-const HSTORE_MODES: &[Choice] = &[word("json"), not("map", OTHER_BYTES, "write hstore.handling.mode=json")];
+const DECIMAL_MODES: &[Choice] = &[word("precise"), word("double"), word("string")];
+const BINARY_MODES: &[Choice] = &[word("bytes"), word("base64"), word("base64-url-safe"), word("hex")];
+const INTERVAL_MODES: &[Choice] = &[word("numeric"), word("string")];
+const HSTORE_MODES: &[Choice] = &[word("json"), word("map")];
 
 const NO_UNKNOWN: &[Choice] =
     &[word("false"), not("true", OTHER_BYTES, "write include.unknown.datatypes=false")];
@@ -151,11 +137,11 @@ named! {
     LSN_FLUSH_MODE = "lsn.flush.mode", OneOf(LSN_FLUSH_MODES), Value("connector"), "The slot follows what Kafka has committed, idle included.";
     FLUSH_LSN_SOURCE = "flush.lsn.source", OneOf(FLUSH_LSN), Value("true"), "Older name of `lsn.flush.mode`.";
     OFFSET_MISMATCH_STRATEGY = "offset.mismatch.strategy", OneOf(MISMATCH_STRATEGIES), Value("no_validation"), "Position and slot are always compared; a mismatch stops the connector.";
-    TIME_PRECISION_MODE = "time.precision.mode", OneOf(TIME_MODES), Value("adaptive"), "How times are read.";
-    DECIMAL_HANDLING_MODE = "decimal.handling.mode", OneOf(DECIMAL_MODES), Value("precise"), "How numerics are read.";
-    BINARY_HANDLING_MODE = "binary.handling.mode", OneOf(BINARY_MODES), Value("bytes"), "How bytea is read.";
-    INTERVAL_HANDLING_MODE = "interval.handling.mode", OneOf(INTERVAL_MODES), Value("numeric"), "How intervals are read.";
-    HSTORE_HANDLING_MODE = "hstore.handling.mode", OneOf(HSTORE_MODES), Value("json"), "How hstore is read.";
+    TIME_PRECISION_MODE = "time.precision.mode", OneOf(TIME_MODES), Value("adaptive"), "Dates, times and timestamps: numbers as fine as the column, numbers of one precision, Connect's own types, or text.";
+    DECIMAL_HANDLING_MODE = "decimal.handling.mode", OneOf(DECIMAL_MODES), Value("precise"), "numeric and money: decimals, floating point, or text.";
+    BINARY_HANDLING_MODE = "binary.handling.mode", OneOf(BINARY_MODES), Value("bytes"), "bytea: bytes, or text in one of these notations.";
+    INTERVAL_HANDLING_MODE = "interval.handling.mode", OneOf(INTERVAL_MODES), Value("numeric"), "Intervals: microseconds, or text such as `P1Y2M3DT4H5M6S`.";
+    HSTORE_HANDLING_MODE = "hstore.handling.mode", OneOf(HSTORE_MODES), Value("json"), "hstore: a text of JSON, or a map.";
     MONEY_FRACTION_DIGITS = "money.fraction.digits", int("digits", 2, 2), Value("2"), "Scale of money.";
     INCLUDE_UNKNOWN_DATATYPES = "include.unknown.datatypes", OneOf(NO_UNKNOWN), Value("false"), "Columns of types Debezium does not know are absent.";
     SCHEMA_NAME_ADJUSTMENT_MODE = "schema.name.adjustment.mode", OneOf(SCHEMA_ADJUSTMENTS), Value("none"), "Schema names are used as they are.";

@@ -35,14 +35,8 @@ const PREDICATE_CLASSES: &[Choice] = &[
 
 const MISSING: &[Choice] = &[word("error"), word("ignore")];
 const UPDATES: &[Choice] = &[word("warn"), word("error"), word("fatal")];
-const NO_EXPANSION: &[Choice] = &[
-    word("false"),
-    not(
-        "true",
-        "JSON expansion comes with a later release",
-        "write table.expand.json.payload=false; with StringConverter the payload is published as JSON text",
-    ),
-];
+const NULLS: &[Choice] = &[word("ignore"), word("optional_bytes")];
+const RENAMINGS: &[Choice] = &[word("none"), word("avro"), word("avro_unicode")];
 
 named! {
     TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them, and no other, is the event router.";
@@ -60,7 +54,9 @@ named! {
     ADDITIONAL_PLACEMENT = "transforms.<name>.table.fields.additional.placement", List, Unset, "Further columns: `column:header|envelope|partition[:alias]`, between commas.";
     ADDITIONAL_MISSING = "transforms.<name>.table.field.additional.missing", OneOf(MISSING), Value("error"), "A column named there that a table does not have: an error, or passed over.";
     ADDITIONAL_ERROR_ON_MISSING = "transforms.<name>.table.fields.additional.error.on.missing", Boolean, Value("true"), "The same before Debezium 3.6.";
-    EXPAND_JSON = "transforms.<name>.table.expand.json.payload", OneOf(NO_EXPANSION), Value("false"), "JSON payloads are published as they are.";
+    EXPAND_JSON = "transforms.<name>.table.expand.json.payload", Boolean, Value("false"), "Take JSON payloads apart: a struct with a schema of its own, where JSON has one.";
+    JSON_NULLS = "transforms.<name>.table.json.payload.null.behavior", OneOf(NULLS), Value("ignore"), "Members of such a payload that are null: dropped, or kept as optional bytes.";
+    JSON_RENAMING = "transforms.<name>.field.name.adjustment.mode", OneOf(RENAMINGS), Value("none"), "Members of such a payload whose names Avro does not know: kept, or renamed, and as in Debezium without their values.";
     OP_INVALID_BEHAVIOR = "transforms.<name>.table.op.invalid.behavior", OneOf(UPDATES), Value("warn"), "An updated outbox row: log it as a warning, as an error, or stop.";
     ROUTE_BY_FIELD = "transforms.<name>.route.by.field", Text, Value("aggregatetype"), "Column for the topic.";
     ROUTE_TOPIC_REGEX = "transforms.<name>.route.topic.regex", Regex, Value("(?<routedByValue>.*)"), "Java regex for its value.";
@@ -68,7 +64,6 @@ named! {
     ROUTE_TOMBSTONE = "transforms.<name>.route.tombstone.on.empty.payload", Boolean, Value("false"), "An empty payload becomes a tombstone.";
 }
 
-const NOT_EXPANDED: &str = "payloads are not expanded";
 const NOT_TRACED: &str = "spans come with a later release";
 
 const OTHERS: &[Property] = &[
@@ -77,9 +72,11 @@ const OTHERS: &[Property] = &[
         Value("type"),
         "Debezium never reads it; place the column with table.fields.additional.placement",
     ),
-    ignored("transforms.<name>.table.json.payload.null.behavior", Value("ignore"), NOT_EXPANDED),
-    ignored("transforms.<name>.table.json.payload.empty.array.behavior", Value("ignore"), NOT_EXPANDED),
-    ignored("transforms.<name>.field.name.adjustment.mode", Value("none"), NOT_EXPANDED),
+    ignored(
+        "transforms.<name>.table.json.payload.empty.array.behavior",
+        Value("ignore"),
+        "Debezium knows it from 3.7 on; an empty array is dropped",
+    ),
     ignored("transforms.<name>.tracing.span.context.field", Value("tracingspancontext"), NOT_TRACED),
     ignored("transforms.<name>.tracing.operation.name", Value("debezium-read"), NOT_TRACED),
     ignored("transforms.<name>.tracing.with.context.field.only", Value("true"), NOT_TRACED),

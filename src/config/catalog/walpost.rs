@@ -7,11 +7,13 @@ use super::{Choice, Section, int, named, word};
 /// What only walpost knows.
 pub const SECTION: Section = Section { title: "walpost", named: NAMED, others: &[] };
 
+const COMPATIBILITIES: &[Choice] = &[word("default"), word("strict")];
 const ADOPTIONS: &[Choice] = &[word("slot")];
 const LOG_FORMATS: &[Choice] = &[word("text"), word("json")];
 const MIB: i64 = 1024 * 1024;
 
 named! {
+    COMPAT = "debezium.compat", OneOf(COMPATIBILITIES), Value("default"), "`strict`: what walpost does otherwise than Debezium 3.6 on purpose, it does as Debezium does; where Debezium's task dies, it stops.";
     HTTP_LISTEN = "walpost.http.listen", Text, Unset, "Address and port of `/metrics`, `/livez`, `/readyz`; port 0 takes a free one and logs it.";
     ADOPT = "walpost.adopt", OneOf(ADOPTIONS), Unset, "`slot`: when Kafka holds no position yet, begin where the existing slot stands. Without effect afterwards.";
     POSITION_TOPIC = "walpost.position.topic", Text, Derived("`__walpost.position.<topic.prefix>.<slot.name>`"), "Where positions are kept: one partition, compacted, this connector's alone.";

@@ -2,9 +2,9 @@
 
 use super::report::Report;
 use super::values::View;
-use crate::config::catalog::{self, Property, converters as declared};
+use crate::config::catalog::{self, Property, converters as declared, walpost};
 use crate::config::raw::Raw;
-use crate::encode::{self, Converter, DecimalFormat, HeaderConverter};
+use crate::encode::{self, Converter, DecimalFormat, HeaderConverter, Number};
 
 const STRING_OPTIONS: &[&Property] = &[&declared::ENCODING, &declared::CONVERTER_TYPE];
 const JSON_OPTIONS: &[&Property] = &[
@@ -31,6 +31,8 @@ pub(super) fn encode(raw: &Raw, max_record_bytes: usize, report: &mut Report) ->
             class => HeaderConverter::As(converter(raw, declared::HEADER.name, class, report)),
         },
         context: None,
+        expand: None,
+        strict: plain.word(&walpost::COMPAT) == Some("strict"),
         max_record_bytes,
     }
 }
@@ -55,6 +57,15 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             options(raw, place, class, BYTES_OPTIONS, report);
             Converter::Bytes
         }
+        declared::BOOLEAN
+        | declared::SHORT
+        | declared::INTEGER
+        | declared::LONG
+        | declared::FLOAT
+        | declared::DOUBLE => {
+            options(raw, place, class, BYTES_OPTIONS, report);
+            Converter::Number(number(class))
+        }
         declared::BINARY => {
             options(raw, place, class, BINARY_OPTIONS, report);
             let delegate = view.word(&declared::DELEGATE);
@@ -66,6 +77,17 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             options(raw, place, class, STRING_OPTIONS, report);
             Converter::String
         }
+    }
+}
+
+fn number(class: &str) -> Number {
+    match class {
+        declared::BOOLEAN => Number::Boolean,
+        declared::SHORT => Number::Short,
+        declared::INTEGER => Number::Integer,
+        declared::FLOAT => Number::Float,
+        declared::DOUBLE => Number::Double,
+        _ => Number::Long,
     }
 }
 

@@ -3,8 +3,10 @@
 use super::names::Names;
 use super::report::Report;
 use super::values::View;
-use crate::config::catalog::{connector, nearest, postgres, router as declared};
+use crate::config::catalog::{connector, nearest, postgres, router as declared, walpost};
 use crate::config::raw::{Entry, Raw};
+use crate::decode::value::{Binary, Decimals, Hstore, Intervals, Modes, Times};
+use crate::encode::{Expand, Nulls, Renaming};
 use crate::route::{self, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex};
 use fancy_regex::Regex;
 
@@ -18,8 +20,12 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
     let plain = View::plain(raw);
     let view = View::under(raw, name);
     let optional = |property| view.optional(property).map(str::to_owned);
+    let strict = plain.word(&walpost::COMPAT) == Some("strict");
+    if strict {
+        refuse_empty(view, report);
+    }
     let placements = placements(view, report);
-    let topic = topic(view, report)?;
+    let topic = topic(view, strict, report)?;
     Some(route::Config {
         topic_prefix: plain.text(&connector::TOPIC_PREFIX).to_owned(),
         tables,
@@ -29,19 +35,95 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         timestamp: optional(&declared::EVENT_TIMESTAMP),
         schema_version: optional(&declared::EVENT_SCHEMA_VERSION),
         placements,
-        ignore_missing: ignore_missing(view),
+        ignore_missing: ignore_missing(view, strict, report),
         on_update: on_update(plain, view),
         route_by: view.text(&declared::ROUTE_BY_FIELD).to_owned(),
         topic,
         tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
+        types: types(plain),
+        strict,
     })
 }
 
-/// The name from 3.6 on wins over the older one.
-fn ignore_missing(view: View<'_>) -> bool {
-    match view.entry(&declared::ADDITIONAL_MISSING) {
-        Some(_) => view.word(&declared::ADDITIONAL_MISSING) == Some("ignore"),
-        None => !view.flag(&declared::ADDITIONAL_ERROR_ON_MISSING),
+/// Names of columns that are written and empty: Debezium looks for a column without a name, and dies.
+fn refuse_empty(view: View<'_>, report: &mut Report) {
+    for property in [
+        &declared::EVENT_ID,
+        &declared::EVENT_KEY,
+        &declared::EVENT_PAYLOAD,
+        &declared::EVENT_TIMESTAMP,
+        &declared::EVENT_SCHEMA_VERSION,
+        &declared::ADDITIONAL_PLACEMENT,
+        &declared::ROUTE_BY_FIELD,
+    ] {
+        if let Some(entry) = view.blank(property) {
+            report.wrong(
+                entry,
+                "it is empty, of which Debezium dies",
+                "write a column's name, or take it out",
+            );
+        }
+    }
+}
+
+/// How the connector has types read.
+fn types(plain: View<'_>) -> Modes {
+    Modes {
+        times: match plain.word(&postgres::TIME_PRECISION_MODE) {
+            Some("adaptive_time_microseconds") => Times::AdaptiveTimeMicroseconds,
+            Some("connect") => Times::Connect,
+            Some("isostring") => Times::Iso,
+            Some("microseconds") => Times::Microseconds,
+            Some("nanoseconds") => Times::Nanoseconds,
+            _ => Times::Adaptive,
+        },
+        decimals: match plain.word(&postgres::DECIMAL_HANDLING_MODE) {
+            Some("double") => Decimals::Double,
+            Some("string") => Decimals::Text,
+            _ => Decimals::Precise,
+        },
+        binary: match plain.word(&postgres::BINARY_HANDLING_MODE) {
+            Some("base64") => Binary::Base64,
+            Some("base64-url-safe") => Binary::Base64UrlSafe,
+            Some("hex") => Binary::Hex,
+            _ => Binary::Bytes,
+        },
+        intervals: match plain.word(&postgres::INTERVAL_HANDLING_MODE) {
+            Some("string") => Intervals::Text,
+            _ => Intervals::Numeric,
+        },
+        hstore: match plain.word(&postgres::HSTORE_HANDLING_MODE) {
+            Some("map") => Hstore::Map,
+            _ => Hstore::Json,
+        },
+    }
+}
+
+/// How JSON payloads are taken apart, when they are.
+pub(super) fn expansion(raw: &Raw, names: &Names) -> Option<Expand> {
+    let view = View::under(raw, names.router.as_ref()?);
+    view.flag(&declared::EXPAND_JSON).then(|| Expand {
+        nulls: match view.word(&declared::JSON_NULLS) {
+            Some("optional_bytes") => Nulls::OptionalBytes,
+            _ => Nulls::Ignore,
+        },
+        renaming: match view.word(&declared::JSON_RENAMING) {
+            Some("avro") => Renaming::Underscore,
+            Some("avro_unicode") => Renaming::Unicode,
+            _ => Renaming::Never,
+        },
+    })
+}
+
+/// The name from 3.6 on wins over the older one, which 3.6 itself does not know any more.
+fn ignore_missing(view: View<'_>, strict: bool, report: &mut Report) -> bool {
+    match (view.entry(&declared::ADDITIONAL_MISSING), view.entry(&declared::ADDITIONAL_ERROR_ON_MISSING)) {
+        (Some(_), _) => view.word(&declared::ADDITIONAL_MISSING) == Some("ignore"),
+        (None, Some(entry)) if strict => {
+            report.ignored(entry, "Debezium 3.6 does not know it any more");
+            false
+        }
+        (None, _) => !view.flag(&declared::ADDITIONAL_ERROR_ON_MISSING),
     }
 }
 
@@ -56,13 +138,14 @@ fn on_update(plain: View<'_>, view: View<'_>) -> OnUpdate {
 }
 
 /// `None` when regex or replacement cannot be used, which is reported.
-fn topic(view: View<'_>, report: &mut Report) -> Option<TopicRule> {
+fn topic(view: View<'_>, strict: bool, report: &mut Report) -> Option<TopicRule> {
     let regex = view.text(&declared::ROUTE_TOPIC_REGEX);
     let replacement = view.text(&declared::ROUTE_TOPIC_REPLACEMENT);
     if java_regex(regex, false).is_err() {
         return None; // The regex is reported by its kind.
     }
-    let error = match TopicRule::new(regex, replacement) {
+    let make = if strict { TopicRule::late } else { TopicRule::new };
+    let error = match make(regex, replacement) {
         Ok(rule) => return Some(rule),
         Err(error) => error,
     };

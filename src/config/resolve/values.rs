@@ -36,6 +36,11 @@ impl<'a> View<'a> {
         self.raw.get(&property.key(self.fill)).filter(|entry| !entry.is_blank())
     }
 
+    /// The entry, if it is there and says nothing.
+    pub(super) fn blank(&self, property: &Property) -> Option<&'a Entry> {
+        self.raw.get(&property.key(self.fill)).filter(|entry| entry.is_blank())
+    }
+
     /// The key the property has in this view.
     pub(super) fn key(&self, property: &Property) -> String {
         property.key(self.fill)

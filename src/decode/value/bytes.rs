@@ -1,4 +1,8 @@
-//! `bytea` in hex and bit strings.
+//! `bytea` in hex, in other notations, and bit strings.
+
+use super::base64;
+use super::modes::Binary;
+use std::borrow::Cow;
 
 /// The hex text of a `bytea` (`bytea_output=hex`), checked; decoded when and where it is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,18 @@ impl<'a> HexText<'a> {
 /// The value of an ASCII hex digit: letters have bit 6 set, and `a` ends in 1.
 fn nibble(digit: u8) -> u8 {
     (digit & 0x0f) + 9 * (digit >> 6)
+}
+
+/// The notation of `binary`. `text` is what `hex` was read from, whose digits Java writes alike.
+pub(super) fn text<'a>(hex: HexText<'a>, text: &'a str, binary: Binary) -> Cow<'a, str> {
+    let alphabet = match binary {
+        Binary::Bytes | Binary::Hex => return Cow::Borrowed(text.strip_prefix("\\x").unwrap_or(text)),
+        Binary::Base64 => base64::STANDARD,
+        Binary::Base64UrlSafe => base64::URL_SAFE,
+    };
+    let mut digits = Vec::with_capacity(hex.len().div_ceil(3) * 4);
+    base64::write_with(alphabet, hex.bytes(), &mut digits);
+    Cow::Owned(String::from_utf8(digits).unwrap_or_default())
 }
 
 /// A bit string as Java's `BitSet.toByteArray` gives it: the last bit is bit 0, and there are no bytes beyond the

@@ -35,6 +35,11 @@ fn reads_defaults(kind: &Kind) -> bool {
         kind,
         Kind::VariableScaleDecimal
             | Kind::Money
+            | Kind::MoneyText
+            | Kind::MoneyFloat
+            | Kind::BytesText(_)
+            | Kind::HstoreJson
+            | Kind::HstoreMap
             | Kind::Ltree
             | Kind::TsVector
             | Kind::Bytes
@@ -80,6 +85,11 @@ fn generated(kind: &Kind) -> Option<Value<'static>> {
             Value::Text(super::time::zoned_timestamp("1970-01-01 00:00:00", *digits).ok()?)
         }
         Kind::Bits { .. } => Value::Bytes(Vec::new().into()),
+        Kind::DecimalText { scale } => Value::Text(super::number::plain("0", *scale).ok()?),
+        Kind::IsoDate => Value::Text("1970-01-01Z".into()),
+        Kind::IsoTime => Value::Text("00:00:00Z".into()),
+        Kind::IsoTimestamp => Value::Text("1970-01-01T00:00:00Z".into()),
+        Kind::IntervalText => Value::Text("P0Y0M0DT0H0M0S".into()),
         Kind::Enum(_) => return None,
         _ => Value::Integer(0),
     })

@@ -2,19 +2,25 @@
 //!
 //! Enters: type OID, type modifier, what the catalogue tells ([`TypeFacts`]), and a cell's text. Leaves: a [`Kind`]
 //! (Connect type, semantic name and parameters) and a [`Value`]. The table is Debezium's (connector documentation,
-//! "Data type mappings"), with `time.precision.mode=adaptive`, `decimal.handling.mode=precise`,
-//! `binary.handling.mode=bytes`, `interval.handling.mode=numeric`.
+//! "Data type mappings"), in the [`Modes`] that are configured.
 
 mod array;
+pub mod base64;
 mod bytes;
 mod default;
+mod hstore;
 mod kind;
+mod mapping;
+mod modes;
 mod number;
 mod time;
 
 pub use self::bytes::HexText;
 pub use self::default::default_value;
-pub use self::kind::{Kind, TypeFacts, kind_of};
+pub use self::kind::{Kind, TypeFacts};
+pub use self::mapping::kind_of;
+pub use self::modes::{Binary, Decimals, Hstore, Intervals, Modes, Times};
+pub use self::time::civil;
 
 use std::borrow::Cow;
 
@@ -53,6 +59,8 @@ pub enum Value<'a> {
     },
     /// ARRAY.
     Array(Vec<Value<'a>>),
+    /// MAP, in the order of a Java HashMap.
+    Map(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>),
 }
 
 impl Value<'_> {
@@ -70,6 +78,10 @@ impl Value<'_> {
             Value::Decimal { unscaled, scale } => Value::Decimal { unscaled, scale },
             Value::Point { x, y } => Value::Point { x, y },
             Value::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
+            Value::Map(entries) => {
+                let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+                Value::Map(entries.into_iter().map(|(key, value)| (owned(key), value.map(owned))).collect())
+            }
         }
     }
 }
@@ -91,11 +103,11 @@ pub fn parse<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, ValueError> {
     read(kind, text).map_err(|what| ValueError { type_name: kind.type_name(), what })
 }
 
-/// A cell's moment in ms since 1970-01-01 UTC, for `Timestamp`, `MicroTimestamp` and `ZonedTimestamp`; µs are cut off
-/// toward zero, as Debezium does. An error for any other kind.
+/// A cell's moment in ms since 1970-01-01 UTC, for `Timestamp`, `MicroTimestamp`, `NanoTimestamp` and `ZonedTimestamp`;
+/// what is less is cut off toward zero, as Debezium does. An error for any other kind.
 pub fn epoch_ms(kind: &Kind, text: &[u8]) -> Result<i64, ValueError> {
     let micros = match kind {
-        Kind::Timestamp | Kind::MicroTimestamp | Kind::ZonedTimestamp { .. } => {
+        Kind::Timestamp | Kind::MicroTimestamp | Kind::NanoTimestamp | Kind::ZonedTimestamp { .. } => {
             utf8(text).and_then(time::epoch_micros)
         }
         _ => Err("it holds no moment in time"),
@@ -121,16 +133,37 @@ fn read<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, &'static str> {
         Kind::Decimal { scale, .. } => number::decimal(string, Some(*scale))?,
         Kind::VariableScaleDecimal => number::decimal(string, None)?,
         Kind::Money => number::money(string)?,
+        Kind::DecimalText { scale } => Value::Text(number::plain(string, *scale)?),
+        Kind::MoneyText => Value::Text(number::plain_money(string)?.into()),
+        Kind::MoneyFloat => {
+            Value::Float64(number::plain_money(string)?.parse().map_err(|_| "not an amount")?)
+        }
         Kind::Bytes => Value::Hex(HexText::new(text)?),
+        Kind::BytesText(binary) => Value::Text(self::bytes::text(HexText::new(text)?, string, *binary)),
         Kind::Bits { .. } => Value::Bytes(Cow::Owned(self::bytes::bits(text)?)),
         Kind::Date => Value::Integer(time::epoch_days(string)?),
         Kind::Time => Value::Integer(time::micros_of_day(string)? / 1000),
         Kind::MicroTime => Value::Integer(time::micros_of_day(string)?),
+        Kind::NanoTime => Value::Integer(time::micros_of_day(string)? * 1000),
+        Kind::ConnectDate => Value::Integer(time::epoch_days(string)?),
+        Kind::ConnectTime => Value::Integer(time::micros_of_day(string)? / 1000),
+        Kind::IsoDate => Value::Text(Cow::Owned(time::iso_date(string)?)),
+        Kind::IsoTime => Value::Text(Cow::Owned(time::iso_time(string)?)),
         Kind::ZonedTime => Value::Text(Cow::Owned(time::zoned_time(string)?)),
-        Kind::Timestamp => Value::Integer(time::epoch_micros(string)?.div_euclid(1000)),
+        Kind::Timestamp | Kind::ConnectTimestamp => {
+            Value::Integer(time::epoch_micros(string)?.div_euclid(1000))
+        }
+        Kind::NanoTimestamp => {
+            let nanos = time::epoch_micros(string)?.checked_mul(1000);
+            Value::Integer(nanos.ok_or("it has no nanoseconds in 64 bits")?)
+        }
+        Kind::IsoTimestamp => Value::Text(Cow::Owned(time::iso_timestamp(string)?)),
         Kind::MicroTimestamp => Value::Integer(time::epoch_micros(string)?),
         Kind::ZonedTimestamp { digits } => Value::Text(time::zoned_timestamp(string, *digits)?),
         Kind::MicroDuration => Value::Integer(time::duration_micros(string)?),
+        Kind::IntervalText => Value::Text(Cow::Owned(time::iso_interval(string)?)),
+        Kind::HstoreJson => Value::Text(Cow::Owned(hstore::json(string)?)),
+        Kind::HstoreMap => Value::Map(hstore::entries(string)?),
         Kind::Point => number::point(string)?,
         Kind::Array(element) => array::read(element, string)?,
         Kind::Unknown => return Err("the type is not mapped"),
@@ -141,5 +174,7 @@ fn utf8(text: &[u8]) -> Result<&str, &'static str> {
     std::str::from_utf8(text).map_err(|_| "not UTF-8")
 }
 
+#[cfg(test)]
+mod mode_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Numbers, truth values, money and points.
 
 use super::Value;
+use std::borrow::Cow;
 use std::str::FromStr;
 
 /// `t`, `f`; a single bit counts too.
@@ -54,6 +55,47 @@ pub(super) fn decimal(text: &str, scale: Option<i32>) -> Result<Value<'static>, 
         unscaled.insert(0, '-');
     }
     Ok(Value::Decimal { unscaled, scale })
+}
+
+/// A numeric as `BigDecimal.toPlainString` prints it; with a scale, of that many fraction digits. What is no number has
+/// the name that Debezium gives it.
+pub(super) fn plain(text: &str, scale: Option<i32>) -> Result<Cow<'_, str>, &'static str> {
+    match text {
+        "NaN" => return Ok(Cow::Borrowed("NAN")),
+        "Infinity" => return Ok(Cow::Borrowed("POSITIVE_INFINITY")),
+        "-Infinity" => return Ok(Cow::Borrowed("NEGATIVE_INFINITY")),
+        _ => {}
+    }
+    let value = decimal(text, scale)?;
+    let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    match (scale, value) {
+        (Some(scale), Value::Decimal { unscaled, .. })
+            if i64::from(scale) != fraction as i64 && scale > 0 =>
+        {
+            Ok(Cow::Owned(point_in(&unscaled, scale as usize)))
+        }
+        // As Postgres prints it, which is never with an exponent.
+        _ => Ok(Cow::Borrowed(text)),
+    }
+}
+
+/// An amount with two fraction digits.
+pub(super) fn plain_money(text: &str) -> Result<String, &'static str> {
+    match money(text)? {
+        Value::Decimal { unscaled, .. } => Ok(point_in(&unscaled, 2)),
+        _ => Err("not an amount"),
+    }
+}
+
+/// Digits with a point before the last `scale` of them.
+fn point_in(unscaled: &str, scale: usize) -> String {
+    let (sign, digits) = match unscaled.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", unscaled),
+    };
+    let digits = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    format!("{sign}{whole}.{fraction}")
 }
 
 fn rescale(unscaled: &mut String, has: i32, wanted: i32) -> Result<(), &'static str> {

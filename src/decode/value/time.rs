@@ -71,41 +71,87 @@ pub(super) fn zoned_timestamp(text: &str, digits: u8) -> Result<Cow<'static, str
     }
     let micros = epoch_micros(text)?;
     let day = DAY_SECONDS * SECOND_MICROS;
-    let (year, month, day_of_month) = civil(micros.div_euclid(day));
     let mut out = String::with_capacity(32);
-    let sign = match year {
-        10_000.. => "+",
-        ..0 => "-",
-        _ => "",
-    };
     let digits = if digits == 0 { Digits::AsNeeded } else { Digits::Exactly(digits) };
-    let _ = write!(out, "{sign}{:04}-{month:02}-{day_of_month:02}T", year.abs());
+    write_date(&mut out, micros.div_euclid(day));
+    out.push('T');
     write_clock(&mut out, micros.rem_euclid(day), digits);
     out.push('Z');
     Ok(Cow::Owned(out))
 }
 
+/// A date as text: `2024-02-29Z`.
+pub(super) fn iso_date(text: &str) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(16);
+    write_date(&mut out, epoch_days(text)?);
+    out.push('Z');
+    Ok(out)
+}
+
+/// A time of day as text: `13:51:30.123456Z`. The day's last moment is its first.
+pub(super) fn iso_time(text: &str) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(18);
+    write_clock(&mut out, micros_of_day(text)?.rem_euclid(DAY_SECONDS * SECOND_MICROS), Digits::AsNeeded);
+    out.push('Z');
+    Ok(out)
+}
+
+/// A timestamp as text: `2024-02-29T13:51:30.123456Z`, with as many fraction digits as it needs.
+pub(super) fn iso_timestamp(text: &str) -> Result<String, &'static str> {
+    let (micros, day) = (epoch_micros(text)?, DAY_SECONDS * SECOND_MICROS);
+    let mut out = String::with_capacity(32);
+    write_date(&mut out, micros.div_euclid(day));
+    out.push('T');
+    write_clock(&mut out, micros.rem_euclid(day), Digits::AsNeeded);
+    out.push('Z');
+    Ok(out)
+}
+
+/// An interval as text: `P1Y2M3DT4H5M6.000007S`, each part with its own sign.
+pub(super) fn iso_interval(text: &str) -> Result<String, &'static str> {
+    let Interval { years, months, days, clock } = interval(text)?;
+    let Clock { hours, minutes, seconds } = clock;
+    // Java has no minus before a zero here.
+    let seconds = if seconds == 0.0 { 0.0 } else { seconds };
+    Ok(format!("P{years}Y{months}M{days}DT{hours}H{minutes}M{seconds}S"))
+}
+
 /// An interval as µs. The arithmetic is Debezium's, floating point and all, so that the last digit agrees.
 pub(super) fn duration_micros(text: &str) -> Result<i64, &'static str> {
     const DAYS_PER_MONTH: f64 = 365.25 / 12.0;
-    let (mut months, mut days, mut clock) = (0i64, 0i64, Clock::default());
+    let Interval { years, months, days, clock } = interval(text)?;
+    let months = years.checked_mul(12).and_then(|years| years.checked_add(months)).ok_or("too long")?;
+    let days = months as f64 * DAYS_PER_MONTH + days as f64;
+    let seconds = ((days * 24.0 + clock.hours as f64) * 60.0 + clock.minutes as f64) * 60.0 + clock.seconds;
+    Ok((seconds * 1e6) as i64)
+}
+
+#[derive(Default)]
+struct Interval {
+    years: i64,
+    months: i64,
+    days: i64,
+    clock: Clock,
+}
+
+/// `1 year 2 mons -3 days 04:05:06.000007`, any of the parts.
+fn interval(text: &str) -> Result<Interval, &'static str> {
+    let mut interval = Interval::default();
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
         if word.contains(':') {
-            clock = signed_clock(word)?;
+            interval.clock = signed_clock(word)?;
             continue;
         }
         let number: i64 = word.parse().map_err(|_| "not an interval")?;
         match words.next().map(|unit| unit.trim_end_matches('s')) {
-            Some("year") => months += number.checked_mul(12).ok_or("too long")?,
-            Some("mon") => months += number,
-            Some("day") => days += number,
+            Some("year") => interval.years = number,
+            Some("mon") => interval.months = number,
+            Some("day") => interval.days = number,
             _ => return Err("an unknown unit"),
         }
     }
-    let days = months as f64 * DAYS_PER_MONTH + days as f64;
-    let seconds = ((days * 24.0 + clock.hours as f64) * 60.0 + clock.minutes as f64) * 60.0 + clock.seconds;
-    Ok((seconds * 1e6) as i64)
+    Ok(interval)
 }
 
 #[derive(Default)]
@@ -127,6 +173,17 @@ fn signed_clock(text: &str) -> Result<Clock, &'static str> {
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     let seconds = number(seconds)? as f64 + micros_of(fraction)? as f64 / 1e6;
     Ok(Clock { hours: sign * hours, minutes: sign * minutes, seconds: sign as f64 * seconds })
+}
+
+/// A day as `LocalDate` prints it.
+fn write_date(out: &mut String, days: i64) {
+    let (year, month, day_of_month) = civil(days);
+    let sign = match year {
+        10_000.. => "+",
+        ..0 => "-",
+        _ => "",
+    };
+    let _ = write!(out, "{sign}{:04}-{month:02}-{day_of_month:02}", year.abs());
 }
 
 enum Digits {
@@ -227,8 +284,8 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The inverse: year, month and day.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -47,6 +47,9 @@ fn an_update_of_the_primary_key_is_published_anew_even_when_updates_are_fatal() 
         let message = testing::update(OID, Some(OldCells::Key(&old)), &cells(&USER_CREATED));
         let Routed::Event(event) = outbox.route(&message) else { panic!("not an event") };
         assert_eq!(text(&event, &event.plan.id), ID);
+        let names: Vec<&str> = event.plan.old_key.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["id"]);
+        assert_eq!(event.old.and_then(|old| old.get(0)), Some(Cell::Text(b"another")));
     }
 }
 

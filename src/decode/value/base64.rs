@@ -1,14 +1,26 @@
-//! Standard base64 with padding (RFC 4648, section 4), as `java.util.Base64.getEncoder` writes it.
+//! Base64 with padding (RFC 4648), as `java.util.Base64` writes it.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Which digits stand for 62 and 63.
+pub type Alphabet = [u8; 64];
+
+/// `+` and `/`: `getEncoder`.
+pub const STANDARD: &Alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// `-` and `_`: `getUrlEncoder`.
+pub const URL_SAFE: &Alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Appends the base64 of `bytes`.
-pub(super) fn write(mut bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
+pub fn write(bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
+    write_with(STANDARD, bytes, out);
+}
+
+/// Appends the base64 of `bytes` in the digits of `alphabet`.
+pub fn write_with(alphabet: &Alphabet, mut bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
     while let Some(first) = bytes.next() {
         let (second, third) = (bytes.next(), bytes.next());
         let group =
             u32::from(first) << 16 | u32::from(second.unwrap_or(0)) << 8 | u32::from(third.unwrap_or(0));
-        let digit = |shift: u32| ALPHABET[(group >> shift & 63) as usize];
+        let digit = |shift: u32| alphabet[(group >> shift & 63) as usize];
         out.push(digit(18));
         out.push(digit(12));
         out.push(if second.is_some() { digit(6) } else { b'=' });
@@ -38,5 +50,8 @@ mod tests {
         let mut out = Vec::new();
         write([0xff, 0xef, 0xbe].into_iter(), &mut out);
         assert_eq!(out, b"/+++");
+        out.clear();
+        write_with(URL_SAFE, [0xff, 0xef, 0xbe].into_iter(), &mut out);
+        assert_eq!(out, b"_---");
     }
 }

@@ -1,0 +1,279 @@
+//! A record's value: the payload alone, or a struct of it and of what is placed beside it; the payload as the column has
+//! it, or taken apart.
+
+use super::converter::Converter;
+use super::encoder::{Refusal, convert, describe, too_large, with_value};
+use super::expand::{Expander, Reading, Root, TooMuch};
+use super::first::FirstSchemas;
+use super::prepared::{Prepared, members};
+use super::{Config, java, json, schema};
+use crate::decode::value::{Kind, Value};
+use crate::rejection::Reason;
+use crate::route::{Event, Field};
+
+const REASON: Reason = Reason::PayloadNotEncodable;
+
+/// What is kept from value to value.
+#[derive(Debug)]
+pub(super) struct Kept {
+    expander: Option<Expander>,
+    /// With `debezium.compat=strict`.
+    first: Option<FirstSchemas>,
+}
+
+/// The payload, decided upon.
+enum Payload<'p> {
+    /// As the column has it.
+    Column(&'p Value<'p>),
+    /// A struct that the expander has read from this text.
+    Struct(&'p mut Expander, &'p str, Root),
+    /// A text that has lost its schema.
+    Bare(&'p str),
+}
+
+impl Kept {
+    /// `None` when values are written as they come.
+    pub(super) fn new(config: &Config) -> Option<Kept> {
+        let expander = config.expand.map(Expander::new);
+        let first = config.strict.then(FirstSchemas::default);
+        (expander.is_some() || first.is_some()).then_some(Kept { expander, first })
+    }
+
+    /// A tombstone has no value, but Debezium has made its schema by then, and keeps it.
+    pub(super) fn first_of_tombstone(
+        &mut self,
+        event: &Event<'_>,
+        prepared: &Prepared,
+    ) -> Result<(), Refusal> {
+        let Some(first) = self.first.as_mut().filter(|_| event.plan.envelope.is_some()) else {
+            return Ok(());
+        };
+        first.route(event, prepared, |_| false).map(|_| ())
+    }
+}
+
+/// Appends the event's value; `Ok(false)` when there are no bytes at all.
+pub(super) fn write(
+    config: &Config,
+    event: &Event<'_>,
+    prepared: &Prepared,
+    kept: Option<&mut Kept>,
+    out: &mut Vec<u8>,
+) -> Result<bool, Refusal> {
+    let plan = event.plan;
+    if let (None, None) = (&kept, &plan.envelope) {
+        return convert(REASON, &plan.payload, &event.row, |value| {
+            config.value.write(&plan.payload.kind, value, &prepared.payload, out)
+        });
+    }
+    let (expander, first) = match kept {
+        Some(kept) => (kept.expander.as_mut(), kept.first.as_mut()),
+        None => (None, None),
+    };
+    with_value(REASON, &plan.payload, &event.row, |value| {
+        let payload = payload(config, event, expander, value)?;
+        match &plan.envelope {
+            None => alone(config, event, prepared, payload, out),
+            Some(placed) => {
+                envelope(config, event, prepared, placed, payload, first, out)?;
+                Ok(true)
+            }
+        }
+    })
+}
+
+/// Takes the payload apart where that is asked for and can be done.
+fn payload<'p>(
+    config: &Config,
+    event: &Event<'_>,
+    expander: Option<&'p mut Expander>,
+    value: &'p Value<'p>,
+) -> Result<Payload<'p>, Refusal> {
+    let (Some(expander), Value::Text(text), true) = (expander, value, event.plan.payload.kind.is_string())
+    else {
+        return Ok(Payload::Column(value));
+    };
+    let is_member = event.plan.envelope.is_some();
+    match expander.read(text) {
+        Reading::Struct(root) => return Ok(Payload::Struct(expander, text, root)),
+        Reading::Empty if !is_member => return Ok(Payload::Bare(text)),
+        Reading::Text => {}
+        // StringConverter alone does not mind a text where the schema has a struct.
+        Reading::Empty | Reading::Unfit => {
+            let prints = !is_member && matches!(config.value.of_structs(), Ok(Converter::String));
+            if config.strict && !prints {
+                return Err(unfit(&event.plan.payload));
+            }
+        }
+    }
+    Ok(Payload::Column(value))
+}
+
+/// The payload alone.
+fn alone(
+    config: &Config,
+    event: &Event<'_>,
+    prepared: &Prepared,
+    payload: Payload<'_>,
+    out: &mut Vec<u8>,
+) -> Result<bool, Refusal> {
+    let field = &event.plan.payload;
+    let structs = || {
+        let what = "the payload is a STRUCT, as it is taken apart";
+        config.value.of_structs().map_err(|unsuited| unsuited.refusal(REASON, what))
+    };
+    let head: &[u8] = match (&payload, config.value.heads()) {
+        (Payload::Column(value), _) => {
+            let written = config.value.write(&field.kind, value, &prepared.payload, out);
+            return written.map_err(|unsuited| unsuited.refusal(REASON, &describe(field)));
+        }
+        (_, None) => b"",
+        (Payload::Bare(_), Some(_)) => br#"{"schema":null,"payload":"#,
+        (Payload::Struct(..), Some(_)) => br#"{"schema":"#,
+    };
+    let converter = structs()?;
+    out.extend_from_slice(head);
+    match payload {
+        Payload::Struct(expander, text, root) => {
+            if !head.is_empty() {
+                expander.schema(text, root, &field.name, None, out);
+                out.extend_from_slice(br#","payload":"#);
+            }
+            expanded(config, converter, expander, text, root, out)?;
+        }
+        Payload::Bare(text) if matches!(converter, Converter::Json { .. }) => json::string(text, out),
+        Payload::Bare(text) => out.extend_from_slice(text.as_bytes()),
+        Payload::Column(_) => {}
+    }
+    if !head.is_empty() {
+        out.push(b'}');
+    }
+    Ok(true)
+}
+
+/// The payload and what is placed beside it.
+fn envelope(
+    config: &Config,
+    event: &Event<'_>,
+    prepared: &Prepared,
+    placed: &[(String, Field)],
+    mut payload: Payload<'_>,
+    first: Option<&mut FirstSchemas>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let converter = config
+        .value
+        .of_structs()
+        .map_err(|unsuited| unsuited.refusal(REASON, "the value is a STRUCT, as columns are placed in it"))?;
+    let name = &event.plan.payload.name;
+    let mut schema = |out: &mut Vec<u8>| match &mut payload {
+        Payload::Struct(expander, text, root) => {
+            expander.schema(text, *root, name, Some("payload"), out);
+            true
+        }
+        Payload::Column(_) | Payload::Bare(_) => false,
+    };
+    let route = match first {
+        Some(first) => first.route(event, prepared, &mut schema)?,
+        None => event.route,
+    };
+    if !matches!(converter, Converter::Json { .. }) {
+        return java_struct(config, event, placed, payload, out);
+    }
+    let constant = &prepared.envelope;
+    let has_schema = !constant.fields.is_empty();
+    if has_schema {
+        let start = out.len();
+        out.extend_from_slice(Prepared::ENVELOPE);
+        if schema(out) {
+            out.extend_from_slice(&constant.fields[constant.payload_end..]);
+        } else {
+            out.truncate(start);
+            out.extend_from_slice(&constant.fields);
+        }
+        schema::close_envelope(&constant.stem, route, event.schema_version, out);
+    }
+    let mut payload = Some(payload);
+    for (member, (_, field)) in constant.members.iter().zip(members(event.plan, placed)) {
+        out.extend_from_slice(member);
+        match payload.take() {
+            Some(Payload::Struct(expander, text, root)) => {
+                expanded(config, converter, expander, text, root, out)?;
+            }
+            Some(Payload::Column(value)) => {
+                let written = converter.write(&field.kind, value, b"", out);
+                written.map_err(|unsuited| unsuited.refusal(REASON, &describe(field)))?;
+            }
+            Some(Payload::Bare(_)) | None => {
+                convert(REASON, field, &event.row, |value| converter.write(&field.kind, value, b"", out))?;
+            }
+        }
+    }
+    out.extend_from_slice(if has_schema { b"}}" } else { b"}" });
+    Ok(())
+}
+
+/// `Struct.toString`: members that are null are left out.
+fn java_struct(
+    config: &Config,
+    event: &Event<'_>,
+    placed: &[(String, Field)],
+    payload: Payload<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    out.extend_from_slice(b"Struct{");
+    let mut separator: &[u8] = b"";
+    let mut write = |name: &str, kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>| {
+        if *value != Value::Null {
+            out.extend_from_slice(std::mem::replace(&mut separator, b","));
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            java::write(kind, value, out);
+        }
+    };
+    let mut payload = Some(payload);
+    for (name, field) in members(event.plan, placed) {
+        match payload.take() {
+            Some(Payload::Struct(expander, text, root)) => {
+                write(name, &Kind::String, &Value::Text("".into()), out);
+                expanded(config, &Converter::String, expander, text, root, out)?;
+            }
+            Some(Payload::Column(value)) => write(name, &field.kind, value, out),
+            Some(Payload::Bare(_)) | None => with_value(REASON, field, &event.row, |value| {
+                write(name, &field.kind, value, out);
+                Ok(())
+            })?,
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// The struct itself.
+fn expanded(
+    config: &Config,
+    converter: &Converter,
+    expander: &Expander,
+    text: &str,
+    root: Root,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let most = config.max_record_bytes;
+    let written = match converter {
+        Converter::Json { .. } => expander.json(text, root, most, out),
+        _ => expander.java(text, root, most, out),
+    };
+    written.map_err(|TooMuch| too_large(most.saturating_add(1), most))
+}
+
+fn unfit(field: &Field) -> Refusal {
+    Refusal {
+        reason: REASON,
+        detail: format!(
+            "column {} holds JSON to which its own schema does not fit: an array at the root, a whole number beyond \
+             64 bits, or an array of elements that differ in type",
+            field.name
+        ),
+        hint: "Debezium 3.6 dies of it, and debezium.compat is strict: leave that out to publish the text as it is",
+    }
+}

@@ -1,0 +1,148 @@
+//! JSON payloads taken apart (`table.expand.json.payload`): a text becomes a struct, with the schema that Debezium's
+//! router infers of it.
+//!
+//! Enters: the payload's text. Leaves: a [`Reading`], and on request the struct's schema and itself, as JsonConverter or
+//! as `toString` prints them. The lists inside are filled again for each event. Not done here: what is not JSON stays
+//! the text it is, which the encoder sees to.
+//!
+//! Known not to be Debezium's: an array's objects that differ are united in the order of the text (there it is that of a
+//! Java HashSet of schemas, which differs between runs), and a schema of more than a thousand levels is written (there
+//! Jackson refuses to, and the task dies).
+
+mod document;
+mod rename;
+mod shape;
+mod write;
+
+pub use rename::Renaming;
+
+use document::Document;
+use shape::{Shape, Shapes};
+use std::ops::Range;
+
+/// `table.json.payload.null.behavior`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nulls {
+    /// A member that is NULL is dropped.
+    Ignore,
+    /// It is kept as optional bytes.
+    OptionalBytes,
+}
+
+/// How payloads are taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expand {
+    /// What becomes of NULLs.
+    pub nulls: Nulls,
+    /// What becomes of names.
+    pub renaming: Renaming,
+}
+
+impl From<Nulls> for Expand {
+    fn from(nulls: Nulls) -> Expand {
+        Expand { nulls, renaming: Renaming::Never }
+    }
+}
+
+/// What a payload is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reading {
+    /// A struct.
+    Struct(Root),
+    /// Not JSON, or JSON of which Debezium makes no schema: a string as it was.
+    Text,
+    /// An array without elements at the root: a string that has lost its schema.
+    Empty,
+    /// JSON that has a schema and does not fit it. Debezium 3.6 goes on with the schema and the string, and of any
+    /// converter but StringConverter the task dies; from 3.7 on it goes on with the string.
+    Unfit,
+}
+
+/// The root of a struct that was read last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Root(Shape);
+
+/// The payload that was read last. Its `Debug` shows no content.
+pub(super) struct Expander {
+    how: Expand,
+    document: Document,
+    shapes: Shapes,
+    /// The schema name at hand.
+    path: Vec<u8>,
+}
+
+impl std::fmt::Debug for Expander {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Expander({:?}, {:?}, {:?})", self.how, self.document, self.shapes)
+    }
+}
+
+/// Writing ended early: the record is too large already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooMuch;
+
+impl Expander {
+    /// An expander that has read nothing.
+    pub(super) fn new(how: Expand) -> Expander {
+        Expander { how, document: Document::default(), shapes: Shapes::default(), path: Vec::new() }
+    }
+
+    /// Reads a payload.
+    pub(super) fn read(&mut self, text: &str) -> Reading {
+        let text = text.as_bytes();
+        if !matches!(text.first(), Some(b'{' | b'[')) || self.document.read(text, self.how.renaming).is_none()
+        {
+            return Reading::Text;
+        }
+        match self.shapes.infer(&self.document, text, self.how.nulls == Nulls::OptionalBytes) {
+            Err(shape::NoSchema) => Reading::Text,
+            Ok(None) => Reading::Empty,
+            Ok(Some(root @ Shape::Struct { .. })) if self.shapes.fit(&self.document, text, root) => {
+                Reading::Struct(Root(root))
+            }
+            Ok(Some(_)) => Reading::Unfit,
+        }
+    }
+
+    /// Appends the schema of the struct that was read, named `name`; as a member of another, `field` comes last.
+    pub(super) fn schema(
+        &mut self,
+        text: &str,
+        root: Root,
+        name: &str,
+        field: Option<&str>,
+        out: &mut Vec<u8>,
+    ) {
+        self.path.clear();
+        self.path.extend_from_slice(name.as_bytes());
+        let key: Option<Range<usize>> = Some(0..self.path.len());
+        let (document, shapes, text) = (&self.document, &self.shapes, text.as_bytes());
+        let mut writer = write::SchemaWriter { document, shapes, text, path: &mut self.path, out };
+        writer.write(root.0, key, field.map(str::as_bytes));
+    }
+
+    /// Appends the struct as JSON, until there are more than `most` bytes.
+    pub(super) fn json(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
+        write::Writer {
+            document: &self.document,
+            shapes: &self.shapes,
+            text: text.as_bytes(),
+            most: most.saturating_add(out.len()),
+        }
+        .json(root.0, 0, out)
+    }
+
+    /// Appends what `Struct.toString` gives.
+    pub(super) fn java(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
+        write::Writer {
+            document: &self.document,
+            shapes: &self.shapes,
+            text: text.as_bytes(),
+            most: most.saturating_add(out.len()),
+        }
+        .java(root.0, 0, out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

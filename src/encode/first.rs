@@ -1,0 +1,67 @@
+//! Schemas of envelopes as Debezium's router keeps them (`debezium.compat=strict`): the first event of its payload's
+//! schema, or of its version, names the schema for all that come later in the same run.
+
+use super::encoder::Refusal;
+use super::prepared::Prepared;
+use crate::rejection::Reason;
+use crate::route::Event;
+use std::collections::HashMap;
+
+/// How many schemas are remembered; one more, and all are forgotten. Debezium forgets the one that was used least.
+const MOST: usize = 10_000;
+
+/// The schemas there were. Its `Debug` shows numbers only: a schema tells a payload's names.
+#[derive(Default)]
+pub(super) struct FirstSchemas {
+    /// By the payload's schema: the route that named it.
+    by_payload: HashMap<Vec<u8>, String>,
+    /// By version: the payload's schema and the route.
+    by_version: HashMap<Option<i32>, (Vec<u8>, String)>,
+    /// The payload's schema at hand.
+    schema: Vec<u8>,
+}
+
+impl std::fmt::Debug for FirstSchemas {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FirstSchemas({}, {})", self.by_payload.len(), self.by_version.len())
+    }
+}
+
+impl FirstSchemas {
+    /// The route that names the schema of this event's envelope. `write` appends the schema of a payload that is taken
+    /// apart, and answers whether it is.
+    pub(super) fn route<'s>(
+        &'s mut self,
+        event: &Event<'s>,
+        prepared: &Prepared,
+        mut write: impl FnMut(&mut Vec<u8>) -> bool,
+    ) -> Result<&'s str, Refusal> {
+        self.schema.clear();
+        if !write(&mut self.schema) {
+            self.schema.extend_from_slice(&prepared.payload_schema);
+        }
+        if event.plan.schema_version.is_none() {
+            if !self.by_payload.contains_key(&self.schema) {
+                if self.by_payload.len() == MOST {
+                    self.by_payload.clear();
+                }
+                self.by_payload.insert(self.schema.clone(), event.route.to_owned());
+            }
+            return Ok(self.by_payload.get(&self.schema).map_or(event.route, String::as_str));
+        }
+        if self.by_version.len() == MOST {
+            self.by_version.clear();
+        }
+        let known = self.by_version.entry(event.schema_version);
+        let (schema, route) = known.or_insert_with(|| (self.schema.clone(), event.route.to_owned()));
+        if *schema == self.schema {
+            return Ok(route);
+        }
+        Err(Refusal {
+            reason: Reason::PayloadNotEncodable,
+            detail: "the payload has another schema than the first one of its schema version".to_owned(),
+            hint: "Debezium 3.6 dies of it, and debezium.compat is strict: leave that out, or write another version \
+                   for each shape of the payload",
+        })
+    }
+}
