@@ -32,8 +32,8 @@ pub struct Shares {
     pub batch_events: usize,
     /// `max.request.size`: the largest record.
     pub record_bytes: usize,
-    /// `compression.type` is something.
-    pub compressed: bool,
+    /// How often the Kafka client has a record at a time.
+    pub client_copies: usize,
 }
 
 impl Shares {
@@ -60,10 +60,10 @@ impl Shares {
         Large { bytes, record_bytes: self.record_bytes, copies: self.copies() }
     }
 
-    /// How often a large event is there: as it came, encoded, and in the client's buffer; compressed, too. What the
-    /// client frees, the C library keeps for the next event: these are never fewer.
+    /// How often a large event is there: as it came, encoded, and with the client. What that frees, the C library keeps
+    /// for the next event: these are never fewer.
     fn copies(&self) -> usize {
-        3 + usize::from(self.compressed)
+        2 + self.client_copies
     }
 }
 
@@ -159,19 +159,20 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    fn shares(record_bytes: usize, compressed: bool) -> Shares {
-        Shares { queue_bytes: 4 * MIB, batch_bytes: 8 * MIB, batch_events: 10_000, record_bytes, compressed }
+    fn shares(record_bytes: usize, client_copies: usize) -> Shares {
+        let (queue_bytes, batch_bytes) = (4 * MIB, 8 * MIB);
+        Shares { queue_bytes, batch_bytes, batch_events: 10_000, record_bytes, client_copies }
     }
 
     #[test]
     fn the_default_bound_has_room_for_events_of_20_mb() {
         let bound = 128 * MIB;
-        for compressed in [false, true] {
-            let shares = shares(20_500_000, compressed);
+        for copies in [1, 2] {
+            let shares = shares(20_500_000, copies);
             assert!(shares.least() <= bound, "{}", shares.least());
             assert!(Room::new(shares.large(bound)).can_hold(20_001_000));
         }
-        let room = Room::new(shares(20_500_000, false).large(bound));
+        let room = Room::new(shares(20_500_000, 1).large(bound));
         assert!(room.can_hold(40_001_000), "as hex");
         assert!(!room.can_hold(80_000_000));
     }
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn the_least_bound_has_room_for_the_largest_record() {
         for record_bytes in [MIB, 2 * MIB, 64 * MIB, 512 * MIB] {
-            let shares = shares(record_bytes, true);
+            let shares = shares(record_bytes, 2);
             let large = shares.large(shares.least());
             assert!(large.price(record_bytes) <= large.bytes, "{record_bytes}");
         }

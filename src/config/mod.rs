@@ -12,6 +12,7 @@ pub mod raw;
 pub mod resolve;
 
 pub use crate::kafka::admin::TopicCreation;
+pub use crate::kafka::transactional::ProducerKind;
 pub use problem::{Notice, Problem, Problems};
 pub use resolve::{Loaded, Printed, load, print};
 
@@ -79,6 +80,8 @@ pub struct Config {
 /// Kafka client settings by librdkafka's names, and how topics are made. Its `Debug` shows no secret.
 #[derive(Clone, Default)]
 pub struct KafkaConfig {
+    /// `walpost.kafka.producer`.
+    pub kind: ProducerKind,
     /// For the producer: bootstrap servers, security, and what only a producer has.
     pub producer: BTreeMap<String, String>,
     /// For consumers and admin clients: bootstrap servers and security.
@@ -97,6 +100,7 @@ impl fmt::Debug for KafkaConfig {
             shown.collect()
         };
         f.debug_struct("KafkaConfig")
+            .field("kind", &self.kind)
             .field("producer", &shown(&self.producer))
             .field("admin", &shown(&self.admin))
             .field("topic_creation", &self.topic_creation)

@@ -77,7 +77,7 @@ pub struct RecordRef<'a> {
 
 impl<'a> RecordRef<'a> {
     /// Headers in order.
-    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + Clone + use<'a> {
         let outgoing = self.outgoing;
         let shared = outgoing.shared_of(self.record.shared).map_or(&[][..], |shared| &shared.headers);
         let own = &outgoing.headers[self.record.headers.clone()];

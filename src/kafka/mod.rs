@@ -1,5 +1,5 @@
-//! Kafka: client settings by their Java names, a transactional producer, topics, and reading a topic's tail.
-//! Knows nothing of outboxes.
+//! Kafka: client settings by their Java names, two transactional producers of which one is chosen, topics, and reading a
+//! topic's tail. Knows nothing of outboxes.
 
 pub mod admin;
 pub mod classify;
@@ -8,6 +8,8 @@ pub mod producer;
 pub mod scan;
 pub mod settings;
 pub mod tail;
+pub mod transactional;
+pub mod wire;
 
 /// What can go wrong with Kafka.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

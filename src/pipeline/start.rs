@@ -14,7 +14,7 @@ use crate::failpoint;
 use crate::fingerprint::{Fingerprint, TABLES_MOST};
 use crate::kafka;
 use crate::kafka::admin::{Admin, Patience};
-use crate::kafka::producer::Producer;
+use crate::kafka::transactional::Transactional;
 use crate::lsn::Lsn;
 use crate::mutant::{self, Mutant};
 use crate::observe::health::Health;
@@ -292,7 +292,7 @@ pub fn believe(
 fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble> {
     let trouble = |what: &'static str| move |error: kafka::Error| Trouble::kafka(&error, what);
     let kafka = &config.kafka;
-    let mut producer = Producer::new(&kafka.producer, &config.publish.transactional_id)
+    let mut producer = Transactional::new(kafka.kind, &kafka.producer, &config.publish.transactional_id)
         .map_err(trouble("making the Kafka producer"))?;
     let admin = Admin::connect(&kafka.admin, patience).map_err(trouble("connecting to Kafka"))?;
     offsets::ensure_topic(&admin, &config.publish, kafka.topic_creation.as_ref())

@@ -6,7 +6,8 @@
 use super::{Class, Outlet, OutletError, dead_letters};
 use crate::encode::{Outgoing, RecordRef};
 use crate::kafka::admin::{Admin, TopicCreation};
-use crate::kafka::producer::{Failure, Producer, Record};
+use crate::kafka::producer::{Failure, Record};
+use crate::kafka::transactional::Transactional;
 use crate::kafka::{self, ErrorKind};
 use crate::rejection::Reason;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// A fenced producer, and what it needs to know about topics.
 pub struct KafkaOutlet {
-    producer: Producer,
+    producer: Transactional,
     admin: Admin,
     creation: Option<TopicCreation>,
     position_topic: String,
@@ -26,13 +27,13 @@ pub struct KafkaOutlet {
 impl KafkaOutlet {
     /// An outlet over a producer that has fenced its predecessors. Without `creation`, missing topics are refused.
     pub fn new(
-        producer: Producer,
+        producer: impl Into<Transactional>,
         admin: Admin,
         position_topic: impl Into<String>,
         creation: Option<TopicCreation>,
     ) -> KafkaOutlet {
         KafkaOutlet {
-            producer,
+            producer: producer.into(),
             admin,
             creation,
             position_topic: position_topic.into(),
@@ -68,6 +69,7 @@ impl KafkaOutlet {
 
 impl Outlet for KafkaOutlet {
     fn prepare(&mut self, outgoing: &Outgoing) -> Result<(), OutletError> {
+        let before = self.topics.len();
         // Neighbours mostly share a topic, and then its very allocation.
         let mut last: Option<(&Arc<str>, i32)> = None;
         for (number, record) in outgoing.iter().enumerate() {
@@ -91,6 +93,9 @@ impl Outlet for KafkaOutlet {
                 });
             }
             last = Some((record.topic, partitions));
+        }
+        if self.topics.len() > before {
+            self.producer.prepare(self.topics.keys().map(|topic| &**topic))?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use walpost::kafka::tail;
 use walpost::rejection::Reason;
 
 mod publishing;
+mod wire;
 
 fn settings(kafka: &Broker) -> BTreeMap<String, String> {
     [("bootstrap.servers".to_owned(), kafka.bootstrap())].into()

@@ -54,6 +54,7 @@ pub struct BrokerOptions<'a> {
     users: Vec<(String, String)>,
     proxy: Option<u16>,
     megabytes: Option<u32>,
+    features: Vec<(String, u16)>,
     jvm: Jvm,
 }
 
@@ -65,6 +66,12 @@ impl<'a> BrokerOptions<'a> {
     /// A line of server.properties; wins over the default.
     pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// The level of a feature that the cluster begins with, if not the newest.
+    pub fn feature(mut self, name: &str, level: u16) -> Self {
+        self.features.push((name.into(), level));
         self
     }
 
@@ -124,7 +131,7 @@ impl Broker {
         let disk = options.megabytes.map(|megabytes| Disk::mount(&scratch.join("data"), megabytes));
         let properties = properties::text(&scratch, &ports, &options);
         std::fs::write(scratch.join("server.properties"), properties).expect("write");
-        format(&scratch, &options.users);
+        format(&scratch, &options.users, &options.features);
         let (process, starts) = (Mutex::new(None), Mutex::new(0));
         let (admin, jvm) = (OnceLock::new(), options.jvm);
         let broker = Broker(Arc::new(Server { process, starts, admin, ports, disk, scratch, jvm }));
@@ -348,9 +355,9 @@ impl Broker {
     }
 }
 
-/// From the prepared directory; only SCRAM users need the storage tool.
-fn format(scratch: &Scratch, users: &[(String, String)]) {
-    if users.is_empty() {
+/// From the prepared directory; only SCRAM users and levels of features need the storage tool.
+fn format(scratch: &Scratch, users: &[(String, String)], features: &[(String, u16)]) {
+    if users.is_empty() && features.is_empty() {
         let prepared = paths::kafka().join("formatted");
         let data = scratch.join("data");
         std::fs::create_dir_all(&data).expect("a directory");
@@ -364,6 +371,9 @@ fn format(scratch: &Scratch, users: &[(String, String)]) {
     tool.args(["--config", "server.properties"]).current_dir(scratch.path());
     for (name, password) in users {
         tool.arg("--add-scram").arg(format!("SCRAM-SHA-512=[name={name},password={password}]"));
+    }
+    for (name, level) in features {
+        tool.arg("--feature").arg(format!("{name}={level}"));
     }
     let done = tool.output().expect("java runs");
     assert!(done.status.success(), "format: {}", String::from_utf8_lossy(&done.stderr));

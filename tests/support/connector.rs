@@ -100,7 +100,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// With the outbox `public.outbox` of this database; each aggregate goes to `db.topic(aggregate)`.
+    /// With the outbox `public.outbox` of this database; each aggregate goes to `db.topic(aggregate)`. WALPOST_TEST_PRODUCER
+    /// is the producer, where the test does not choose.
     #[allow(clippy::new_ret_no_self)]
     pub fn new(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
         let port = db.server().port().to_string();
@@ -129,7 +130,11 @@ impl Connector {
             ("bootstrap.servers", &kafka.bootstrap()),
             ("walpost.http.listen", "127.0.0.1:0"),
         ];
-        let properties = properties.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut properties: BTreeMap<String, String> =
+            properties.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if let Ok(producer) = std::env::var("WALPOST_TEST_PRODUCER") {
+            properties.insert("walpost.kafka.producer".into(), producer);
+        }
         ConnectorBuilder { properties, environment: Vec::new(), arguments: Vec::new(), memory: None }
     }
 

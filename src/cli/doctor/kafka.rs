@@ -7,7 +7,7 @@ use crate::cli::offsets::stored_position;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::kafka::admin::{Admin, TopicFacts};
-use crate::kafka::producer::Producer;
+use crate::kafka::transactional::Transactional;
 use crate::kafka::{Error, ErrorKind};
 use crate::position::Position;
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,7 +235,7 @@ fn record_size(topic: &str, settings: &Settings, most: usize) -> Check {
 fn trial(config: &Config) -> Check {
     let name = "kafka.transactions";
     let id = format!("{}-doctor", config.publish.transactional_id);
-    let tried = Producer::new(&config.kafka.producer, &id)
+    let tried = Transactional::new(config.kafka.kind, &config.kafka.producer, &id)
         .and_then(|mut producer| producer.fence(KAFKA_PATIENCE.answer));
     match tried {
         Ok(()) => Check::ok(name, format!("a trial with transactional id {id} went well")),

@@ -4,10 +4,11 @@ use super::names::Names;
 use super::report::Report;
 use super::survey;
 use super::values::View;
-use crate::config::catalog::{self, distance, kafka as declared, nearest, router};
+use crate::config::catalog::{self, distance, kafka as declared, nearest, router, walpost};
 use crate::config::raw::{Entry, MASK, Raw};
-use crate::config::{KafkaConfig, TopicCreation};
+use crate::config::{KafkaConfig, ProducerKind, TopicCreation};
 use crate::kafka::settings::{self, Translation};
+use crate::kafka::wire;
 use std::collections::BTreeMap;
 
 /// What was written for Kafka.
@@ -41,8 +42,22 @@ pub(super) fn kafka(raw: &Raw, names: &Names, report: &mut Report) -> Kafka {
     let producer = translated(&producer, names, report);
     let mut admin = translated(&admin, names, report);
     admin.retain(|name, _| settings::is_for_every_client(name));
-    let config = KafkaConfig { producer, admin, topic_creation: topic_creation(raw, report) };
+    let kind = kind(raw, &producer, report);
+    let config = KafkaConfig { kind, producer, admin, topic_creation: topic_creation(raw, report) };
     Kafka { config, transactional_id, max_request_size }
+}
+
+/// Which producer; a setting that walpost's own does not have is refused.
+fn kind(raw: &Raw, producer: &BTreeMap<String, String>, report: &mut Report) -> ProducerKind {
+    let view = View::plain(raw);
+    if view.word(&walpost::KAFKA_PRODUCER) != Some("native") {
+        return ProducerKind::Librdkafka;
+    }
+    for (setting, what) in wire::unsupported(producer) {
+        let name = walpost::KAFKA_PRODUCER.name;
+        report.missing(setting, format!("{what} with {name}=native"), format!("write {name}=librdkafka"));
+    }
+    ProducerKind::Native
 }
 
 /// Entries under no name of the catalogue, and those that are Kafka's in it: they concern every client.

@@ -4,6 +4,7 @@ use super::kafka::Kafka;
 use super::report::Report;
 use super::values::View;
 use crate::config::catalog::{self, Property, walpost};
+use crate::config::{KafkaConfig, ProducerKind};
 use crate::memory::Shares;
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ pub(super) fn memory(view: View<'_>, kafka: &Kafka, report: &mut Report) -> Memo
         batch_bytes: written(&walpost::BATCH_MAX_BYTES, batch_bytes),
         batch_events: view.size(&walpost::BATCH_MAX_EVENTS),
         record_bytes: kafka.max_request_size,
-        compressed: kafka.config.producer.get(COMPRESSION).is_some_and(|kind| kind != "none"),
+        client_copies: client_copies(&kafka.config),
     };
     let least = shares.least();
     if least > bound {
@@ -53,6 +54,12 @@ pub(super) fn memory(view: View<'_>, kafka: &Kafka, report: &mut Report) -> Memo
         }
     }
     Memory { bound, shares }
+}
+
+/// A record as it was handed over, and compressed; in walpost's own producer always as it is sent, too.
+fn client_copies(kafka: &KafkaConfig) -> usize {
+    let is_compressed = kafka.producer.get(COMPRESSION).is_some_and(|kind| kind != "none");
+    1 + usize::from(is_compressed || kafka.kind == ProducerKind::Native)
 }
 
 impl Memory {

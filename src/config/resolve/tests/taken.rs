@@ -213,6 +213,12 @@ fn client_properties_go_from_bare_to_producer_to_override() {
 }
 
 #[test]
+fn the_producer_is_librdkafkas_unless_walposts_own_is_asked_for() {
+    assert_eq!(config("").kafka.kind, ProducerKind::Librdkafka);
+    assert_eq!(config("walpost.kafka.producer=native").kafka.kind, ProducerKind::Native);
+}
+
+#[test]
 fn the_producers_transactional_id_and_record_size_are_walposts() {
     let config = config("producer.override.transactional.id=connect-1\nproducer.max.request.size=5000000");
     assert_eq!(config.publish.transactional_id, "connect-1");

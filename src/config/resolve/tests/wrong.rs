@@ -342,3 +342,17 @@ proptest::proptest! {
         let _ = Files::new(&[("c.json", &text)]).load("c.json", None).map(|loaded| print(&loaded));
     }
 }
+
+#[test]
+fn what_walposts_own_producer_cannot_do_is_refused_with_the_one_that_can() {
+    let lines = "walpost.kafka.producer=native\nsecurity.protocol=SSL\nssl.keystore.type=PKCS12\n\
+                 ssl.keystore.location=/k.p12\nssl.keystore.password=hush\ncompression.type=lz4\ncompression.lz4.level=9";
+    let found = problems(lines);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (problem, setting) in found.iter().zip(["compression.level", "ssl.keystore.location"]) {
+        assert!(problem.starts_with(setting), "{problem}");
+        assert!(problem.ends_with("write walpost.kafka.producer=librdkafka"), "{problem}");
+    }
+    let lines = lines.replace("native", "librdkafka");
+    assert_eq!(config(&lines).kafka.kind, ProducerKind::Librdkafka);
+}
