@@ -12,6 +12,7 @@ pub mod kafka;
 pub mod nearest;
 pub mod postgres;
 pub mod router;
+pub mod transforms;
 pub mod unused;
 pub mod walpost;
 pub mod worker;

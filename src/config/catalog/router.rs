@@ -39,7 +39,7 @@ const NULLS: &[Choice] = &[word("ignore"), word("optional_bytes")];
 const RENAMINGS: &[Choice] = &[word("none"), word("avro"), word("avro_unicode")];
 
 named! {
-    TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them, and no other, is the event router.";
+    TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them is the event router, and others are refused unless they change nothing.";
     TYPE = "transforms.<name>.type", Class(TRANSFORM_CLASSES), Required, "The event router's class.";
     PREDICATE = "transforms.<name>.predicate", Text, Unset, "Predicate that a row's `prefix.schema.table` must fulfil to be an event.";
     NEGATE = "transforms.<name>.negate", Boolean, Value("false"), "It must not be fulfilled.";

@@ -2,8 +2,9 @@
 
 use super::report::Report;
 use super::values::View;
-use crate::config::catalog::{Property, converters, postgres, router};
-use crate::config::raw::Raw;
+use crate::config::catalog::transforms::{self, Changes, Transform};
+use crate::config::catalog::{Property, connector, converters, postgres, router};
+use crate::config::raw::{Entry, Raw};
 
 /// Names of parts, and which of them is the event router.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Names {
     /// Beginnings of keys that belong to something refused as a whole: reported once, there.
     pub covered: Vec<String>,
 }
+
+const NO_EVENTS: &str = "its predicate leaves the outbox's events alone, and no others are published";
 
 impl Names {
     /// Goes through the lists of names; what is wrong with them is reported.
@@ -60,27 +63,34 @@ impl Names {
     }
 
     fn find_router(&mut self, raw: &Raw, report: &mut Report) {
-        for name in self.transforms.clone() {
-            let view = View::under(raw, &name);
+        let chain = self.transforms.clone();
+        for name in &chain {
+            let view = View::under(raw, name);
             let Some(entry) = view.entry(&router::TYPE) else {
                 self.covered.push(view.key(&router::TYPE));
                 report.required(&router::TYPE, &view.key(&router::TYPE));
                 continue;
             };
-            let is_router = view.word(&router::TYPE).is_some();
-            match (is_router, &self.router) {
-                (true, None) => self.router = Some(name.clone()),
-                (true, Some(first)) => {
+            if view.word(&router::TYPE).is_none() {
+                self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
+                continue;
+            }
+            match &self.router {
+                None => self.router = Some(name.clone()),
+                Some(first) => {
                     let what = format!("there is an event router already: {first}");
                     report.wrong(entry, what, format!("take {name} out of {}", router::TRANSFORMS.name));
-                }
-                (false, _) => {
-                    let instead = format!("take {name} out of {}", router::TRANSFORMS.name);
-                    report.wrong(entry, "no transform runs here but the outbox event router", instead);
+                    self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
                 }
             }
-            if self.router.as_ref() != Some(&name) {
-                self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
+        }
+        for (at, name) in chain.iter().enumerate() {
+            let view = View::under(raw, name);
+            if let Some(entry) = view.entry(&router::TYPE).filter(|_| view.word(&router::TYPE).is_none()) {
+                match self.harmless(raw, at, transforms::named(&entry.value)) {
+                    Some(why) => report.ignored(entry, &why),
+                    None => refuse(entry, name, report),
+                }
             }
         }
         if self.router.is_none() {
@@ -91,6 +101,35 @@ impl Names {
                 None => report.missing(key, "the outbox event router is missing", instead),
             }
         }
+    }
+
+    /// Why another transform makes no difference, if it makes none.
+    fn harmless(&self, raw: &Raw, at: usize, transform: Option<&Transform>) -> Option<String> {
+        let (transform, router) = (transform?, self.router.as_ref()?);
+        if transform.changes == Changes::Nothing {
+            return Some(transform.why.to_owned());
+        }
+        // Behind the router an event has its own topic, which a predicate on a table's does not know.
+        let is_before = !self.transforms[..at].contains(router);
+        let beats = !View::plain(raw).millis(&connector::HEARTBEAT_INTERVAL).is_zero();
+        let of_router = asked(raw, router);
+        let is_opposite = match (asked(raw, &self.transforms[at]), of_router) {
+            (Some((name, negated)), Some((other, other_negated))) => {
+                name == other && negated != other_negated
+            }
+            _ => false,
+        };
+        let why = match transform.changes {
+            _ if !is_before => return None,
+            Changes::ChangeEvents if is_opposite => NO_EVENTS,
+            _ if beats => return None,
+            _ if is_opposite => NO_EVENTS,
+            Changes::Topic if of_router.is_none() => {
+                "the event router comes after it and names the topic anew"
+            }
+            _ => return None,
+        };
+        Some(why.to_owned())
     }
 
     fn find_predicate(&mut self, raw: &Raw, report: &mut Report) {
@@ -139,5 +178,22 @@ impl Names {
                 self.covered.push(format!("{}.", view.key(&converters::DELEGATE)));
             }
         }
+    }
+}
+
+/// The predicate that a transform asks, and whether it is negated.
+fn asked<'r>(raw: &'r Raw, transform: &'r str) -> Option<(&'r str, bool)> {
+    let view = View::under(raw, transform);
+    let entry = view.entry(&router::PREDICATE)?;
+    Some((entry.value.trim(), view.flag(&router::NEGATE)))
+}
+
+/// A transform that would change what is published, or of which nobody knows what it does.
+fn refuse(entry: &Entry, name: &str, report: &mut Report) {
+    let out = format!("take {name} out of {}", router::TRANSFORMS.name);
+    match transforms::named(&entry.value) {
+        None => report.wrong(entry, "no transform runs here but the outbox event router", out),
+        Some(Transform { why, instead: "", .. }) => report.wrong(entry, *why, out),
+        Some(Transform { why, instead, .. }) => report.wrong(entry, *why, format!("{out}; {instead}")),
     }
 }

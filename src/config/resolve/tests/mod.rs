@@ -1,5 +1,6 @@
 //! What a configuration promises, from files to [`Config`].
 
+mod chain;
 mod compat;
 mod errors;
 mod files;

@@ -265,7 +265,9 @@ fn without_an_event_router_the_two_lines_to_add_are_given() {
         problems("transforms=a\ntransforms.a.type=RegexRouter\ntransforms.outbox.type=\ntransforms.a.x=1");
     assert_eq!(found, [
         format!("transforms = a: none of these is the outbox event router; {lines}"),
-        "transforms.a.type = RegexRouter: no transform runs here but the outbox event router; take a out of transforms".into(),
+        "transforms.a.type = RegexRouter: it would rename topics; take a out of transforms; write route.topic.regex and \
+         route.topic.replacement of the event router"
+            .into(),
     ]);
 }
 
