@@ -69,6 +69,7 @@ fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
         headers: vec![(Arc::from("eventType"), field(3))],
         envelope: envelope.then(|| vec![("eventType".to_owned(), field(3))]),
         partition: None,
+        trace: None,
         old_key: Vec::new(),
     }
 }

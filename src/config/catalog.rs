@@ -375,14 +375,6 @@ mod tests {
         assert!(find("producer.").is_none());
     }
 
-    /// Names that Debezium's Postgres connector and its event router have, 3.6 and the beginnings of 3.7.
-    #[test]
-    fn every_property_of_debezium_is_known() {
-        let unknown: Vec<&str> =
-            include_str!("catalog/debezium.txt").lines().filter(|name| find(name).is_none()).collect();
-        assert!(unknown.is_empty(), "{unknown:?}");
-    }
-
     #[test]
     fn secrets_are_known_by_their_keys() {
         for key in [

@@ -5,6 +5,7 @@ use super::converter::Unsuited;
 use super::outgoing::Draft;
 use super::prepared::Prepared;
 use super::schema::Schema;
+use super::trace::Trace;
 use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, old_key};
 use crate::decode::value::{self, Kind, Value, ValueError};
 use crate::decode::{Cell, Tuple};
@@ -20,6 +21,10 @@ pub struct Encoder {
     context: Result<Arc<SharedHeaders>, Unsuited>,
     id: Arc<str>,
     old_key: Arc<str>,
+    /// The headers of a trace context.
+    trace: [Arc<str>; 3],
+    /// What precedes a STRING in a header.
+    string_head: Vec<u8>,
     prepared: Vec<Prepared>,
     /// What values need from event to event; nothing for those that are written as they come.
     kept: Option<Box<Kept>>,
@@ -40,6 +45,8 @@ impl Encoder {
             context,
             id: Arc::from("id"),
             old_key: Arc::from("__debezium.oldkey"),
+            trace: Trace::HEADERS.map(Arc::from),
+            string_head: string_head(&config.header),
             prepared: Vec::new(),
             kept: Kept::new(&config).map(Box::new),
             config,
@@ -133,6 +140,9 @@ impl Encoder {
                 |bytes: &mut Vec<u8>| old_key::write(&self.config.header, event.plan, old, prepared, bytes);
             out.header(&self.old_key, write)?;
         }
+        if let Some(field) = &event.plan.trace {
+            self.write_trace(event, field, out)?;
+        }
         let id = [(&self.id, &event.plan.id, &prepared.id)];
         let placed = event.plan.headers.iter().zip(&prepared.headers);
         let placed = placed.map(|((alias, field), head)| (alias, field, head));
@@ -141,6 +151,25 @@ impl Encoder {
                 convert(Reason::HeaderNotEncodable, field, &event.row, |value| {
                     self.config.header.write(&field.kind, value, head, bytes)
                 })
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Encoder {
+    /// The headers of the row's trace context. What is no such thing stops no event.
+    fn write_trace(&self, event: &Event<'_>, field: &Field, out: &mut Outgoing) -> Result<(), Refusal> {
+        const REASON: Reason = Reason::HeaderNotEncodable;
+        let Some(Cell::Text(cell)) = event.row.get(field.index) else { return Ok(()) };
+        let Ok(Value::Text(text)) = value::parse(&field.kind, cell) else { return Ok(()) };
+        let Some(trace) = Trace::read(&text) else { return Ok(()) };
+        for (name, text) in self.trace.iter().zip(trace.values()) {
+            let Some(text) = text else { continue };
+            out.header(name, |bytes| {
+                let value = Value::Text(text.into());
+                let written = self.config.header.write(&Kind::String, &value, &self.string_head, bytes);
+                written.map_err(|unsuited| unsuited.refusal(REASON, "a trace context is STRING"))
             })?;
         }
         Ok(())
@@ -230,13 +259,7 @@ fn context_headers(
     converter: &HeaderConverter,
 ) -> Result<SharedHeaders, Unsuited> {
     let Some(context) = context else { return Ok(SharedHeaders::default()) };
-    let mut head = Vec::new();
-    if let Some(decimals) = converter.heads() {
-        head.extend_from_slice(br#"{"schema":"#);
-        Schema { kind: &Kind::String, optional: false, default: None, field: None }
-            .write(decimals, &mut head);
-        head.extend_from_slice(br#","payload":"#);
-    }
+    let head = string_head(converter);
     let values = [
         ("connectorLogicalName", context.logical_name.as_str()),
         ("taskId", "0"),
@@ -249,6 +272,18 @@ fn context_headers(
         Ok((format!("__debezium.context.{name}"), Some(value)))
     });
     headers.collect::<Result<Vec<_>, Unsuited>>().map(SharedHeaders::new)
+}
+
+/// What precedes a STRING that is always there, when a header has its schema with it.
+fn string_head(converter: &HeaderConverter) -> Vec<u8> {
+    let mut head = Vec::new();
+    if let Some(decimals) = converter.heads() {
+        head.extend_from_slice(br#"{"schema":"#);
+        Schema { kind: &Kind::String, optional: false, default: None, field: None }
+            .write(decimals, &mut head);
+        head.extend_from_slice(br#","payload":"#);
+    }
+    head
 }
 
 pub(super) fn too_large(size: usize, most: usize) -> Refusal {

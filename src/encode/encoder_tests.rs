@@ -63,6 +63,7 @@ fn plan(columns: &[Column<'_>]) -> Plan {
         headers: Vec::new(),
         envelope: None,
         partition: None,
+        trace: None,
         old_key: Vec::new(),
     }
 }
@@ -174,6 +175,27 @@ fn bytea_is_decoded_for_the_converters_of_bytes() {
     }
     let out = one(config(json(false)), &plan(&columns), &columns).unwrap();
     assert_eq!(value_of(&out).unwrap(), "\"AP+A\"");
+}
+
+#[test]
+fn a_trace_context_is_passed_on_before_the_id_and_stops_no_event() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let stored = format!("tracestate=a\\=b\ntraceparent={PARENT}");
+    let headers = |context: Option<&str>, header: HeaderConverter| {
+        let columns = row(jsonb("{}"), &[("context", Kind::String, context)]);
+        let mut plan = plan(&columns);
+        plan.trace = Some(place(&plan, &columns, "context"));
+        headers_of(&one(Config { header, ..config(json(false)) }, &plan, &columns).unwrap())
+    };
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), Some(value.to_owned()));
+    let expected = [("traceparent", PARENT), ("tracestate", "a=b"), ("id", ID)].map(owned);
+    assert_eq!(headers(Some(&stored), HeaderConverter::Simple), expected);
+    for nothing in [None, Some("hello"), Some("")] {
+        assert_eq!(headers(nothing, HeaderConverter::Simple), [owned(("id", ID))]);
+    }
+    let with_schema = headers(Some(PARENT), HeaderConverter::As(json(true)));
+    let value = format!(r#"{{"schema":{{"type":"string","optional":false}},"payload":"{PARENT}"}}"#);
+    assert_eq!(with_schema[0], owned(("traceparent", &value)));
 }
 
 #[test]

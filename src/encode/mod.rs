@@ -20,6 +20,7 @@ pub mod outgoing;
 mod prepared;
 mod schema;
 mod simple;
+mod trace;
 
 pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
 pub use dead_letter::{DeadLetters, Letter};

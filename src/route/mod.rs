@@ -53,6 +53,8 @@ pub struct Config {
     pub topic: TopicRule,
     /// `route.tombstone.on.empty.payload`.
     pub tombstone_on_empty: bool,
+    /// `tracing.span.context.field`, where it is to be passed on.
+    pub trace: Option<String>,
     /// How types are read.
     pub types: Modes,
     /// `debezium.compat` is `strict`: a timestamptz is not the record's timestamp.
@@ -70,8 +72,33 @@ pub struct TableRule {
     pub include: Vec<fancy_regex::Regex>,
     /// `table.exclude.list` on `schema.table`.
     pub exclude: Vec<fancy_regex::Regex>,
+    /// Which of their columns there are.
+    pub columns: ColumnRule,
     /// A `TopicNameMatches` predicate of the router on `prefix.schema.table`, and whether it is negated.
     pub predicate: Option<(fancy_regex::Regex, bool)>,
+}
+
+/// Which columns a row has, on `schema.table.column`: anchored, case-insensitive Java regexes.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnRule {
+    /// `column.include.list`; empty: every column.
+    pub include: Vec<fancy_regex::Regex>,
+    /// `column.exclude.list`.
+    pub exclude: Vec<fancy_regex::Regex>,
+}
+
+impl ColumnRule {
+    /// Whether rows have this column. A regex that gives up on a name takes nothing away.
+    pub fn has(&self, schema: &str, table: &str, column: &str) -> bool {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return true;
+        }
+        let name = format!("{schema}.{table}.{column}");
+        let any = |regexes: &[fancy_regex::Regex], otherwise: bool| {
+            regexes.iter().any(|regex| regex.is_match(&name).unwrap_or(otherwise))
+        };
+        (self.include.is_empty() || any(&self.include, true)) && !any(&self.exclude, false)
+    }
 }
 
 /// One item of `table.fields.additional.placement`: `column:place[:alias]`.

@@ -4,7 +4,7 @@
 //! this table can be an event: a column that is not there, or one of a type that cannot serve its purpose. What
 //! Debezium would say of every single row is thus said once.
 
-use super::{ColumnFacts, Config, Place, TableFacts};
+use super::{ColumnFacts, ColumnRule, Config, Place, TableFacts};
 use crate::decode::value::{Kind, Modes, TypeFacts, Value, default_value, kind_of};
 use crate::decode::{Column, Relation};
 use crate::rejection::Reason;
@@ -39,6 +39,8 @@ pub struct Plan {
     pub envelope: Option<Vec<(String, Field)>>,
     /// The `partition` placement that counts (the last).
     pub partition: Option<Field>,
+    /// The column with a trace context, where one is to be passed on and the table has it.
+    pub trace: Option<Field>,
     /// The columns that identify a row, in the table's order: what the header of a row's former key is made of.
     pub old_key: Vec<Field>,
 }
@@ -69,7 +71,7 @@ pub(super) struct Refusal {
 impl Plan {
     /// Resolves the configured columns in a table.
     pub(super) fn new(config: &Config, relation: &Relation, facts: &TableFacts) -> Result<Plan, Refusal> {
-        let mut columns = Columns { relation, facts, types: config.types, missing: Vec::new() };
+        let mut columns = Columns::new(config, relation, facts);
         let id = columns.required(&config.id);
         let key = columns.required(&config.key);
         let payload = columns.required(&config.payload);
@@ -112,9 +114,10 @@ impl Plan {
             headers,
             envelope: has_envelope.then_some(envelope),
             partition: partitions.last().cloned(),
+            trace: config.trace.as_deref().and_then(|name| columns.find(name).ok()).filter(Field::is_string),
             old_key: key_columns(relation, facts)
                 .iter()
-                .filter_map(|index| columns.find(&relation.columns[*index].name).ok())
+                .filter_map(|index| columns.of_table(&relation.columns[*index].name).ok())
                 .collect(),
         };
         plan.check_kinds(&partitions, config.strict)?;
@@ -169,6 +172,10 @@ impl Plan {
 }
 
 impl Field {
+    fn is_string(&self) -> bool {
+        self.kind.is_string()
+    }
+
     fn refusal(&self, reason: Reason, rule: &str, hint: &str) -> Refusal {
         let detail = format!("column {} is {}, but {rule}", self.name, describe(&self.kind));
         Refusal { reason, detail, hint: hint.to_owned() }
@@ -180,10 +187,15 @@ struct Columns<'a> {
     relation: &'a Relation,
     facts: &'a TableFacts,
     types: Modes,
+    rule: &'a ColumnRule,
     missing: Vec<String>,
 }
 
-impl Columns<'_> {
+impl<'a> Columns<'a> {
+    fn new(config: &'a Config, relation: &'a Relation, facts: &'a TableFacts) -> Columns<'a> {
+        Columns { relation, facts, types: config.types, rule: &config.tables.columns, missing: Vec::new() }
+    }
+
     fn required(&mut self, name: &str) -> Option<Field> {
         match self.find(name) {
             Ok(field) => Some(field),
@@ -196,8 +208,17 @@ impl Columns<'_> {
         }
     }
 
-    /// The column of this name, or why there is none. Names are as the catalogue has them, case included.
+    /// The column of this name, or why a row has none. Names are as the catalogue has them, case included.
     fn find(&self, name: &str) -> Result<Field, String> {
+        let field = self.of_table(name)?;
+        match self.rule.has(&self.relation.schema, &self.relation.table, name) {
+            true => Ok(field),
+            false => Err(format!("column {name} is left out by column.include.list or column.exclude.list")),
+        }
+    }
+
+    /// The column of this name in the table, which the key of its own changes is made of.
+    fn of_table(&self, name: &str) -> Result<Field, String> {
         let columns = &self.relation.columns;
         let Some((index, column)) = columns.iter().enumerate().find(|(_, column)| column.name == name) else {
             return Err(format!("column {name} is not there"));
@@ -249,7 +270,7 @@ pub(super) fn key_columns(relation: &Relation, facts: &TableFacts) -> Vec<usize>
 
 /// The column of this name, where there is one.
 pub(super) fn find(config: &Config, name: &str, relation: &Relation, facts: &TableFacts) -> Option<Field> {
-    Columns { relation, facts, types: config.types, missing: Vec::new() }.find(name).ok()
+    Columns::new(config, relation, facts).find(name).ok()
 }
 
 /// Types with fixed OIDs are what the stream says they were when the row was written; of the others, the catalogue

@@ -117,7 +117,9 @@ fn properties_without_effect_are_no_error_and_are_told_with_their_reason() {
 #[test]
 fn what_would_change_the_events_is_refused_by_name() {
     for (line, instead) in [
-        ("column.exclude.list=public.outbox.payload", "CREATE PUBLICATION … FOR TABLE t (columns)"),
+        ("column.mask.with.4.chars=public.outbox.payload", "write the masked value into the outbox row"),
+        ("signal.data.collection=public.signals", "insert them again into the outbox table"),
+        ("incremental.snapshot.chunk.size=10", "insert them again into the outbox table"),
         ("errors.tolerance=all", "write errors.deadletterqueue.topic.name="),
         ("slot.drop.on.stop=true", "write slot.drop.on.stop=false"),
         ("lsn.flush.mode=manual", "write lsn.flush.mode=connector"),

@@ -20,6 +20,7 @@ pub(super) fn checks(table: &CatalogTable, config: &Config) -> Vec<Check> {
     let columns: Vec<Column> = facts(&table.columns)
         .columns
         .into_iter()
+        .filter(|column| config.route.tables.columns.has(&table.schema, &table.table, &column.name))
         .map(|column| Column { name: column.name, kind: kind_of(&column.type_facts, &config.route.types) })
         .collect();
     let missing: Vec<String> = needed(&config.route)

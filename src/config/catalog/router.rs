@@ -61,10 +61,11 @@ named! {
     ROUTE_BY_FIELD = "transforms.<name>.route.by.field", Text, Value("aggregatetype"), "Column for the topic.";
     ROUTE_TOPIC_REGEX = "transforms.<name>.route.topic.regex", Regex, Value("(?<routedByValue>.*)"), "Java regex for its value.";
     ROUTE_TOPIC_REPLACEMENT = "transforms.<name>.route.topic.replacement", Text, Value("outbox.event.${routedByValue}"), "The topic, in Java's replacement syntax.";
+    TRACING_FIELD = "transforms.<name>.tracing.span.context.field", Text, Unset, "Column with a trace context (Java properties, JSON, or a `traceparent` alone), passed on in the headers `traceparent`, `tracestate` and `baggage`. Debezium's default is `tracingspancontext`, without effect unless OpenTelemetry was added.";
     ROUTE_TOMBSTONE = "transforms.<name>.route.tombstone.on.empty.payload", Boolean, Value("false"), "An empty payload becomes a tombstone.";
 }
 
-const NOT_TRACED: &str = "spans come with a later release";
+const NOT_TRACED: &str = "no spans are made; the context is passed on as it is";
 
 const OTHERS: &[Property] = &[
     ignored(
@@ -77,7 +78,6 @@ const OTHERS: &[Property] = &[
         Value("ignore"),
         "Debezium knows it from 3.7 on; an empty array is dropped",
     ),
-    ignored("transforms.<name>.tracing.span.context.field", Value("tracingspancontext"), NOT_TRACED),
     ignored("transforms.<name>.tracing.operation.name", Value("debezium-read"), NOT_TRACED),
     ignored("transforms.<name>.tracing.with.context.field.only", Value("true"), NOT_TRACED),
     ignored("transforms.<name>.plugin.version", Unset, "the event router is built in"),

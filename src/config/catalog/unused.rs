@@ -1,9 +1,10 @@
-//! What a Debezium connector's file may say that has no meaning here: accepted, and said to be without effect.
+//! What a Debezium connector's file may say that has no meaning here: accepted, and said to be without effect; or, where
+//! somebody would wait for what never comes, refused.
 
 use super::Default::{Unset, Value};
-use super::{Choice, Kind, Property, Section, Support, ignored, not, word};
+use super::{Choice, Kind, Property, Section, Support, ignored, not, refused, word};
 
-/// Accepted, and without effect.
+/// Accepted, and without effect; and what nothing here would answer to.
 pub const SECTION: Section =
     Section { title: "Debezium and Connect properties without effect", named: &[], others: OTHERS };
 
@@ -16,7 +17,11 @@ const BOUNDARIES: &[Choice] = &[
 
 const NO_SNAPSHOT: &str = "no snapshot is taken";
 const NO_POLLING: &str = "nothing is polled: events are handed on as they arrive";
-const NO_SIGNALS: &str = "nothing listens to signals";
+const NO_SIGNALS: &str = "nothing here listens to signals, and whoever sent one would wait for ever";
+const INSTEAD_OF_SIGNALS: &str = "leave it out; to publish rows again, insert them again into the outbox table; to pause, stop the process: the slot keeps what comes meanwhile";
+const NO_INCREMENTS: &str = "no incremental snapshot is taken here";
+const INSTEAD_OF_INCREMENTS: &str =
+    "leave it out; to publish rows again, insert them again into the outbox table";
 const NO_NOTICES: &str = "notifications are not sent";
 const NO_JMX: &str = "there is no JMX here; see /metrics";
 const FOR_EVER: &str = "transient trouble is retried for ever, permanent trouble stops at once";
@@ -85,6 +90,7 @@ const OTHERS: &[Property] = &[
     ignored("sourceinfo.struct.maker", Unset, NO_SOURCE_BLOCK),
     ignored("include.schema.comments", Value("false"), NO_SOURCE_BLOCK),
     ignored("include.schema.changes", Value("true"), "Debezium has it for other databases"),
+    ignored("schema.history.<option>", Unset, "a Postgres connector keeps no history of schemas"),
     ignored("xmin.fetch.interval.ms", Value("0"), NO_SOURCE_BLOCK),
     ignored("slot.max.retries", Value("6"), FOR_EVER),
     ignored("slot.retry.delay.ms", Value("10000"), FOR_EVER),
@@ -117,9 +123,9 @@ const OTHERS: &[Property] = &[
     ignored("snapshot.select.statement.overrides", Unset, NO_SNAPSHOT),
     ignored("snapshot.select.statement.overrides.<table>", Unset, NO_SNAPSHOT),
     ignored("legacy.snapshot.max.threads", Value("false"), NO_SNAPSHOT),
-    ignored("incremental.snapshot.<option>", Unset, NO_SNAPSHOT),
+    refused("incremental.snapshot.<option>", NO_INCREMENTS, INSTEAD_OF_INCREMENTS),
     ignored("read.only", Value("false"), NO_SNAPSHOT),
-    ignored("signal.<option>", Unset, NO_SIGNALS),
+    refused("signal.<option>", NO_SIGNALS, INSTEAD_OF_SIGNALS),
     ignored("notification.<option>", Unset, NO_NOTICES),
     ignored("custom.metric.tags", Unset, NO_JMX),
     ignored("statistics.metrics.enabled", Value("false"), NO_JMX),

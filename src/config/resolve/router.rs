@@ -7,7 +7,7 @@ use crate::config::catalog::{connector, nearest, postgres, router as declared, w
 use crate::config::raw::{Entry, Raw};
 use crate::decode::value::{Binary, Decimals, Hstore, Intervals, Modes, Times};
 use crate::encode::{Expand, Nulls, Renaming};
-use crate::route::{self, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex};
+use crate::route::{self, ColumnRule, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex};
 use fancy_regex::Regex;
 
 const PLACES: &[(&str, Place)] =
@@ -40,6 +40,7 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         route_by: view.text(&declared::ROUTE_BY_FIELD).to_owned(),
         topic,
         tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
+        trace: optional(&declared::TRACING_FIELD).filter(|_| !strict),
         types: types(plain),
         strict,
     })
@@ -199,6 +200,7 @@ fn tables(raw: &Raw, names: &Names, report: &mut Report) -> TableRule {
     for (include, exclude) in [
         (&postgres::SCHEMA_INCLUDE_LIST, &postgres::SCHEMA_EXCLUDE_LIST),
         (&postgres::TABLE_INCLUDE_LIST, &postgres::TABLE_EXCLUDE_LIST),
+        (&postgres::COLUMN_INCLUDE_LIST, &postgres::COLUMN_EXCLUDE_LIST),
     ] {
         if let (Some(_), Some(entry)) = (view.entry(include), view.entry(exclude)) {
             report.wrong(entry, format!("{} is there already", include.name), "leave one of the two out");
@@ -209,6 +211,10 @@ fn tables(raw: &Raw, names: &Names, report: &mut Report) -> TableRule {
         schema_exclude: view.regexes(&postgres::SCHEMA_EXCLUDE_LIST),
         include: view.regexes(&postgres::TABLE_INCLUDE_LIST),
         exclude: view.regexes(&postgres::TABLE_EXCLUDE_LIST),
+        columns: ColumnRule {
+            include: view.regexes(&postgres::COLUMN_INCLUDE_LIST),
+            exclude: view.regexes(&postgres::COLUMN_EXCLUDE_LIST),
+        },
         predicate: predicate(raw, names, report),
     }
 }

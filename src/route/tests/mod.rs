@@ -5,7 +5,7 @@ mod records;
 mod tables;
 
 use super::testing::defaults;
-use super::{ColumnFacts, Place, Placement, Plan, TableRule, TopicRule, java_regex};
+use super::{ColumnFacts, ColumnRule, Place, Placement, Plan, TableRule, TopicRule, java_regex};
 use super::{Config, Event, Field, OnUpdate, Routed, Router, Skipped, TableFacts};
 use crate::decode::Decoder;
 use crate::decode::testing::{self, OldCells};

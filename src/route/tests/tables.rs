@@ -143,3 +143,40 @@ fn a_row_of_a_table_that_was_not_learnt_is_refused_aloud() {
     let Routed::Rejected(rejection) = outbox.route(&message) else { panic!("not rejected") };
     assert!(rejection.detail.contains("were not looked up"), "{}", rejection.detail);
 }
+
+#[test]
+fn a_row_has_the_columns_that_the_lists_leave_it() {
+    let columns = |include: &[&str], exclude: &[&str]| {
+        let columns = ColumnRule { include: regexes(include), exclude: regexes(exclude) };
+        let tables = TableRule { columns, ..TableRule::default() };
+        Config { tables, ..placing(vec![place("type", Place::Header, "type")]) }
+    };
+    let mut all = outbox(columns(&["PUBLIC\\.outbox\\..*"], &[]), &USER_CREATED);
+    all.insert(&USER_CREATED, |event| assert_eq!(event.plan.headers.len(), 1));
+    for config in [
+        columns(&[], &["public\\.outbox\\.type"]),
+        columns(&["public\\.outbox\\.(id|aggregate.*|payload)"], &[]),
+    ] {
+        let mut strict = outbox(config.clone(), &USER_CREATED);
+        let rejection = strict.refuse(&USER_CREATED);
+        assert_eq!(rejection.reason, Reason::ColumnMissing);
+        assert!(rejection.detail.contains("column type is left out by"), "{}", rejection.detail);
+        let mut lenient = outbox(Config { ignore_missing: true, ..config }, &USER_CREATED);
+        lenient.insert(&USER_CREATED, |event| assert!(event.plan.headers.is_empty()));
+    }
+    // The key of the table's own changes has all its columns: the row's former key is told whole.
+    let config = Config { id: "aggregateid".to_owned(), ..columns(&[], &[".*\\.id"]) };
+    let mut outbox = outbox(config, &USER_CREATED);
+    outbox.insert(&USER_CREATED, |event| assert_eq!(event.plan.old_key.len(), 1));
+}
+
+#[test]
+fn a_trace_context_is_looked_for_where_it_is_asked_for_and_may_be_missing() {
+    let config = Config { trace: Some("context".to_owned()), ..defaults() };
+    outbox(config.clone(), &USER_CREATED).insert(&USER_CREATED, |event| assert_eq!(event.plan.trace, None));
+    for (oid, is_there) in [(VARCHAR, true), (JSONB, true), (INT4, false)] {
+        let columns = with(&[("context", oid, None)]);
+        outbox(config.clone(), &columns)
+            .insert(&columns, |event| assert_eq!(event.plan.trace.is_some(), is_there));
+    }
+}

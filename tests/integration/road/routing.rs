@@ -230,3 +230,23 @@ fn the_topic_follows_the_regex_and_javas_replacement() {
     let records = kafka.wait_records(&[&format!("{}.order.v12", db.name())], 1, crate::support::PATIENCE);
     assert_eq!(records[0].key_text(), "k");
 }
+
+#[test]
+fn a_trace_context_is_passed_on_and_columns_that_are_left_out_are_missing() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (db, kafka) = outbox();
+    db.execute("alter table outbox add column tracingspancontext varchar(256), add column secret text");
+    let builder = connector(&db, kafka)
+        .set("column.exclude.list", "public.outbox.secret")
+        .router("table.fields.additional.placement", "secret:header")
+        .router("table.field.additional.missing", "ignore")
+        .router("tracing.span.context.field", "tracingspancontext");
+    let _connector = run(builder);
+    db.execute(&format!(
+        "insert into outbox values ('{ID}', 'order', 'k', 'placed', '{{}}', E'#\\ntraceparent={PARENT}\\n', 'x')"
+    ));
+    let records = wait_events(kafka, &db, &["order"], 1);
+    let headers: Vec<_> = records[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headers, ["traceparent", "id"]);
+    assert_eq!(records[0].header("traceparent"), Some(PARENT));
+}
