@@ -19,7 +19,7 @@ named! {
     ADOPT = "walpost.adopt", OneOf(ADOPTIONS), Unset, "`slot`: when Kafka holds no position yet, begin where the existing slot stands. Without effect afterwards.";
     POSITION_TOPIC = "walpost.position.topic", Text, Derived("`__walpost.position.<topic.prefix>.<slot.name>`"), "Where positions are kept: one partition, compacted, this connector's alone.";
     TRANSACTIONAL_ID = "walpost.transactional.id", Text, Derived("`walpost-<topic.prefix>-<slot.name>`"), "The producer's transactional id; `producer.override.transactional.id` means the same.";
-    KAFKA_PRODUCER = "walpost.kafka.producer", OneOf(PRODUCERS), Value("librdkafka"), "Who speaks to Kafka when events are published: librdkafka, or walpost itself, which has neither PKCS12 keystores, keys with passwords nor a choice of cipher suites.";
+    KAFKA_PRODUCER = "walpost.kafka.producer", OneOf(PRODUCERS), Value("librdkafka"), "Who speaks to Kafka when events are published: librdkafka, or walpost itself: that one is new, not for production yet, and has neither PKCS12 keystores, keys with passwords nor a choice of cipher suites.";
     MEMORY_MAX = "walpost.memory.max.bytes", int("bytes", 64 * MIB, 1024 * 1024 * MIB), Value("134217728"), "Bytes of memory that the process may take; the shares of its parts follow from it. An event of 20 MB fits into the default; larger ones need more (see Memory).";
     BATCH_MAX_EVENTS = "walpost.batch.max.events", int("events", 1, 1_000_000), Value("10000"), "Events in one Kafka transaction at most.";
     BATCH_MAX_BYTES = "walpost.batch.max.bytes", int("bytes", 1024, 1024 * MIB), Derived("a sixteenth of `walpost.memory.max.bytes`, at most 8388608"), "Bytes of keys, values and headers after which a Kafka transaction ends.";
