@@ -138,7 +138,9 @@ impl Flights {
     ) -> Result<(), Failure> {
         let Some(at) = self.leaders.iter().position(|leader| leader.broker == broker) else { return Ok(()) };
         self.land_at(at, terms, cluster, topics)?;
-        if !self.astray.is_empty() {
+        // A partition may have got another leader while a batch of it waited for this one, or is on its way to the other.
+        let is_flying = |slot: &Slot| !topics.at(*slot).flying.is_empty();
+        if !self.astray.is_empty() || self.leaders[at].waiting.iter().any(is_flying) {
             self.land(terms, cluster, topics)?;
         }
         let leader = &mut self.leaders[at];
@@ -293,13 +295,12 @@ impl Flights {
             let answer: ProduceResponse = connection.decode(due.version, answer)?;
             connection.heed(answer.throttle_time_ms);
             self.leaders[at].due = None;
-            self.hear(at, &answer, topics)?;
+            let not_ready = self.hear(at, &answer, topics)?;
             if self.leaders[at].flying.is_empty() {
                 break;
             }
             if Instant::now() + pause >= terms.deadline {
-                let code = errors::CONCURRENT_TRANSACTIONS;
-                return Err(errors::refused(Call::Delivery, DOING, code));
+                return Err(errors::refused(Call::Delivery, DOING, not_ready));
             }
             thread::sleep(pause);
             pause = (2 * pause).min(LATER);
@@ -308,12 +309,13 @@ impl Flights {
         Ok(())
     }
 
-    /// Takes in an answer; what may be sent again stays. The gravest of several refusals is the error.
-    fn hear(&mut self, at: usize, answer: &ProduceResponse, topics: &mut Topics) -> Result<(), Failure> {
+    /// Takes in an answer; what may be sent there again stays, and the code that says so is returned. The gravest of
+    /// several refusals is the error.
+    fn hear(&mut self, at: usize, answer: &ProduceResponse, topics: &mut Topics) -> Result<i16, Failure> {
         let keep = topics.keep(KEPT);
         let leader = &mut self.leaders[at];
         let mut answered = 0;
-        let mut again = Vec::new();
+        let (mut again, mut not_ready) = (Vec::new(), errors::NONE);
         let mut worst: Option<Failure> = None;
         for topic in &answer.responses {
             let known = topics.position(&topic.name);
@@ -332,7 +334,10 @@ impl Flights {
                         partition.is_added = true;
                         partition.flying.clear(keep);
                     }
-                    errors::CONCURRENT_TRANSACTIONS | errors::NOT_ENOUGH_REPLICAS => again.push(slot),
+                    code @ (errors::CONCURRENT_TRANSACTIONS | errors::NOT_ENOUGH_REPLICAS) => {
+                        again.push(slot);
+                        not_ready = code;
+                    }
                     errors::UNKNOWN_TOPIC_OR_PARTITION | errors::NOT_LEADER => {
                         self.astray.push((slot, undelivered(slot, said, topics)));
                     }
@@ -350,7 +355,7 @@ impl Flights {
         }
         again.sort_unstable();
         leader.flying = again;
-        worst.map_or(Ok(()), Err)
+        worst.map_or(Ok(not_ready), Err)
     }
 }
 

@@ -196,29 +196,34 @@ fn nothing_is_sent_before_the_markers_of_the_transaction_before_are_written() {
 #[test]
 fn a_batch_goes_on_to_whoever_leads_its_partition_by_then() {
     for version in BOTH {
-        let kafka = Scripted::start(3, version, &[("t", 6), ("u", 1)]);
+        let kafka = Scripted::start(3, version, &[("t", 5)]);
         let mut producer = fenced(&kafka, &[("batch.size", "400")]);
-        let records: Vec<(&str, i32, &[u8])> = (0..60)
-            .map(|n| (if n % 10 == 0 { ("u", 0) } else { ("t", n % 6) }, b"v".as_slice()))
-            .map(|((topic, partition), value)| (topic, partition, value))
-            .collect();
-        transaction(&mut producer, &records).expect("committed");
-        for turned in 1..=4 {
+        for round in 0..12 {
             producer.begin().expect("begin");
-            for (n, (topic, partition, value)) in records.iter().enumerate() {
-                if n == 30 {
-                    kafka.state().turned = turned;
+            for n in 0..100 {
+                // Every partition has another leader, at another place in each round, and twice at some distance.
+                if n == 7 * round || n == 7 * round + 1 + 2 * round {
+                    kafka.state().turned += 1;
                 }
-                send(&mut producer, topic, *partition, value).expect("send");
+                if n == 40 && round % 3 == 0 {
+                    kafka.then(ApiKey::Produce, Act::Refuse(6));
+                    kafka.then(ApiKey::Produce, Act::Refuse(19));
+                }
+                // So that batches of some partitions wait while others' are sent.
+                let partition = if n % 3 == 0 { n / 3 % 5 } else { 0 };
+                send(&mut producer, "t", partition, format!("{round} {n}").as_bytes()).expect("send");
             }
-            // Not at once either.
-            kafka.then(ApiKey::Produce, Act::Refuse(6));
-            kafka.then(ApiKey::Produce, Act::Refuse(19));
             producer.settle().expect("settled");
             producer.commit().expect("committed");
         }
-        let seen = (0..6).map(|partition| values(&kafka, "t", partition).len()).sum::<usize>();
-        assert_eq!((seen, values(&kafka, "u", 0).len()), (5 * 54, 5 * 6));
+        for partition in 0..5 {
+            let of_round = |round| {
+                let here = (0..100).filter(move |n| (if n % 3 == 0 { n / 3 % 5 } else { 0 }) == partition);
+                here.map(move |n| format!("{round} {n}"))
+            };
+            let expected: Vec<String> = (0..12).flat_map(of_round).collect();
+            assert_eq!(values(&kafka, "t", partition), expected);
+        }
     }
 }
 
