@@ -14,7 +14,6 @@ use support::{Broker, BrokerOptions, Connector, Database, DatabaseHandle, Databa
 const PATIENCE: Duration = Duration::from_secs(600);
 /// One row of so many cannot be published.
 const EVERY: u64 = 1000;
-const SLOT: &str = "backlog";
 /// `max.message.bytes` of the topic that takes only small records.
 const NARROW: u64 = 10_000;
 /// What is expected.
@@ -52,8 +51,10 @@ fn backlog(postgres: &Database, rows: u64, is_poisoned: bool) -> DatabaseHandle 
     db.create_outbox();
     db.execute("alter table outbox add p int; alter table outbox alter column payload set storage external");
     db.execute("create publication walpost for table outbox with (publish = 'insert')");
+    // A slot's name is the whole server's.
     db.query_one_text(&format!(
-        "select lsn::text from pg_create_logical_replication_slot('{SLOT}', 'pgoutput')"
+        "select lsn::text from pg_create_logical_replication_slot('{}', 'pgoutput')",
+        db.name()
     ));
     let kind = if is_poisoned {
         format!("case when n % {EVERY} = 500 then n / {EVERY} % 4 end")
@@ -81,7 +82,7 @@ fn backlog(postgres: &Database, rows: u64, is_poisoned: bool) -> DatabaseHandle 
 /// Events a second, from the first that was published to the last.
 fn drain(db: &DatabaseHandle, kafka: &Broker, rows: u64, poison: u64, round: u64) -> f64 {
     let name = format!("{}_{round}", db.name());
-    let slot = format!("pg_copy_logical_replication_slot('{SLOT}', '{name}')");
+    let slot = format!("pg_copy_logical_replication_slot('{}', '{name}')", db.name());
     db.query_one_text(&format!("select lsn::text from {slot}"));
     let [order, narrow, letters] = ["order", "narrow", "dlt"].map(|topic| format!("{name}.{topic}"));
     kafka.create_topic(&order, 6, &[]);
