@@ -15,6 +15,7 @@
 //! - `cli`       the commands that an operator has, and what they print
 //! - `verify`    the outbox beside its topics: each class of findings, on real tables and topics
 //! - `outcomes`  requests to Kafka of which nobody knows whether they were carried out
+//! - `line`      a broker behind a proxy that loses requests, for those that need one
 //! - `proxy`     the faults of the network that the others use, by themselves
 //! - `kafka`     the producer, positions and settings by themselves: commits, fences, tails, logins
 //!
@@ -25,6 +26,7 @@
 mod support;
 
 mod kit;
+mod line;
 
 mod cli;
 mod dead_letters;

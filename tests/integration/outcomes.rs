@@ -5,50 +5,15 @@
 //! transaction met with it never begins another.
 
 use crate::kit::{connector, positions, run};
+use crate::line::{Line, line, losses};
 use crate::support::{
-    Broker, BrokerOptions, Connector, ConnectorBuilder, Database, DatabaseHandle, Fate, Fault, KafkaApi,
-    PATIENCE, Proxy, Request, Transaction, wait_until,
+    Connector, ConnectorBuilder, Database, DatabaseHandle, Fate, Fault, KafkaApi, PATIENCE, Request,
+    Transaction, wait_until,
 };
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
-
-/// Later than any test; it is released when another epoch has begun.
-const LATE: Duration = Duration::from_secs(3_600);
 
 /// Bytes of a row that somebody refuses.
 const TOO_LARGE: usize = 50_000;
-
-/// A broker behind a proxy, for one test at a time: a fault must hit the test that wants it.
-struct Line {
-    kafka: &'static Broker,
-    proxy: &'static Proxy,
-    _turn: MutexGuard<'static, ()>,
-}
-
-fn line() -> Line {
-    static TURN: Mutex<()> = Mutex::new(());
-    static LINE: OnceLock<(Broker, Proxy)> = OnceLock::new();
-    let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let (kafka, proxy) = LINE.get_or_init(|| {
-        let proxy = Proxy::reserve();
-        let kafka = Broker::with(BrokerOptions::new().advertise_proxy(proxy.port()));
-        proxy.forward_to(kafka.proxied());
-        (kafka, proxy)
-    });
-    proxy.heal();
-    Line { kafka, proxy, _turn: turn }
-}
-
-/// The four ways.
-fn losses(api: KafkaApi) -> [Fault; 4] {
-    [
-        Fault::SwallowRequest { api: Some(api) },
-        Fault::SwallowAnswer { api: Some(api) },
-        Fault::ResetMidAnswer { api },
-        Fault::LateRequest { api, after: LATE },
-    ]
-}
 
 /// An outbox, its connector behind the proxy, and how many rows there are.
 struct Outbox<'a> {

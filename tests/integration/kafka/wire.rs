@@ -2,8 +2,7 @@
 //! leaves each transaction whole or absent.
 
 use super::*;
-use crate::support::{Fault, KafkaApi, Proxy};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use crate::support::{Fault, KafkaApi};
 use walpost::kafka::wire::{Inquiry, Producer as Native};
 
 mod faults;

@@ -1,46 +1,12 @@
 //! Requests of walpost's own producer of which nobody knows whether they were carried out: each kind, lost in each way.
 
 use super::*;
+use crate::line::{Line, line, losses};
 
-/// Later than any test; it is released when another epoch has begun.
-const LATE: Duration = Duration::from_secs(3_600);
-
-/// A broker behind a proxy, for one test at a time: a fault must hit the test that wants it.
-struct Line {
-    kafka: &'static Broker,
-    proxy: &'static Proxy,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Line {
-    fn settings(&self) -> BTreeMap<String, String> {
-        let pairs = [("bootstrap.servers", self.proxy.bootstrap()), ("socket.timeout.ms", "3000".to_owned())];
-        pairs.map(|(name, value)| (name.to_owned(), value)).into()
-    }
-}
-
-fn line() -> Line {
-    static TURN: Mutex<()> = Mutex::new(());
-    static LINE: OnceLock<(Broker, Proxy)> = OnceLock::new();
-    let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let (kafka, proxy) = LINE.get_or_init(|| {
-        let proxy = Proxy::reserve();
-        let kafka = Broker::with(BrokerOptions::new().advertise_proxy(proxy.port()));
-        proxy.forward_to(kafka.proxied());
-        (kafka, proxy)
-    });
-    proxy.heal();
-    Line { kafka, proxy, _turn: turn }
-}
-
-/// The four ways.
-fn losses(api: KafkaApi) -> [Fault; 4] {
-    [
-        Fault::SwallowRequest { api: Some(api) },
-        Fault::SwallowAnswer { api: Some(api) },
-        Fault::ResetMidAnswer { api },
-        Fault::LateRequest { api, after: LATE },
-    ]
+/// Of a client that goes through the proxy.
+fn proxied(line: &Line) -> BTreeMap<String, String> {
+    let pairs = [("bootstrap.servers", line.proxy.bootstrap()), ("socket.timeout.ms", "3000".to_owned())];
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Two records of one transaction: both are seen, or neither.
@@ -74,7 +40,7 @@ fn lost_in_a_transaction(api: KafkaApi) {
     let line = line();
     let (topic, id) = (topic(line.kafka, 2), unique_name("id"));
     let (mut certain, mut doubtful) = (Vec::new(), Vec::new());
-    let mut one = native(&line.settings(), &id);
+    let mut one = native(&proxied(&line), &id);
     for (round, fault) in losses(api).iter().enumerate() {
         let value = format!("before {round}");
         transaction(&mut one, &pair(&topic, &value)).expect("committed");
@@ -86,7 +52,7 @@ fn lost_in_a_transaction(api: KafkaApi) {
         assert_eq!(failed.class, Class::Indefinite, "{fault:?}: {failed}");
         doubtful.push(value);
         assert!(one.abort().is_err() && one.begin().is_err(), "nothing more is said");
-        one = native(&line.settings(), &id);
+        one = native(&proxied(&line), &id);
         let value = format!("after {round}");
         transaction(&mut one, &pair(&topic, &value)).expect("committed");
         certain.push(value);
@@ -116,7 +82,7 @@ fn a_lost_fence_is_made_again_and_a_late_one_fences() {
     for (round, fault) in losses(KafkaApi::InitProducerId).iter().enumerate() {
         let fired = line.proxy.fired();
         line.proxy.inject(fault.clone());
-        let mut one = native(&line.settings(), &id);
+        let mut one = native(&proxied(&line), &id);
         let value = format!("before {round}");
         transaction(&mut one, &pair(&topic, &value)).expect("committed");
         certain.push(value);
@@ -127,7 +93,7 @@ fn a_lost_fence_is_made_again_and_a_late_one_fences() {
             Err(failed) => {
                 assert!(matches!(fault, Fault::LateRequest { .. }), "{fault:?}: {failed}");
                 assert_eq!(failed.class, Class::Fenced, "{failed}");
-                transaction(&mut native(&line.settings(), &id), &pair(&topic, &value)).expect("committed");
+                transaction(&mut native(&proxied(&line), &id), &pair(&topic, &value)).expect("committed");
             }
         }
         certain.push(value);
@@ -139,7 +105,7 @@ fn a_lost_fence_is_made_again_and_a_late_one_fences() {
 fn a_connection_that_was_cut_between_transactions_is_made_again_and_costs_nothing() {
     let line = line();
     let (topic, id) = (topic(line.kafka, 2), unique_name("id"));
-    let mut one = native(&line.settings(), &id);
+    let mut one = native(&proxied(&line), &id);
     transaction(&mut one, &pair(&topic, "1")).expect("committed");
     line.proxy.inject(Fault::Cut);
     wait_until("no connection is open", PATIENCE, || (line.proxy.connections() == 0).then_some(()));
@@ -149,7 +115,7 @@ fn a_connection_that_was_cut_between_transactions_is_made_again_and_costs_nothin
         Ok(()) => certain.push("2".to_owned()),
         Err(failed) => {
             assert_eq!(failed.class, Class::Indefinite, "{failed}");
-            one = native(&line.settings(), &id);
+            one = native(&proxied(&line), &id);
         }
     }
     transaction(&mut one, &pair(&topic, "3")).expect("committed");
