@@ -58,6 +58,7 @@ fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
     };
     Plan {
         generation: 1,
+        oid: 1,
         table: "public.outbox".to_owned(),
         schema_stem: "app.public.outbox".to_owned(),
         id: field(0),
@@ -116,6 +117,7 @@ fn bench(c: &mut Criterion) {
             header: HeaderConverter::Simple,
             context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
             expand: expand.map(Into::into),
+            messages: None,
             strict: false,
             max_record_bytes: 1 << 20,
         });

@@ -9,6 +9,7 @@ mod converters;
 mod errors;
 mod kafka;
 mod memory;
+mod messages;
 mod names;
 mod report;
 mod router;
@@ -75,6 +76,7 @@ pub fn load(
     let route = router::router(&raw, &names, &mut report);
     let mut encode = converters::encode(&raw, kafka.max_request_size, &mut report);
     encode.expand = router::expansion(&raw, &names);
+    encode.messages = router::of_messages(route.as_ref());
     let errors = errors::errors(&raw, &mut report);
     let config = connector::connector(View::plain(&raw), kafka, route, encode, errors, &mut report);
     match config {

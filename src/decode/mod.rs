@@ -5,6 +5,8 @@
 //! the message and the offset, never a panic. Not done here: which tables matter, what their values mean in Kafka.
 
 pub mod copy;
+pub(crate) mod json;
+pub mod message;
 pub mod pgoutput;
 pub mod reader;
 pub mod relation;
@@ -13,7 +15,7 @@ pub mod testing;
 pub mod tuple;
 pub mod value;
 
-pub use pgoutput::{Change, Decoder, Old, Truncated};
+pub use pgoutput::{Change, Content, Decoder, Old, Truncated};
 pub use relation::{Column, Relation, RelationCache};
 pub use tuple::{Cell, Cells, Tuple};
 

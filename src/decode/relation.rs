@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+/// What stands for a table's name where the row came in a message.
+pub const MESSAGES: &str = "logical decoding messages";
+
 /// A published table as the stream describes it. Replaced wholesale by every new Relation message of the same OID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
@@ -17,6 +20,21 @@ pub struct Relation {
     pub replica_identity: u8,
     /// Columns in the order their cells come.
     pub columns: Vec<Column>,
+}
+
+impl Relation {
+    /// It describes logical decoding messages, not a table.
+    pub fn is_of_messages(&self) -> bool {
+        self.schema.is_empty() && self.table.is_empty()
+    }
+
+    /// `schema.table`, for people.
+    pub fn label(&self) -> String {
+        match self.is_of_messages() {
+            true => MESSAGES.to_owned(),
+            false => format!("{}.{}", self.schema, self.table),
+        }
+    }
 }
 
 /// One column of a Relation message.

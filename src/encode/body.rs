@@ -17,6 +17,8 @@ const REASON: Reason = Reason::PayloadNotEncodable;
 #[derive(Debug)]
 pub(super) struct Kept {
     expander: Option<Expander>,
+    /// For members of logical decoding messages.
+    messages: Option<Expander>,
     /// With `debezium.compat=strict`.
     first: Option<FirstSchemas>,
 }
@@ -35,8 +37,13 @@ impl Kept {
     /// `None` when values are written as they come.
     pub(super) fn new(config: &Config) -> Option<Kept> {
         let expander = config.expand.map(Expander::new);
+        let messages = config.messages.map(Expander::of_members);
         let first = config.strict.then(FirstSchemas::default);
-        (expander.is_some() || first.is_some()).then_some(Kept { expander, first })
+        (expander.is_some() || messages.is_some() || first.is_some()).then_some(Kept {
+            expander,
+            messages,
+            first,
+        })
     }
 
     /// A tombstone has no value, but Debezium has made its schema by then, and keeps it.
@@ -66,7 +73,9 @@ pub(super) fn write(
             config.value.write(&plan.payload.kind, value, &prepared.payload, out)
         });
     }
+    let is_tree = plan.payload.kind == Kind::Tree;
     let (expander, first) = match kept {
+        Some(kept) if is_tree => (kept.messages.as_mut(), kept.first.as_mut()),
         Some(kept) => (kept.expander.as_mut(), kept.first.as_mut()),
         None => (None, None),
     };
@@ -89,11 +98,19 @@ fn payload<'p>(
     expander: Option<&'p mut Expander>,
     value: &'p Value<'p>,
 ) -> Result<Payload<'p>, Refusal> {
-    let (Some(expander), Value::Text(text), true) = (expander, value, event.plan.payload.kind.is_string())
+    let kind = &event.plan.payload.kind;
+    let (Some(expander), Value::Text(text), true) =
+        (expander, value, kind.is_string() || *kind == Kind::Tree)
     else {
         return Ok(Payload::Column(value));
     };
     let is_member = event.plan.envelope.is_some();
+    if *kind == Kind::Tree {
+        return match expander.read(text) {
+            Reading::Struct(root) => Ok(Payload::Struct(expander, text, root)),
+            Reading::Text | Reading::Empty | Reading::Unfit => Err(shapeless(&event.plan.payload)),
+        };
+    }
     match expander.read(text) {
         Reading::Struct(root) => return Ok(Payload::Struct(expander, text, root)),
         Reading::Empty if !is_member => return Ok(Payload::Bare(text)),
@@ -264,6 +281,18 @@ fn expanded(
         _ => expander.java(text, root, most, out),
     };
     written.map_err(|TooMuch| too_large(most.saturating_add(1), most))
+}
+
+fn shapeless(field: &Field) -> Refusal {
+    Refusal {
+        reason: REASON,
+        detail: format!(
+            "the message's member {} has no schema: a whole number beyond 64 bits in it, or an array of elements that \
+             differ in type or are all null",
+            field.name
+        ),
+        hint: "write such a value as a text",
+    }
 }
 
 fn unfit(field: &Field) -> Refusal {

@@ -2,15 +2,18 @@
 //!
 //! Enters: a [`Letter`]. Leaves: one more record in [`Outgoing`], whatever the row is like. Promised: key and value are
 //! the bytes that the converters would have been given: a text as Postgres sent it, a bytea decoded. What does not fit
-//! is cut by claim: it stays in the outbox row, and the headers say so. A replay needs no database for any other.
+//! is cut by claim: it stays in the outbox row, and the headers say so. A replay needs no database for any other. The
+//! value of a logical decoding message is its whole content; as it stays in no row, its letter is never cut.
 
 use super::{Outgoing, json};
 use crate::decode::value::{HexText, Kind};
 use crate::decode::{Cell, Relation, Tuple};
+use crate::lsn::Lsn;
 use crate::rejection::Rejection;
 use crate::route::{Field, Outline};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 
 /// Where dead letters go, and what they tell of their sender.
@@ -33,14 +36,40 @@ pub struct Letter<'a> {
     pub rejection: &'a Rejection,
     /// The topic it would have gone to, where that is known.
     pub topic: Option<&'a str>,
-    /// When its transaction was committed, µs since 1970.
+    /// When its transaction was committed, µs since 1970; of a message of none, when it was read.
     pub commit_us: i64,
+    /// The row, or what a message is as a row; `None` when it is none.
+    pub row: Option<Row<'a>>,
+    /// The logical decoding message that it came in.
+    pub message: Option<Message<'a>>,
+}
+
+/// A row, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
     /// Its table.
     pub relation: &'a Relation,
-    /// The row.
-    pub row: Tuple<'a>,
-    /// Where in the row the parts of an event are.
+    /// The row itself.
+    pub cells: Tuple<'a>,
+    /// Where in it the parts of an event are.
     pub outline: &'a Outline,
+}
+
+/// A logical decoding message.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    /// Its prefix.
+    pub prefix: &'a str,
+    /// Where in the WAL it lies.
+    pub lsn: Lsn,
+    /// What was written, whatever it is.
+    pub content: &'a [u8],
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a message at {} of {} bytes", self.lsn, self.content.len())
+    }
 }
 
 /// Writes dead letters.
@@ -78,18 +107,18 @@ impl DeadLetters {
         DeadLetters { config, max_bytes, names: BTreeMap::new() }
     }
 
-    /// Appends a dead letter to `out`.
-    pub fn write(&mut self, letter: &Letter<'_>, now_ms: i64, out: &mut Outgoing) {
+    /// Appends a dead letter to `out`. `false`: there is none, for it would not hold its message.
+    #[must_use]
+    pub fn write(&mut self, letter: &Letter<'_>, now_ms: i64, out: &mut Outgoing) -> bool {
         let parts = Parts::of(letter);
-        let fits = KEPT.into_iter().any(|kept| {
+        let [.., least] = KEPT;
+        let ways = if letter.message.is_some() { 1 } else { KEPT.len() };
+        let fits = KEPT.into_iter().take(ways).any(|kept| {
             // What cannot fit is not worth a copy.
             parts.bytes(kept) <= self.max_bytes
                 && self.attempt(letter, &parts, kept, self.max_bytes, now_ms, out)
         });
-        if !fits {
-            let [.., least] = KEPT;
-            self.attempt(letter, &parts, least, usize::MAX, now_ms, out);
-        }
+        fits || (letter.message.is_none() && self.attempt(letter, &parts, least, usize::MAX, now_ms, out))
     }
 
     /// Whether it is not larger than `most`; if it is, `out` is as it was.
@@ -135,6 +164,10 @@ impl DeadLetters {
         let slot = self.config.slot.clone();
         self.text("outbox.dlt.slot", &slot, out);
         self.text("outbox.dlt.table", table, out);
+        if let Some(Message { prefix, lsn, .. }) = letter.message {
+            self.text("outbox.dlt.message.prefix", shortened(prefix), out);
+            self.text("outbox.dlt.message.lsn", &lsn.to_string(), out);
+        }
         self.text("outbox.dlt.commit.lsn", &origin.commit_lsn.to_string(), out);
         self.text("outbox.dlt.xid", &origin.xid.to_string(), out);
         self.text("outbox.dlt.change", &origin.change.to_string(), out);
@@ -142,10 +175,25 @@ impl DeadLetters {
     }
 
     fn tell_what(&mut self, letter: &Letter<'_>, parts: &Parts<'_>, kept: Kept, out: &mut Outgoing) {
-        let Letter { relation, row, outline, .. } = *letter;
         if let Some(topic) = letter.topic {
             self.text("outbox.dlt.topic", topic, out);
         }
+        if let Some(row) = &letter.row {
+            self.tell_columns(row, out);
+        }
+        self.text("outbox.dlt.payload", parts.payload_word(kept), out);
+        if let Part::There(payload) = &parts.payload {
+            self.text("outbox.dlt.payload.bytes", &payload.len().to_string(), out);
+        }
+        // A message's value has all of it.
+        if let (Some(row), None, true) = (&letter.row, letter.message, kept.row) {
+            self.header("outbox.dlt.row", |bytes| write_row(row, bytes), out);
+        }
+    }
+
+    /// The columns by which an event is known.
+    fn tell_columns(&mut self, row: &Row<'_>, out: &mut Outgoing) {
+        let Row { relation, cells, outline } = *row;
         let of = |field: &Option<Field>| field.as_ref().map(|field| field.index);
         let type_column = relation.columns.iter().position(|column| column.name == TYPE_COLUMN);
         for (name, column) in [
@@ -154,17 +202,9 @@ impl DeadLetters {
             ("outbox.dlt.aggregate.type", of(&outline.route_by)),
             ("outbox.dlt.aggregate.id", of(&outline.key)),
         ] {
-            if let Some(Cell::Text(text)) = column.and_then(|column| row.get(column)) {
+            if let Some(Cell::Text(text)) = column.and_then(|column| cells.get(column)) {
                 self.text(name, shortened(&String::from_utf8_lossy(text)), out);
             }
-        }
-        self.text("outbox.dlt.payload", parts.payload_word(kept), out);
-        if let Part::There(payload) = &parts.payload {
-            self.text("outbox.dlt.payload.bytes", &payload.len().to_string(), out);
-        }
-        if kept.row {
-            let without = outline.payload.as_ref().map(|payload| payload.index);
-            self.header("outbox.dlt.row", |bytes| write_row(relation, row, without, bytes), out);
         }
     }
 
@@ -220,15 +260,17 @@ enum Content<'a> {
 
 impl<'a> Parts<'a> {
     fn of(letter: &Letter<'a>) -> Parts<'a> {
-        let Outline { key, payload, .. } = letter.outline;
-        let index = payload.as_ref().map(|payload| payload.index);
-        let others = (0..letter.row.len()).filter(|column| Some(*column) != index);
-        let others = others.map(|column| letter.row.get(column).map_or(0, length)).sum();
-        Parts {
-            key: Part::of(key.as_ref(), letter.row),
-            payload: Part::of(payload.as_ref(), letter.row),
-            others,
+        let key = letter.row.map_or(Part::NoColumn, |row| Part::of(row.outline.key.as_ref(), row.cells));
+        if let Some(message) = letter.message {
+            return Parts { key, payload: Part::There(Content::Plain(message.content)), others: 0 };
         }
+        let Some(Row { cells, outline, .. }) = letter.row else {
+            return Parts { key, payload: Part::NoColumn, others: 0 };
+        };
+        let payload = outline.payload.as_ref();
+        let others = (0..cells.len()).filter(|column| Some(*column) != payload.map(|payload| payload.index));
+        let others = others.map(|column| cells.get(column).map_or(0, length)).sum();
+        Parts { key, payload: Part::of(payload, cells), others }
     }
 
     /// What these parts take at least.
@@ -293,11 +335,13 @@ fn length(cell: Cell<'_>) -> usize {
     }
 }
 
-/// The row as a JSON object of texts, as they would stand in an INSERT; without one column, which is elsewhere.
-fn write_row(relation: &Relation, row: Tuple<'_>, without: Option<usize>, out: &mut Vec<u8>) {
+/// The row as a JSON object of texts, as they would stand in an INSERT; without the payload, which is elsewhere.
+fn write_row(row: &Row<'_>, out: &mut Vec<u8>) {
+    let Row { relation, cells, outline } = *row;
+    let without = outline.payload.as_ref().map(|payload| payload.index);
     let mut before = b'{';
     for (index, column) in relation.columns.iter().enumerate().filter(|(index, _)| Some(*index) != without) {
-        let text = match row.get(index) {
+        let text = match cells.get(index) {
             None | Some(Cell::Unchanged) => continue,
             Some(Cell::Null) => None,
             Some(Cell::Text(text)) => Some(String::from_utf8_lossy(text)),

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::decode::testing::{described, insert, relation};
-use crate::decode::{Change, Decoder};
+use crate::decode::{self, Change, Decoder};
 use crate::encode::RecordRef;
 use crate::lsn::Lsn;
 use crate::rejection::{Origin, Reason};
-use crate::route::{ColumnFacts, Router, TableFacts, testing};
+use crate::route::{self, ColumnFacts, MessageRule, Router, TableFacts, testing};
 
 const BYTEA: u32 = 17;
 const TEXT: u32 = 25;
@@ -55,11 +55,10 @@ fn write(letters: &mut DeadLetters, columns: &[Column<'_>], rejection: &Rejectio
         rejection,
         topic: Some("outbox.event.User"),
         commit_us: 1_700_000_000_123_456,
-        relation,
-        row: new,
-        outline: &outline,
+        row: Some(Row { relation, cells: new, outline: &outline }),
+        message: None,
     };
-    letters.write(&letter, NOW, out);
+    assert!(letters.write(&letter, NOW, out), "a row always has a letter");
 }
 
 fn letters(max_bytes: usize, connect_headers: bool) -> DeadLetters {
@@ -228,4 +227,68 @@ fn a_long_text_is_shortened() {
     write(&mut letters(1 << 20, true), &row(text("payload", "{}")), &rejection(&"ü".repeat(5_000)), &mut out);
     let letter = out.iter().next().unwrap();
     assert_eq!(header(&letter, "outbox.dlt.detail").unwrap().chars().count(), TEXT_MOST);
+}
+
+/// A letter of a message; what its content is as a row is told of an object only.
+fn of_message(max_bytes: usize, prefix: &str, content: &[u8]) -> (bool, Outgoing) {
+    let rule = MessageRule { alone: true, ..MessageRule::default() };
+    let mut router = Router::new(route::Config { messages: Some(rule), ..testing::defaults() });
+    let row = router.row_of(decode::Content(content)).ok();
+    let letter = Letter {
+        rejection: &rejection("no"),
+        topic: None,
+        commit_us: 1_700_000_000_123_456,
+        row: row.as_ref().map(|(read, outline)| Row { relation: &read.relation, cells: read.row, outline }),
+        message: Some(Message { prefix, lsn: Lsn::new(0x1_0000_0010), content }),
+    };
+    let mut out = Outgoing::default();
+    let is_written = letters(max_bytes, false).write(&letter, NOW, &mut out);
+    (is_written, out)
+}
+
+#[test]
+fn a_letter_of_a_message_has_its_content_untouched_and_says_where_it_lay() {
+    let content = br#"{"aggregateid": 7,"type":"Made",  "payload":{"b": 1, "a":null}, "id":"m-1"}"#;
+    let (_, out) = of_message(1 << 20, "outbox", content);
+    let letter = out.iter().next().unwrap();
+    assert_eq!((letter.key, letter.value), (Some(&b"7"[..]), Some(&content[..])));
+    let bytes = content.len().to_string();
+    for (name, value) in [
+        ("message.prefix", Some("outbox")),
+        ("message.lsn", Some("1/10")),
+        ("commit.lsn", Some("1/20")),
+        ("event.id", Some("m-1")),
+        ("event.type", Some("Made")),
+        ("aggregate.type", None),
+        ("aggregate.id", Some("7")),
+        ("payload", Some("value")),
+        ("payload.bytes", Some(&*bytes)),
+        ("row", None),
+    ] {
+        assert_eq!(header(&letter, &format!("outbox.dlt.{name}")), value, "{name}");
+    }
+}
+
+#[test]
+fn a_message_that_is_no_row_is_carried_all_the_same() {
+    for content in [&b"not JSON"[..], b"", b"\xff\x00", b"{\"id\":", b"[{\"id\":1}]"] {
+        let (is_written, out) = of_message(1 << 20, "any", content);
+        let letter = out.iter().next().unwrap();
+        assert!(is_written);
+        assert_eq!((letter.key, letter.value), (None, Some(content)));
+        assert_eq!(header(&letter, "outbox.dlt.payload"), Some("value"));
+        assert_eq!(header(&letter, "outbox.dlt.event.id"), None);
+    }
+}
+
+#[test]
+fn a_message_that_does_not_fit_has_no_letter_as_no_row_keeps_it() {
+    let content = "x".repeat(5_000);
+    let (_, out) = of_message(usize::MAX, "any", content.as_bytes());
+    let size = out.iter().next().unwrap().size();
+    assert!(of_message(size, "any", content.as_bytes()).0);
+    for most in [size - 1, 1_000] {
+        let (is_written, out) = of_message(most, "any", content.as_bytes());
+        assert!(!is_written && out.is_empty() && out.bytes() == 0);
+    }
 }

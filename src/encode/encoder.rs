@@ -89,7 +89,7 @@ impl Encoder {
         if let Some(known) = self.prepared.iter().position(|known| known.generation == plan.generation) {
             return known;
         }
-        self.prepared.retain(|known| known.table != plan.table);
+        self.prepared.retain(|known| known.oid != plan.oid);
         self.prepared.push(Prepared::new(plan, &self.config));
         self.prepared.len() - 1
     }

@@ -39,6 +39,7 @@ fn config(value: Converter) -> Config {
         header,
         context: None,
         expand: None,
+        messages: None,
         strict: false,
         max_record_bytes: 1 << 20,
     }
@@ -52,6 +53,7 @@ fn plan(columns: &[Column<'_>]) -> Plan {
     };
     Plan {
         generation: 1,
+        oid: 1,
         table: "public.outbox".to_owned(),
         schema_stem: "app.public.outbox".to_owned(),
         id: field("id"),

@@ -86,6 +86,7 @@ mod tests {
             header: HeaderConverter::Simple,
             context: None,
             expand: None,
+            messages: None,
             strict: false,
             max_record_bytes: 1 << 20,
         };

@@ -23,7 +23,7 @@ mod simple;
 mod trace;
 
 pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
-pub use dead_letter::{DeadLetters, Letter};
+pub use dead_letter::DeadLetters;
 pub use encoder::Encoder;
 pub use expand::{Expand, Nulls, Renaming};
 pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
@@ -41,6 +41,8 @@ pub struct Config {
     pub context: Option<Context>,
     /// How JSON payloads are taken apart (`table.expand.json.payload`); `None`: they are not.
     pub expand: Option<Expand>,
+    /// How the payloads of logical decoding messages are taken apart, where such are events.
+    pub messages: Option<Nulls>,
     /// `debezium.compat` is `strict`: what differs from Debezium on purpose does not.
     pub strict: bool,
     /// `max.request.size` of the producer, bytes: a larger record is rejected.
@@ -56,5 +58,7 @@ pub struct Context {
     pub run_id: String,
 }
 
+#[cfg(test)]
+mod message_tests;
 #[cfg(test)]
 mod types_tests;

@@ -10,7 +10,7 @@ pub(super) struct Prepared {
     /// The plan's.
     pub(super) generation: u64,
     /// The plan's.
-    pub(super) table: String,
+    pub(super) oid: u32,
     /// Head of the header `id`.
     pub(super) id: Vec<u8>,
     /// Heads of the other headers.
@@ -49,7 +49,7 @@ impl Prepared {
         let headers = config.header.heads();
         Prepared {
             generation: plan.generation,
-            table: plan.table.clone(),
+            oid: plan.oid,
             id: head(&plan.id, headers),
             headers: plan.headers.iter().map(|(_, field)| head(field, headers)).collect(),
             key: head(&plan.key, config.key.heads()),

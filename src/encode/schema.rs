@@ -114,10 +114,17 @@ fn type_name(kind: &Kind) -> &'static str {
 /// Appends the end of an envelope's schema, after its fields: name, version, and the word before the payload.
 pub(super) fn close_envelope(stem: &[u8], route: &str, version: Option<i32>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"optional\":false,\"name\":\"");
-    out.extend_from_slice(stem);
-    out.push(b'.');
-    json::escape(route, out);
-    out.extend_from_slice(b".Value\"");
+    match stem {
+        // A message has no table.
+        b"" => json::escape(route, out),
+        stem => {
+            out.extend_from_slice(stem);
+            out.push(b'.');
+            json::escape(route, out);
+            out.extend_from_slice(b".Value");
+        }
+    }
+    out.push(b'"');
     if let Some(version) = version {
         out.extend_from_slice(b",\"version\":");
         java::integer(i64::from(version), out);

@@ -1,19 +1,21 @@
-//! Where the change of a row becomes a record, a dead letter or a mark: acts ③ and ④, and what becomes of an event that
-//! cannot be published.
+//! Where the change of a row, or a logical decoding message, becomes a record, a dead letter or a mark: acts ③ and ④, and
+//! what becomes of an event that cannot be published.
 //!
-//! Enters: one change of an open transaction. Leaves: at most one record more in the batch, in the change's place; or the
-//! rejection for which the connector stops.
+//! Enters: one change of an open transaction; a message of none counts as one by itself. Leaves: at most one record more
+//! in the batch, in the change's place; or the rejection for which the connector stops.
 
 use super::foresight::{Foreseen, Foresight};
 use super::lessons::Lessons;
 use super::report::Reporter;
-use crate::decode::Change;
-use crate::encode::{DeadLetters, Encoder, Letter, Outgoing};
+use crate::decode::message::MessageRow;
+use crate::decode::{Change, Relation, Tuple};
+use crate::encode::dead_letter::{Letter, Message, Row};
+use crate::encode::{DeadLetters, Encoder, Outgoing};
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
 use crate::rejection::{Policies, Policy, Rejection};
-use crate::route::{Event, Routed, Router, Skipped};
+use crate::route::{Event, Outline, Routed, Router, Skipped};
 use std::sync::Arc;
 
 /// What becomes of events that cannot be published.
@@ -27,7 +29,7 @@ pub struct Treatment {
     pub foresight: Foresight,
 }
 
-/// Everything a row meets between decoder and batch.
+/// Everything an event meets between decoder and batch.
 pub struct Desk<'r> {
     /// ③
     pub router: &'r mut Router,
@@ -93,34 +95,67 @@ impl Desk<'_> {
         share: &mut Option<Share>,
         now_ms: i64,
     ) -> Result<(), Box<Rejection>> {
-        let (Change::Insert { relation, new } | Change::Update { relation, new, .. }) = change else {
-            return Err(rejection);
-        };
         match (self.treatment.policies.of(rejection.reason, &rejection.table), &mut self.treatment.letters) {
             (Policy::Stop, _) | (Policy::DeadLetter, None) => return Err(rejection),
             (Policy::Skip, _) => self.batcher.skip(rejection.reason),
             (Policy::DeadLetter, Some(letters)) => {
-                let outline = self.router.outline(relation);
-                let commit_us = self.batcher.commit_us();
-                let letter = Letter {
-                    rejection: &rejection,
-                    topic,
-                    commit_us,
-                    relation,
-                    row: *new,
-                    outline: &outline,
-                };
+                let Some(source) = Source::of(change, self.router) else { return Err(rejection) };
+                let letter = source.letter(&rejection, topic, self.batcher.commit_us());
                 let out = self.batcher.outgoing();
                 if share.is_some() {
                     out.reserve(bytes, APART);
                 }
-                letters.write(&letter, now_ms, out);
+                if !letters.write(&letter, now_ms, out) {
+                    return Err(without_a_row(rejection));
+                }
                 share.take().into_iter().for_each(|share| self.batcher.hold(share));
             }
         }
         self.reporter.set_aside(*rejection);
         Ok(())
     }
+}
+
+/// What an event came in that becomes a letter.
+struct Source<'a> {
+    row: Option<(Arc<Relation>, Outline, Tuple<'a>)>,
+    message: Option<Message<'a>>,
+}
+
+impl<'a> Source<'a> {
+    /// `None` of a change that is no event.
+    fn of(change: &Change<'a>, router: &'a mut Router) -> Option<Source<'a>> {
+        match *change {
+            Change::Insert { relation, new } | Change::Update { relation, new, .. } => {
+                let row = (Arc::clone(relation), router.outline(relation), new);
+                Some(Source { row: Some(row), message: None })
+            }
+            Change::Message { lsn, prefix, content, .. } => {
+                let row = router.row_of(content).ok();
+                let row = row.map(|(MessageRow { relation, row, .. }, outline)| (relation, outline, row));
+                Some(Source { row, message: Some(Message { prefix, lsn, content: content.0 }) })
+            }
+            _ => None,
+        }
+    }
+
+    fn letter<'l>(&'l self, rejection: &'l Rejection, topic: Option<&'l str>, commit_us: i64) -> Letter<'l> {
+        let row = self.row.as_ref();
+        let row = row.map(|(relation, outline, cells)| Row { relation, cells: *cells, outline });
+        Letter { rejection, topic, commit_us, row, message: self.message }
+    }
+}
+
+/// A row that is too large for its letter stays in its table. A message stays nowhere.
+fn without_a_row(mut rejection: Box<Rejection>) -> Box<Rejection> {
+    rejection
+        .detail
+        .push_str("; it is too large for a dead letter too, and a message has no row that keeps it");
+    rejection.hint.push_str(
+        "; or let max.request.size, and max.message.bytes of the dead letters' topic, allow a letter of it; or pass it \
+         over, with skip for this reason",
+    );
+    rejection
 }
 
 /// Appends the event's record, unless Kafka has refused or would refuse it.

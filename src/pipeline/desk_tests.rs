@@ -6,7 +6,7 @@ use crate::encode::{DeadLetters, dead_letter};
 use crate::rejection::{Policies, Policy, TablePolicies, Tally};
 
 /// Everything goes to the dead letters but what `policies` say.
-fn treatment(policies: Policies) -> Treatment {
+pub(super) fn treatment(policies: Policies) -> Treatment {
     let (connector, slot) = ("app".to_owned(), "walpost".to_owned());
     let config = dead_letter::Config { topic: Arc::from("dlt"), connect_headers: false, connector, slot };
     let letters = Some(DeadLetters::new(config, 1 << 20));

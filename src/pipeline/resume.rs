@@ -77,6 +77,16 @@ impl Resume {
         Ok(false)
     }
 
+    /// A message that belongs to no transaction and is whole at `lsn`: whether it is to be published. While part of a
+    /// transaction is still to come it is not: it lies before that one, and was looked at before.
+    pub fn alone(&mut self, lsn: Lsn) -> bool {
+        if lsn <= self.end_lsn || !self.settled() {
+            return false;
+        }
+        self.end_lsn = lsn;
+        true
+    }
+
     /// The transaction ends: whether it counts as published here (it does not when the server sent it again).
     pub fn commit(&mut self, end_lsn: Lsn) -> Result<bool, Mismatch> {
         match std::mem::replace(&mut self.open, Open::Fresh) {
@@ -156,6 +166,15 @@ mod tests {
         assert_eq!(published, [false, false, true, true]);
         assert!(resume.settled());
         assert_eq!(resume.commit(Lsn::new(180)), Ok(true));
+    }
+
+    #[test]
+    fn a_message_of_no_transaction_is_new_after_the_stored_position_only() {
+        let mut resume = at(100, None);
+        assert!(!resume.alone(Lsn::new(90)) && !resume.alone(Lsn::new(100)));
+        assert!(resume.alone(Lsn::new(101)));
+        assert!(!resume.alone(Lsn::new(101)));
+        assert!(!at(100, Some((150, 7, 2, b"two"))).alone(Lsn::new(140)));
     }
 
     #[test]

@@ -283,14 +283,31 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     self.router.learn(relation, &facts);
                 }
             }
-            Change::Insert { .. }
+            Change::Message { prefix, .. } if !self.router.takes(prefix) => {
+                self.reporter.skipped(Skipped::Message);
+            }
+            Change::Message { .. }
+            | Change::Insert { .. }
             | Change::Update { .. }
             | Change::Delete { .. }
             | Change::Truncate { .. } => {
-                if self.place.open.is_none() {
-                    return Err(Error::Order("a row change outside a transaction".to_owned()));
-                }
-                if self.resume.change(message)? {
+                let alone = lsn_alone(&change);
+                let is_new = match (alone, self.place.open) {
+                    (None, Some(_)) => self.resume.change(message)?,
+                    (None, None) => return Err(Error::Order("a change outside a transaction".to_owned())),
+                    (Some(_), Some((_, xid))) => {
+                        return Err(Error::Order(format!(
+                            "a message of no transaction within transaction {xid}"
+                        )));
+                    }
+                    (Some(lsn), None) if self.resume.alone(lsn) => {
+                        // From here on it is a transaction of its own, without a number.
+                        self.batcher.begin(lsn, 0, now_ms.saturating_mul(1000));
+                        true
+                    }
+                    (Some(_), None) => return Ok(()),
+                };
+                if is_new {
                     let mut desk = Desk {
                         router: &mut self.router,
                         encoder: &mut self.encoder,
@@ -305,12 +322,19 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                         Err(rejection) => return self.reject(rejection),
                     }
                 }
-                if self.batcher.changed(now) {
-                    self.batcher.split(change_hash(message));
-                    self.hand_over()?;
+                match (self.batcher.changed(now), alone) {
+                    (_, Some(lsn)) => {
+                        self.place.received = self.place.received.max(lsn);
+                        self.batcher.commit(lsn, now);
+                        return self.whole(lsn, now);
+                    }
+                    (true, None) => {
+                        self.batcher.split(change_hash(message));
+                        self.hand_over()?;
+                    }
+                    (false, None) => {}
                 }
             }
-            Change::Message { .. } => self.reporter.skipped(Skipped::Message),
             Change::Origin { .. } | Change::Type { .. } => {}
         }
         Ok(())
@@ -334,6 +358,11 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         } else {
             self.batcher.forget();
         }
+        self.whole(end_lsn, now)
+    }
+
+    /// Everything up to `end_lsn` is in the batch.
+    fn whole(&mut self, end_lsn: Lsn, now: Instant) -> Result<(), Error> {
         // A full batch waits for the publisher; one that is merely old goes on filling while the publisher is busy.
         let is_due = self.batcher.is_full() || end_lsn <= self.settings.lessons.singly_until;
         if is_due || (self.batcher.is_aged(now) && self.handover.publisher_free()?) {
@@ -348,6 +377,15 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         self.batcher.abandon();
         self.leave()?;
         Err(Error::Rejected(rejection))
+    }
+}
+
+/// Where a logical decoding message lies that belongs to no transaction: it comes between two, and is whole there.
+#[inline]
+fn lsn_alone(change: &Change<'_>) -> Option<Lsn> {
+    match change {
+        Change::Message { transactional: false, lsn, .. } => Some(*lsn),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::report::Reporter;
 use super::*;
 use crate::decode::testing;
-use crate::encode::{Config as EncodeConfig, Converter, HeaderConverter};
+use crate::encode::{Config as EncodeConfig, Converter, HeaderConverter, Nulls};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::position::{Partial, Position};
@@ -105,13 +105,17 @@ fn road<F: Feed>(
         header: HeaderConverter::Simple,
         context: None,
         expand: None,
+        messages: Some(Nulls::Ignore),
         strict: false,
         max_record_bytes: 1 << 20,
     };
     Road {
         feed,
         decoder: Decoder::new(),
-        router: Router::new(route::testing::defaults()),
+        router: Router::new(route::Config {
+            messages: Some(route::MessageRule { alone: true, ..route::MessageRule::default() }),
+            ..route::testing::defaults()
+        }),
         encoder: Encoder::new(encode),
         treatment: Treatment::default(),
         batcher: Batcher::new(limits, position),
@@ -135,7 +139,9 @@ fn road<F: Feed>(
 fn keep(handover: &Handover) -> Vec<(Vec<String>, Batch)> {
     let mut batches = Vec::new();
     while let Some(batch) = handover.next(None) {
-        let text = |key: Option<&[u8]>| String::from_utf8(key.unwrap().to_vec()).unwrap();
+        let text = |key: Option<&[u8]>| {
+            key.map_or("no key".to_owned(), |key| String::from_utf8(key.to_vec()).unwrap())
+        };
         let keys = batch.outgoing.iter().map(|record| match record.letter {
             Some(reason) => format!("{} ({})", text(record.key), reason.name()),
             None => text(record.key),
@@ -350,3 +356,6 @@ fn a_road_whose_publisher_is_busy_waits_for_it_to_ring() {
 
 #[path = "desk_tests.rs"]
 mod desk;
+
+#[path = "message_tests.rs"]
+mod messages;

@@ -30,7 +30,7 @@ pub struct Batch {
     pub end_lsn: Lsn,
     /// Set when the batch ends inside a source transaction.
     pub partial: Option<Partial>,
-    /// Source transactions that end in here.
+    /// Source transactions that end in here, and events that belong to none.
     pub transactions: u64,
     /// The last of them; unchanged from before when there is none.
     pub last_xid: u32,
@@ -124,7 +124,7 @@ impl Batcher {
         self.batch.skipped.add(reason);
     }
 
-    /// A source transaction begins.
+    /// A source transaction begins; or an event of none, which is one by itself and ends where it begins.
     pub fn begin(&mut self, commit_lsn: Lsn, xid: u32, commit_us: i64) {
         let (records_before, bytes_before) = (self.batch.outgoing.len(), self.batch.outgoing.bytes());
         self.open = Some(OpenTransaction {

@@ -55,6 +55,24 @@ fn several_whole_transactions_make_one_batch_and_its_end_is_the_last_ones() {
 }
 
 #[test]
+fn an_event_of_no_transaction_counts_as_one_and_is_whole_at_its_own_lsn() {
+    let (mut batcher, now) = (batcher(10), Instant::now());
+    batcher.begin(Lsn::new(110), 1, 5);
+    record(&mut batcher, "k1");
+    batcher.commit(Lsn::new(120), now);
+    batcher.begin(Lsn::new(130), 0, 7);
+    assert_eq!(batcher.next_change(), Origin { commit_lsn: Lsn::new(130), change: 1, xid: 0 });
+    record(&mut batcher, "alone");
+    assert!(!batcher.changed(now));
+    batcher.commit(Lsn::new(130), now);
+    assert!(batcher.is_aged(now + Duration::from_millis(100)));
+    let (keys, batch) = close(&mut batcher);
+    assert_eq!(keys, ["k1", "alone"]);
+    assert_eq!((batch.end_lsn, batch.transactions, batch.last_xid), (Lsn::new(130), 2, 0));
+    assert_eq!((batch.last_commit_lsn, batch.last_commit_us), (Lsn::new(130), 7));
+}
+
+#[test]
 fn a_transaction_too_large_for_a_batch_is_split_and_its_lsn_waits_for_the_last_piece() {
     let (mut batcher, now) = (batcher(2), Instant::now());
     batcher.begin(Lsn::new(150), 7, 5);

@@ -53,6 +53,8 @@ pub struct Config {
     pub topic: TopicRule,
     /// `route.tombstone.on.empty.payload`.
     pub tombstone_on_empty: bool,
+    /// Which logical decoding messages are events; `None`: none of them.
+    pub messages: Option<MessageRule>,
     /// `tracing.span.context.field`, where it is to be passed on.
     pub trace: Option<String>,
     /// How types are read.
@@ -76,6 +78,29 @@ pub struct TableRule {
     pub columns: ColumnRule,
     /// A `TopicNameMatches` predicate of the router on `prefix.schema.table`, and whether it is negated.
     pub predicate: Option<(fancy_regex::Regex, bool)>,
+}
+
+/// Which logical decoding messages are events, and how they are read (`DecodeLogicalDecodingMessageContent`).
+#[derive(Clone, Debug, Default)]
+pub struct MessageRule {
+    /// `message.prefix.include.list`; empty: every prefix. Anchored, case-insensitive Java regexes.
+    pub include: Vec<fancy_regex::Regex>,
+    /// `message.prefix.exclude.list`.
+    pub exclude: Vec<fancy_regex::Regex>,
+    /// `fields.null.include`.
+    pub keep_nulls: bool,
+    /// Messages that belong to no transaction are events as well.
+    pub alone: bool,
+}
+
+impl MessageRule {
+    /// Whether messages of this prefix are events. A regex that gives up on one takes it.
+    pub fn takes(&self, prefix: &str) -> bool {
+        let any = |regexes: &[fancy_regex::Regex], otherwise: bool| {
+            regexes.iter().any(|regex| regex.is_match(prefix).unwrap_or(otherwise))
+        };
+        (self.include.is_empty() || any(&self.include, true)) && !any(&self.exclude, false)
+    }
 }
 
 /// Which columns a row has, on `schema.table.column`: anchored, case-insensitive Java regexes.

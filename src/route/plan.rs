@@ -15,10 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Plan {
     /// Differs between any two plans of a run: what an encoder may cache by.
     pub generation: u64,
+    /// OID of its table.
+    pub oid: u32,
     /// `schema.table`.
     pub table: String,
     /// `<topic.prefix>.<schema>.<table>`, as the change topic is called: with the route value and `.Value` appended,
-    /// the envelope's schema name.
+    /// the envelope's schema name. Empty for a message, whose envelope is named by the route alone.
     pub schema_stem: String,
     /// The event id: header `id`.
     pub id: Field,
@@ -103,8 +105,12 @@ impl Plan {
         }
         let plan = Plan {
             generation: next_generation(),
-            table: format!("{}.{}", relation.schema, relation.table),
-            schema_stem: change_topic(&config.topic_prefix, &relation.schema, &relation.table),
+            oid: relation.oid,
+            table: relation.label(),
+            schema_stem: match relation.is_of_messages() {
+                true => String::new(),
+                false => change_topic(&config.topic_prefix, &relation.schema, &relation.table),
+            },
             id,
             key,
             payload,
@@ -126,6 +132,15 @@ impl Plan {
 
     /// Types that the router's typed getters refuse for every row, NULL or not.
     fn check_kinds(&self, partitions: &[Field], strict: bool) -> Result<(), Refusal> {
+        if let Some(field) =
+            self.fields().find(|field| field.kind == Kind::Tree && !std::ptr::eq(*field, &self.payload))
+        {
+            return Err(field.refusal(
+                Reason::HeaderNotEncodable,
+                "of a message, only the payload may be an object or an array",
+                "write a text or a number there",
+            ));
+        }
         if !self.route_by.kind.is_string() {
             return Err(self.route_by.refusal(
                 Reason::TopicIllegal,
@@ -242,12 +257,21 @@ impl<'a> Columns<'a> {
 
     fn refusal(&self) -> Refusal {
         let names: Vec<&str> = self.relation.columns.iter().map(|column| column.name.as_str()).collect();
-        let Relation { schema, table, .. } = self.relation;
+        if self.relation.is_of_messages() {
+            return Refusal {
+                reason: Reason::ColumnMissing,
+                detail: format!("{}; the message has the members {}", self.missing.join("; "), names.join(", ")),
+                hint: "write a JSON object with a member for each column that the event router reads; a member that \
+                       is null is none"
+                    .to_owned(),
+            };
+        }
         Refusal {
             reason: Reason::ColumnMissing,
             detail: format!(
-                "{}; {schema}.{table} is published with the columns {}",
+                "{}; {} is published with the columns {}",
                 self.missing.join("; "),
+                self.relation.label(),
                 names.join(", ")
             ),
             hint: "name the column exactly as the catalogue has it, case included; generated columns and those that \

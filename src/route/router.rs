@@ -8,7 +8,9 @@ use super::row;
 use super::tables::{Outline, State, Table, Tables};
 use super::topics::Topics;
 use super::{Config, Event, OnUpdate, Routed, Skipped, TableFacts};
-use crate::decode::{Cell, Change, Old, Relation, Tuple};
+use crate::decode::message::{MessageRow, NotARow, Rows};
+use crate::decode::relation::MESSAGES;
+use crate::decode::{Cell, Change, Content, Old, Relation, Tuple};
 use crate::rejection::{Origin, Reason, Rejection};
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ pub struct Router {
     config: Config,
     tables: Tables,
     topics: Topics,
+    /// Rows of logical decoding messages.
+    messages: Rows,
     /// The route value at hand, where it is not a cell's text as it stands.
     text: String,
 }
@@ -25,7 +29,8 @@ pub struct Router {
 impl Router {
     /// A router that knows no table yet.
     pub fn new(config: Config) -> Router {
-        Router { config, tables: Tables::default(), topics: Topics::default(), text: String::new() }
+        let messages = Rows::new(config.messages.as_ref().is_some_and(|rule| rule.keep_nulls));
+        Router { config, tables: Tables::default(), topics: Topics::default(), messages, text: String::new() }
     }
 
     /// Whether rows of this table are events.
@@ -36,6 +41,11 @@ impl Router {
     /// Whether rows of the table of this name are events.
     pub fn serves_table(&self, schema: &str, table: &str) -> bool {
         serves_table(&self.config, schema, table)
+    }
+
+    /// Whether logical decoding messages of this prefix are events.
+    pub fn takes(&self, prefix: &str) -> bool {
+        self.config.messages.as_ref().is_some_and(|rule| rule.takes(prefix))
     }
 
     /// How loudly an updated outbox row is dropped.
@@ -68,7 +78,9 @@ impl Router {
                 _ => Routed::Skipped(Skipped::Delete),
             },
             Change::Truncate { .. } => Routed::Skipped(Skipped::Truncate),
-            Change::Message { .. } => Routed::Skipped(Skipped::Message),
+            Change::Message { transactional, prefix, content, .. } => {
+                self.message(transactional, prefix, content)
+            }
             Change::Begin { .. }
             | Change::Commit { .. }
             | Change::Origin { .. }
@@ -111,24 +123,68 @@ impl Router {
         }
     }
 
+    /// A logical decoding message, which is to Debezium's router a created row.
+    fn message<'s>(&'s mut self, transactional: bool, prefix: &str, content: Content<'_>) -> Routed<'s> {
+        let Some(rule) = self.config.messages.as_ref().filter(|rule| rule.takes(prefix)) else {
+            return Routed::Skipped(Skipped::Message);
+        };
+        if !transactional && !rule.alone {
+            return Routed::Rejected(of_message(prefix, "belongs to no transaction", ALONE));
+        }
+        let Router { config, tables, topics, messages, text } = self;
+        match read(config, tables, messages, content) {
+            Ok(MessageRow { row, .. }) => event(config, tables.found(), topics, text, row),
+            Err(why) => Routed::Rejected(of_message(prefix, &why.to_string(), NOT_A_ROW)),
+        }
+    }
+
+    /// What a logical decoding message is as a row, and where the parts of an event lie in it.
+    pub fn row_of<'s>(&'s mut self, content: Content<'_>) -> Result<(MessageRow<'s>, Outline), NotARow> {
+        let Router { config, tables, messages, .. } = self;
+        let row = read(config, tables, messages, content)?;
+        Ok((row, tables.found().outline(config)))
+    }
+
     /// The row of the table that was found.
     fn event<'s>(&'s mut self, row: Tuple<'s>) -> Routed<'s> {
-        let table = self.tables.found();
-        match &table.state {
-            State::Other => Routed::Skipped(Skipped::OtherTable),
-            State::Refused { refusal, .. } => Routed::Rejected(rejection(table, row, refusal.clone())),
-            State::Planned(plan) => {
-                match row::event(&self.config, plan, &mut self.topics, &mut self.text, row) {
-                    Ok(event) => Routed::Event(event),
-                    Err(refusal) => Routed::Rejected(rejection(table, row, refusal)),
-                }
-            }
-        }
+        event(&self.config, self.tables.found(), &mut self.topics, &mut self.text, row)
     }
 
     fn find(&mut self, relation: &Arc<Relation>) -> &Table {
         let config = &self.config;
         self.tables.find(relation, |relation| serves(config, relation))
+    }
+}
+
+/// Reads a message; what its rows look like is the table that was found last.
+fn read<'s>(
+    config: &Config,
+    tables: &mut Tables,
+    messages: &'s mut Rows,
+    content: Content<'_>,
+) -> Result<MessageRow<'s>, NotARow> {
+    let read = messages.read(content.0)?;
+    if read.is_new {
+        tables.learn(config, &read.relation, &TableFacts::default());
+    }
+    tables.find(&read.relation, |_| true);
+    Ok(read)
+}
+
+fn event<'s>(
+    config: &Config,
+    table: &'s Table,
+    topics: &'s mut Topics,
+    text: &'s mut String,
+    row: Tuple<'s>,
+) -> Routed<'s> {
+    match &table.state {
+        State::Other => Routed::Skipped(Skipped::OtherTable),
+        State::Refused { refusal, .. } => Routed::Rejected(rejection(table, row, refusal.clone())),
+        State::Planned(plan) => match row::event(config, plan, topics, text, row) {
+            Ok(event) => Routed::Event(event),
+            Err(refusal) => Routed::Rejected(rejection(table, row, refusal)),
+        },
     }
 }
 
@@ -195,6 +251,24 @@ fn not_sent_again(column: &str) -> Refusal {
         hint:
             "insert another row instead; or ALTER TABLE … REPLICA IDENTITY FULL, with which the value is sent"
                 .to_owned(),
+    }
+}
+
+const ALONE: &str = "emit it with transactional set to true, so that it is published if the transaction commits, and with it; or \
+     have such messages published as well, with walpost.messages.without.transaction=publish";
+
+const NOT_A_ROW: &str = "emit a JSON object with a member for each column that the event router reads; or keep messages of another \
+     kind out with message.prefix.include.list or message.prefix.exclude.list";
+
+/// Of a message that is no row, there is only the prefix to know it by.
+fn of_message(prefix: &str, what: &str, hint: &str) -> Rejection {
+    Rejection {
+        reason: Reason::PayloadNotEncodable,
+        detail: format!("the message of prefix {prefix:?} {what}"),
+        hint: hint.to_owned(),
+        table: MESSAGES.to_owned(),
+        event_id: None,
+        origin: Origin::default(),
     }
 }
 

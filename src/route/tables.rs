@@ -111,7 +111,7 @@ impl Tables {
 impl Table {
     /// `schema.table`.
     pub(super) fn name(&self) -> String {
-        format!("{}.{}", self.relation.schema, self.relation.table)
+        self.relation.label()
     }
 
     /// The columns that the configuration names, those of them that are there.

@@ -19,6 +19,7 @@ pub fn defaults() -> Config {
         route_by: "aggregatetype".to_owned(),
         topic: TopicRule::new("(?<routedByValue>.*)", "outbox.event.${routedByValue}").expect("a rule"),
         tombstone_on_empty: false,
+        messages: None,
         trace: None,
         types: Modes::default(),
         strict: false,

@@ -103,8 +103,8 @@ fn write(world: &mut World) {
 
 fn poison(world: &mut World, fate: Fate) {
     let World { postgres, dice, .. } = world;
-    postgres.commit_poison(dice, fate);
-    world.story.tell("an event that cannot be published", || format!("{fate:?}"));
+    let what = postgres.commit_poison(dice, fate);
+    world.story.tell(what, || format!("{fate:?}"));
 }
 
 /// Requests that were under way arrive; strangers, markers, compaction, time-outs.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walpost::confirm::Ledger;
 use walpost::decode::{Decoder, Relation};
-use walpost::encode::{self, Converter, DeadLetters, Encoder, HeaderConverter, dead_letter};
+use walpost::encode::{self, Converter, DeadLetters, Encoder, HeaderConverter, Nulls, dead_letter};
 use walpost::error::{Exit, Failure};
 use walpost::kafka;
 use walpost::kafka::{ErrorKind, tail};
@@ -32,7 +32,7 @@ use walpost::position::Position;
 use walpost::postgres::ServerError;
 use walpost::publish::{Batcher, Limits, Publisher, offsets, publisher};
 use walpost::rejection::{Policies, Policy};
-use walpost::route::{self, Router, TableFacts, TableRule};
+use walpost::route::{self, MessageRule, Router, TableFacts, TableRule};
 use walpost::shutdown::Shutdown;
 use walpost::source::Acknowledger;
 
@@ -67,7 +67,9 @@ thread_local! {
         let metrics = Metrics::new("app");
         let outbox = fancy_regex::Regex::new("^public\\.outbox$").expect("a regex");
         let tables = TableRule { include: vec![outbox], ..TableRule::default() };
-        (metrics.clone(), Health::new(metrics), route::Config { tables, ..route::testing::defaults() })
+        let messages = Some(MessageRule { alone: true, ..MessageRule::default() });
+        let route = route::Config { tables, messages, ..route::testing::defaults() };
+        (metrics.clone(), Health::new(metrics), route)
     };
     static SETUP: std::cell::RefCell<Option<Setup>> = const { std::cell::RefCell::new(None) };
 }
@@ -339,6 +341,7 @@ fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, lessons: &m
         header: HeaderConverter::Simple,
         context: None,
         expand: None,
+        messages: Some(Nulls::Ignore),
         strict: false,
         max_record_bytes: 1 << 20,
     };

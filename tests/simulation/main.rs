@@ -56,6 +56,8 @@ const LEAST: &[(&str, u64)] = &[
     ("a transaction is published in part", 20_000),
     ("a COPY", 3_000),
     ("two adjacent commits", 5_000),
+    ("a message of no transaction", 5_000),
+    ("a message that cannot be published", 50),
     ("a transaction without rows", 2_000),
     ("a transaction of other tables", 3_000),
     ("decision create", 5_000),

@@ -163,6 +163,8 @@ impl Outlet for ModelOutlet {
             return Ok(());
         }
         let text = std::str::from_utf8(record.value.unwrap_or_default()).unwrap_or_default();
+        // The letter of a message has all of it.
+        let text = text.split_once(r#""payload":""#).map_or(text, |(_, payload)| payload);
         let (id, rest) = text.split_once(' ').unwrap_or_default();
         match rest {
             _ if **record.topic == *LETTERS => {

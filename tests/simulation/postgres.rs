@@ -53,6 +53,8 @@ pub struct Txn {
     pub end: u64,
     pub xid: u32,
     pub rows: Vec<Row>,
+    /// No transaction, but the one logical decoding message that belongs to none.
+    pub alone: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -126,7 +128,7 @@ impl Postgres {
     }
 
     fn row(&mut self, kind: Kind, lsn: u64) -> Row {
-        Row { lsn, kind, unpublished: !self.publication }
+        Row { lsn, kind, unpublished: !self.publication && !is_message(kind) }
     }
 
     fn event(&mut self, fate: Fate) -> Kind {
@@ -137,6 +139,10 @@ impl Postgres {
 
     /// A transaction of some kind commits, or two whose commit records are adjacent; what kind.
     pub fn commit_something(&mut self, dice: &mut Dice, huge: u64) -> &'static str {
+        if dice.percent(6) {
+            self.emit_alone(Fate::Fine);
+            return "a message of no transaction";
+        }
         let (what, rows, copy) = match dice.below(20) {
             0..=8 => ("a transaction of some rows", dice.between(1, 4), false),
             9..=10 => ("a COPY", dice.between(2, 8), true),
@@ -148,6 +154,13 @@ impl Postgres {
         let rows = self.rows(dice, rows, copy);
         self.commit_rows(rows);
         what
+    }
+
+    /// A message of no transaction, sent for what it is whether there is a publication or not.
+    fn emit_alone(&mut self, fate: Fate) {
+        let (kind, commit) = (self.event(fate), self.grow(48));
+        let row = Row { lsn: self.flushed, kind, unpublished: false };
+        self.wal.push(Txn { commit, end: self.flushed, xid: 0, rows: vec![row], alone: true });
     }
 
     fn rows(&mut self, dice: &mut Dice, rows: u64, copy: bool) -> Vec<Row> {
@@ -190,20 +203,25 @@ impl Postgres {
         "two adjacent commits"
     }
 
-    /// A transaction with an event that cannot be published among its rows.
-    pub fn commit_poison(&mut self, dice: &mut Dice, fate: Fate) {
+    /// A transaction with an event that cannot be published among its rows; or a message of none.
+    pub fn commit_poison(&mut self, dice: &mut Dice, fate: Fate) -> &'static str {
+        if dice.percent(25) {
+            self.emit_alone(fate);
+            return "a message that cannot be published";
+        }
         let (before, after) = (dice.below(4), dice.below(4));
         let mut rows = self.rows(dice, before, false);
         let (kind, lsn) = (self.event(fate), self.grow(40));
         rows.push(self.row(kind, lsn));
         rows.extend(self.rows(dice, after, false));
         self.commit_rows(rows);
+        "an event that cannot be published"
     }
 
     fn commit_rows(&mut self, rows: Vec<Row>) {
         let commit = self.grow(48);
         self.next_xid += 1;
-        self.wal.push(Txn { commit, end: self.flushed, xid: self.next_xid, rows });
+        self.wal.push(Txn { commit, end: self.flushed, xid: self.next_xid, rows, alone: false });
     }
 
     pub fn create_slot(&mut self) -> u64 {
@@ -293,7 +311,12 @@ impl Postgres {
         debug_assert!(txn.commit >= walsender.start);
         let first = txn.rows.first().map_or(txn.commit, |row| row.lsn);
         let mut frames = Vec::new();
+        if txn.alone {
+            frames.extend(recorded::wal(Lsn::new(txn.end), &message(false, txn.end, txn.rows[0].kind)));
+            walsender.within = 2;
+        }
         match walsender.within {
+            _ if txn.alone => {}
             0 => {
                 let begin = testing::begin(Lsn::new(txn.commit), 5, txn.xid);
                 frames.extend(recorded::wal(Lsn::new(first), &begin));
@@ -312,7 +335,7 @@ impl Postgres {
                         let orders = testing::described(ORDERS, "public", "orders", &[("id", 20, true)]);
                         frames.extend(recorded::wal(Lsn::ZERO, &testing::relation(&orders)));
                     }
-                    frames.extend(recorded::wal(Lsn::new(row.lsn), &row_message(row.kind)));
+                    frames.extend(recorded::wal(Lsn::new(row.lsn), &row_message(row.lsn, row.kind)));
                 }
             }
             _ => {
@@ -366,12 +389,35 @@ pub fn aggregate(id: u64) -> &'static str {
     ["order", "customer", "invoice"][(id % 3) as usize]
 }
 
-fn row_message(kind: Kind) -> Vec<u8> {
+/// Some events are logical decoding messages rather than rows.
+fn is_message(kind: Kind) -> bool {
+    matches!(kind, Kind::Event { id, .. } if id % 5 == 0)
+}
+
+/// An event as a logical decoding message.
+fn message(transactional: bool, lsn: u64, kind: Kind) -> Vec<u8> {
+    let Kind::Event { id, fate } = kind else { panic!("not an event") };
+    let (aggregate, payload) = written(id, fate);
+    let content = format!(
+        r#"{{"id":"59a42efd-b015-44a9-9dde-{id:012}","aggregatetype":"{aggregate}","aggregateid":"k{}","payload":"{payload}"}}"#,
+        id % 7
+    );
+    testing::message(transactional, Lsn::new(lsn), "outbox", content.as_bytes())
+}
+
+fn row_message(lsn: u64, kind: Kind) -> Vec<u8> {
     let (id, fate) = match kind {
         Kind::Other(id) => return testing::insert_text(ORDERS, &[&id.to_string()]),
+        Kind::Event { .. } if is_message(kind) => return message(true, lsn, kind),
         Kind::Event { id, fate } => (id, fate),
     };
     let uuid = format!("59a42efd-b015-44a9-9dde-{id:012}");
+    let (aggregate, payload) = written(id, fate);
+    testing::insert_text(OUTBOX, &[&uuid, aggregate, &format!("k{}", id % 7), "T", &payload])
+}
+
+/// The aggregate's type and the payload of an event.
+fn written(id: u64, fate: Fate) -> (&'static str, String) {
     let aggregate = match fate {
         Fate::NoTopic => "missing",
         Fate::IllegalTopic => "no such topic",
@@ -382,5 +428,5 @@ fn row_message(kind: Kind) -> Vec<u8> {
         Fate::TooLargeThere => format!("{id} too large there"),
         _ => format!("{id} "),
     };
-    testing::insert_text(OUTBOX, &[&uuid, aggregate, &format!("k{}", id % 7), "T", &payload])
+    (aggregate, payload)
 }

@@ -134,6 +134,8 @@ named! {
     TABLE_EXCLUDE_LIST = "table.exclude.list", RegexList, Unset, "Tables that are not outbox tables.";
     COLUMN_INCLUDE_LIST = "column.include.list", RegexList, Unset, "Columns that a row has: Java regexes that match the whole of `schema.table.column`.";
     COLUMN_EXCLUDE_LIST = "column.exclude.list", RegexList, Unset, "Columns that a row has not.";
+    MESSAGE_PREFIX_INCLUDE_LIST = "message.prefix.include.list", RegexList, Unset, "Prefixes of logical decoding messages that are events: Java regexes that match the whole prefix.";
+    MESSAGE_PREFIX_EXCLUDE_LIST = "message.prefix.exclude.list", RegexList, Unset, "Prefixes of messages that are not.";
     SNAPSHOT_MODE = "snapshot.mode", OneOf(SNAPSHOT_MODES), Value("no_data"), "Rows that were there before the slot are not published. Debezium's default is `initial`.";
     STATUS_UPDATE_INTERVAL = "status.update.interval.ms", Millis(1), Value("10000"), "How often Postgres hears from us when nothing changes.";
     LSN_FLUSH_MODE = "lsn.flush.mode", OneOf(LSN_FLUSH_MODES), Value("connector"), "The slot follows what Kafka has committed, idle included.";

@@ -10,8 +10,14 @@ pub const SECTION: Section = Section { title: "Event router", named: NAMED, othe
 /// The one transform there is.
 pub const EVENT_ROUTER: &str = "io.debezium.transforms.outbox.EventRouter";
 
-/// The one predicate there is.
+/// What makes rows of logical decoding messages, before the router.
+pub const DECODER: &str = "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent";
+
+/// The predicate on a row's table.
 pub const TOPIC_NAME_MATCHES: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
+
+/// The predicate that no row fulfils.
+pub const RECORD_IS_TOMBSTONE: &str = "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone";
 
 /// What all keys of transforms begin with.
 pub const TRANSFORM_KEYS: &str = "transforms.";
@@ -19,18 +25,14 @@ pub const TRANSFORM_KEYS: &str = "transforms.";
 /// What all keys of predicates begin with.
 pub const PREDICATE_KEYS: &str = "predicates.";
 
-const TRANSFORM_CLASSES: &[Choice] = &[word(EVENT_ROUTER)];
+const TRANSFORM_CLASSES: &[Choice] = &[word(EVENT_ROUTER), word(DECODER)];
 
 const OTHER_PREDICATE: &str = "rows are told apart by their table only";
 const WRITE_TOPIC_NAME: &str = "write org.apache.kafka.connect.transforms.predicates.TopicNameMatches with a pattern on prefix.schema.table, or name the outbox tables in table.include.list";
 const PREDICATE_CLASSES: &[Choice] = &[
     word(TOPIC_NAME_MATCHES),
     not("org.apache.kafka.connect.transforms.predicates.HasHeaderKey", OTHER_PREDICATE, WRITE_TOPIC_NAME),
-    not(
-        "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone",
-        OTHER_PREDICATE,
-        WRITE_TOPIC_NAME,
-    ),
+    word(RECORD_IS_TOMBSTONE),
 ];
 
 const MISSING: &[Choice] = &[word("error"), word("ignore")];
@@ -39,8 +41,9 @@ const NULLS: &[Choice] = &[word("ignore"), word("optional_bytes")];
 const RENAMINGS: &[Choice] = &[word("none"), word("avro"), word("avro_unicode")];
 
 named! {
-    TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them is the event router, and others are refused unless they change nothing.";
-    TYPE = "transforms.<name>.type", Class(TRANSFORM_CLASSES), Required, "The event router's class.";
+    TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them is the event router, before which `DecodeLogicalDecodingMessageContent` may stand. Others are refused unless they change nothing.";
+    TYPE = "transforms.<name>.type", Class(TRANSFORM_CLASSES), Required, "The event router's class; or, before it, the one with which logical decoding messages are events as well.";
+    DECODER_NULLS = "transforms.<name>.fields.null.include", Boolean, Value("false"), "DecodeLogicalDecodingMessageContent: members of a message that are null are there, as optional bytes.";
     PREDICATE = "transforms.<name>.predicate", Text, Unset, "Predicate that a row's `prefix.schema.table` must fulfil to be an event.";
     NEGATE = "transforms.<name>.negate", Boolean, Value("false"), "It must not be fulfilled.";
     PREDICATES = "predicates", List, Unset, "Names of the predicates.";

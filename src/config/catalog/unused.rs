@@ -25,7 +25,6 @@ const INSTEAD_OF_INCREMENTS: &str =
 const NO_NOTICES: &str = "notifications are not sent";
 const NO_JMX: &str = "there is no JMX here; see /metrics";
 const FOR_EVER: &str = "transient trouble is retried for ever, permanent trouble stops at once";
-const NO_MESSAGES: &str = "logical decoding messages are not asked for";
 const NO_TRANSACTION_TOPIC: &str = "no transaction topic is written";
 const NO_SOURCE_BLOCK: &str = "events carry no source block";
 const NO_JDBC: &str = "there is no JDBC driver here";
@@ -81,8 +80,6 @@ const OTHERS: &[Property] = &[
         Value("warn"),
         "a value that cannot be read stops the connector; it is never published as NULL",
     ),
-    ignored("message.prefix.include.list", Unset, NO_MESSAGES),
-    ignored("message.prefix.exclude.list", Unset, NO_MESSAGES),
     ignored("provide.transaction.metadata", Value("false"), NO_TRANSACTION_TOPIC),
     ignored("transaction.metadata.factory", Unset, NO_TRANSACTION_TOPIC),
     ignored("topic.transaction", Value("transaction"), NO_TRANSACTION_TOPIC),

@@ -8,6 +8,7 @@ use super::{Choice, Section, int, named, word};
 pub const SECTION: Section = Section { title: "walpost", named: NAMED, others: &[] };
 
 const COMPATIBILITIES: &[Choice] = &[word("default"), word("strict")];
+const ALONE: &[Choice] = &[word("refuse"), word("publish")];
 const ADOPTIONS: &[Choice] = &[word("slot")];
 const PRODUCERS: &[Choice] = &[word("librdkafka"), word("native")];
 const LOG_FORMATS: &[Choice] = &[word("text"), word("json")];
@@ -17,6 +18,7 @@ named! {
     COMPAT = "debezium.compat", OneOf(COMPATIBILITIES), Value("default"), "`strict`: what walpost does otherwise than Debezium 3.6 on purpose, it does as Debezium does; where Debezium's task dies, it stops.";
     HTTP_LISTEN = "walpost.http.listen", Text, Unset, "Address and port of `/metrics`, `/livez`, `/readyz`; port 0 takes a free one and logs it.";
     ADOPT = "walpost.adopt", OneOf(ADOPTIONS), Unset, "`slot`: when Kafka holds no position yet, begin where the existing slot stands. Without effect afterwards.";
+    MESSAGES_WITHOUT_TRANSACTION = "walpost.messages.without.transaction", OneOf(ALONE), Value("refuse"), "Logical decoding messages that were emitted without a transaction, and are there even if what was done beside them is rolled back: they cannot be published (`payload_not_encodable`, with which the connector stops unless a policy says otherwise), or they are. With `debezium.compat=strict` they are published.";
     POSITION_TOPIC = "walpost.position.topic", Text, Derived("`__walpost.position.<topic.prefix>.<slot.name>`"), "Where positions are kept: one partition, compacted, this connector's alone.";
     TRANSACTIONAL_ID = "walpost.transactional.id", Text, Derived("`walpost-<topic.prefix>-<slot.name>`"), "The producer's transactional id; `producer.override.transactional.id` means the same.";
     KAFKA_PRODUCER = "walpost.kafka.producer", OneOf(PRODUCERS), Value("librdkafka"), "Who speaks to Kafka when events are published: librdkafka, or walpost itself: that one is new, not for production yet, and has neither PKCS12 keystores, keys with passwords nor a choice of cipher suites.";

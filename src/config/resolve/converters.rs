@@ -32,6 +32,7 @@ pub(super) fn encode(raw: &Raw, max_record_bytes: usize, report: &mut Report) ->
         },
         context: None,
         expand: None,
+        messages: None,
         strict: plain.word(&walpost::COMPAT) == Some("strict"),
         max_record_bytes,
     }

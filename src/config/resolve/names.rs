@@ -13,10 +13,14 @@ pub(super) struct Names {
     pub transforms: Vec<String>,
     /// The event router among them.
     pub router: Option<String>,
+    /// What makes rows of logical decoding messages.
+    pub decoder: Option<String>,
     /// As `predicates` names them.
     pub predicates: Vec<String>,
     /// The one that the event router asks.
     pub predicate: Option<String>,
+    /// The one that the decoder asks.
+    pub decoder_predicate: Option<String>,
     /// Beginnings of keys that belong to something refused as a whole: reported once, there.
     pub covered: Vec<String>,
 }
@@ -45,6 +49,7 @@ impl Names {
             return Some(property.name.to_owned());
         }
         let name = match property.name {
+            name if name == router::DECODER_NULLS.name => self.decoder.as_ref(),
             name if name.starts_with(router::TRANSFORM_KEYS) => self.router.as_ref(),
             name if name.starts_with(router::PREDICATE_KEYS) => self.predicate.as_ref(),
             _ => None,
@@ -71,14 +76,25 @@ impl Names {
                 report.required(&router::TYPE, &view.key(&router::TYPE));
                 continue;
             };
-            if view.word(&router::TYPE).is_none() {
-                self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
-                continue;
-            }
-            match &self.router {
-                None => self.router = Some(name.clone()),
+            let (place, what) = match view.word(&router::TYPE) {
+                Some(router::EVENT_ROUTER) => (&mut self.router, "an event router"),
+                Some(_) if self.router.is_some() => {
+                    let instead =
+                        format!("let {name} come before the event router in {}", router::TRANSFORMS.name);
+                    report.wrong(entry, "the event router comes before it, and sees no messages", instead);
+                    self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
+                    continue;
+                }
+                Some(_) => (&mut self.decoder, "one"),
+                None => {
+                    self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
+                    continue;
+                }
+            };
+            match place {
+                None => *place = Some(name.clone()),
                 Some(first) => {
-                    let what = format!("there is an event router already: {first}");
+                    let what = format!("there is {what} already: {first}");
                     report.wrong(entry, what, format!("take {name} out of {}", router::TRANSFORMS.name));
                     self.covered.push(format!("{}{name}.", router::TRANSFORM_KEYS));
                 }
@@ -133,23 +149,14 @@ impl Names {
     }
 
     fn find_predicate(&mut self, raw: &Raw, report: &mut Report) {
-        let Some(router) = &self.router else { return };
-        if let Some(entry) = View::under(raw, router).entry(&router::PREDICATE) {
-            let name = entry.value.trim();
-            if self.predicates.iter().any(|known| known == name) {
-                self.predicate = Some(name.to_owned());
-            } else {
-                let what = format!("{} does not name it", router::PREDICATES.name);
-                report.wrong(
-                    entry,
-                    what,
-                    format!("add {} and its type, or leave this out", router::PREDICATES.name),
-                );
-            }
+        self.predicate = self.predicate_of(raw, self.router.as_deref(), report);
+        self.decoder_predicate = self.predicate_of(raw, self.decoder.as_deref(), report);
+        if self.router.is_none() {
+            return;
         }
         for name in &self.predicates {
             let view = View::under(raw, name);
-            if self.predicate.as_ref() != Some(name) {
+            if self.predicate.as_ref() != Some(name) && self.decoder_predicate.as_ref() != Some(name) {
                 self.covered.push(format!("{}{name}.", router::PREDICATE_KEYS));
                 if let Some(entry) = view.entry(&router::PREDICATE_TYPE) {
                     report.ignored(entry, "the event router does not ask it");
@@ -158,6 +165,18 @@ impl Names {
                 report.required(&router::PREDICATE_TYPE, &view.key(&router::PREDICATE_TYPE));
             }
         }
+    }
+
+    /// The predicate that a transform asks, which the list of them must name.
+    fn predicate_of(&self, raw: &Raw, transform: Option<&str>, report: &mut Report) -> Option<String> {
+        let entry = View::under(raw, transform?).entry(&router::PREDICATE)?;
+        let name = entry.value.trim();
+        if self.predicates.iter().any(|known| known == name) {
+            return Some(name.to_owned());
+        }
+        let what = format!("{} does not name it", router::PREDICATES.name);
+        report.wrong(entry, what, format!("add {} and its type, or leave this out", router::PREDICATES.name));
+        None
     }
 
     /// Custom converters and post-processors have keys of their own; so has a converter that is refused.

@@ -1,5 +1,6 @@
 //! The event router, and which tables are outbox tables.
 
+use super::messages;
 use super::names::Names;
 use super::report::Report;
 use super::values::View;
@@ -40,6 +41,7 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         route_by: view.text(&declared::ROUTE_BY_FIELD).to_owned(),
         topic,
         tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
+        messages: messages::messages(raw, names, report),
         trace: optional(&declared::TRACING_FIELD).filter(|_| !strict),
         types: types(plain),
         strict,
@@ -98,6 +100,11 @@ fn types(plain: View<'_>) -> Modes {
             _ => Hstore::Json,
         },
     }
+}
+
+/// How payloads of logical decoding messages are taken apart, when there are such.
+pub(super) fn of_messages(route: Option<&route::Config>) -> Option<Nulls> {
+    route?.messages.as_ref().map(|rule| if rule.keep_nulls { Nulls::OptionalBytes } else { Nulls::Ignore })
 }
 
 /// How JSON payloads are taken apart, when they are.
@@ -220,13 +227,36 @@ fn tables(raw: &Raw, names: &Names, report: &mut Report) -> TableRule {
 }
 
 fn predicate(raw: &Raw, names: &Names, report: &mut Report) -> Option<(Regex, bool)> {
-    let router = names.router.as_ref()?;
-    let view = View::under(raw, names.predicate.as_ref()?);
-    view.word(&declared::PREDICATE_TYPE)?;
-    let Some(entry) = view.entry(&declared::PREDICATE_PATTERN) else {
+    let name = names.predicate.as_ref()?;
+    let is_negated = View::under(raw, names.router.as_ref()?).flag(&declared::NEGATE);
+    if let (Some(entry), false) = (of_tombstones(raw, name), is_negated) {
+        let what = "a row is no tombstone: with this predicate none would be an event";
+        report.wrong(entry, what, format!("write {}=true", declared::NEGATE.key(names.router.as_ref()?)));
+    }
+    require_pattern(raw, name, report);
+    Some((pattern(raw, name)?, is_negated))
+}
+
+/// The type of a predicate that no row and no message fulfils.
+pub(super) fn of_tombstones<'r>(raw: &'r Raw, predicate: &'r str) -> Option<&'r Entry> {
+    let view = View::under(raw, predicate);
+    let is_such = view.word(&declared::PREDICATE_TYPE) == Some(declared::RECORD_IS_TOMBSTONE);
+    view.entry(&declared::PREDICATE_TYPE).filter(|_| is_such)
+}
+
+/// A predicate on topics needs a pattern.
+pub(super) fn require_pattern(raw: &Raw, predicate: &str, report: &mut Report) {
+    let view = View::under(raw, predicate);
+    if view.word(&declared::PREDICATE_TYPE) == Some(declared::TOPIC_NAME_MATCHES)
+        && view.entry(&declared::PREDICATE_PATTERN).is_none()
+    {
         report.required(&declared::PREDICATE_PATTERN, &view.key(&declared::PREDICATE_PATTERN));
-        return None;
-    };
-    let pattern = java_regex(entry.value.trim(), false).ok()?;
-    Some((pattern, View::under(raw, router).flag(&declared::NEGATE)))
+    }
+}
+
+/// What the topics of a predicate are; `None` when it cannot be used, which is reported elsewhere.
+pub(super) fn pattern(raw: &Raw, predicate: &str) -> Option<Regex> {
+    let view = View::under(raw, predicate);
+    view.word(&declared::PREDICATE_TYPE)?;
+    java_regex(view.entry(&declared::PREDICATE_PATTERN)?.value.trim(), false).ok()
 }

@@ -124,6 +124,8 @@ pub enum Kind {
     },
     /// `point`: STRUCT `io.debezium.data.geometry.Point`.
     Point,
+    /// A member of a logical decoding message that is an object or an array itself: STRUCT or ARRAY, told by its text.
+    Tree,
     /// An array: ARRAY of optional elements.
     Array(Box<Kind>),
     /// A type Debezium does not map: the column is absent from its rows (`include.unknown.datatypes=false`).
@@ -153,7 +155,7 @@ impl Kind {
             Kind::Float32 => "FLOAT32",
             Kind::Float64 | Kind::MoneyFloat => "FLOAT64",
             Kind::Decimal { .. } | Kind::Money | Kind::Bytes | Kind::Bits { .. } => "BYTES",
-            Kind::VariableScaleDecimal | Kind::Point => "STRUCT",
+            Kind::VariableScaleDecimal | Kind::Point | Kind::Tree => "STRUCT",
             Kind::Array(_) => "ARRAY",
             Kind::HstoreMap => "MAP",
             Kind::Unknown => "UNKNOWN",

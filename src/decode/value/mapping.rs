@@ -2,6 +2,7 @@
 
 use super::modes::{Binary, Decimals, Hstore, Intervals, Modes, Times};
 use super::{Kind, TypeFacts};
+use crate::decode::message::TREE;
 
 /// The kind of a column, as Debezium maps its type.
 pub fn kind_of(facts: &TypeFacts, modes: &Modes) -> Kind {
@@ -61,6 +62,7 @@ fn built_in(oid: u32, modifier: i32, modes: &Modes) -> Option<Kind> {
         3614 => Kind::TsVector,
         // Ranges: int4, num, ts, tstz, date, int8.
         3904 | 3906 | 3908 | 3910 | 3912 | 3926 => Kind::String,
+        TREE => Kind::Tree,
         _ => {
             return array_oid(oid).map(|element| match built_in(element, modifier, modes) {
                 Some(kind) => Kind::Array(Box::new(kind)),

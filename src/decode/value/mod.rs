@@ -164,6 +164,7 @@ fn read<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, &'static str> {
         Kind::IntervalText => Value::Text(Cow::Owned(time::iso_interval(string)?)),
         Kind::HstoreJson => Value::Text(Cow::Owned(hstore::json(string)?)),
         Kind::HstoreMap => Value::Map(hstore::entries(string)?),
+        Kind::Tree => Value::Text(Cow::Borrowed(string)),
         Kind::Point => number::point(string)?,
         Kind::Array(element) => array::read(element, string)?,
         Kind::Unknown => return Err("the type is not mapped"),

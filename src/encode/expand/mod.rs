@@ -9,14 +9,12 @@
 //! Java HashSet of schemas, which differs between runs), and a schema of more than a thousand levels is written (there
 //! Jackson refuses to, and the task dies).
 
-mod document;
-mod rename;
 mod shape;
 mod write;
 
-pub use rename::Renaming;
+pub use crate::decode::json::Renaming;
 
-use document::Document;
+use crate::decode::json::Document;
 use shape::{Shape, Shapes};
 use std::ops::Range;
 
@@ -65,6 +63,8 @@ pub(super) struct Root(Shape);
 /// The payload that was read last. Its `Debug` shows no content.
 pub(super) struct Expander {
     how: Expand,
+    /// An array at the root is taken apart as well.
+    arrays: bool,
     document: Document,
     shapes: Shapes,
     /// The schema name at hand.
@@ -84,7 +84,13 @@ pub(super) struct TooMuch;
 impl Expander {
     /// An expander that has read nothing.
     pub(super) fn new(how: Expand) -> Expander {
-        Expander { how, document: Document::default(), shapes: Shapes::default(), path: Vec::new() }
+        let (document, shapes) = (Document::default(), Shapes::default());
+        Expander { how, arrays: false, document, shapes, path: Vec::new() }
+    }
+
+    /// One for what was a member of a JSON text, and is taken apart whether it is an object or an array.
+    pub(super) fn of_members(nulls: Nulls) -> Expander {
+        Expander { arrays: true, ..Expander::new(nulls.into()) }
     }
 
     /// Reads a payload.
@@ -97,11 +103,15 @@ impl Expander {
         match self.shapes.infer(&self.document, text, self.how.nulls == Nulls::OptionalBytes) {
             Err(shape::NoSchema) => Reading::Text,
             Ok(None) => Reading::Empty,
-            Ok(Some(root @ Shape::Struct { .. })) if self.shapes.fit(&self.document, text, root) => {
+            Ok(Some(root)) if self.takes(root) && self.shapes.fit(&self.document, text, root) => {
                 Reading::Struct(Root(root))
             }
             Ok(Some(_)) => Reading::Unfit,
         }
+    }
+
+    fn takes(&self, root: Shape) -> bool {
+        self.arrays || matches!(root, Shape::Struct { .. })
     }
 
     /// Appends the schema of the struct that was read, named `name`; as a member of another, `field` comes last.

@@ -4,7 +4,7 @@
 //! of them has. Two steps fail apart in Debezium. What fails here in [`Shapes::infer`] is left as a string there; what
 //! does not [`Shapes::fit`] the schema has a string with the schema of a struct there, of which converters die.
 
-use super::document::{Document, Members, Node, Span};
+use crate::decode::json::{Document, Members, Node, Span};
 use std::collections::HashMap;
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! A struct and its schema in bytes.
 
 use super::TooMuch;
-use super::document::{Document, Node, Span};
 use super::shape::{Lookup, Shape, Shapes};
+use crate::decode::json::{Document, Node, Span};
 use crate::encode::{java, json};
 use std::ops::Range;
 

@@ -1,5 +1,6 @@
 //! What the router promises, from decoded messages to events; much of it as Debezium's `EventRouterTest` has it.
 
+mod messages;
 mod operations;
 mod records;
 mod tables;

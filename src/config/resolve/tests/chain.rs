@@ -1,6 +1,7 @@
 //! Transforms beside the event router: refused by name, or passed over with a reason.
 
 use super::*;
+use crate::encode::Nulls;
 
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 const RENAME: &str = "org.apache.kafka.connect.transforms.RegexRouter";
@@ -59,4 +60,62 @@ fn a_predicate_or_a_heartbeat_that_sees_the_new_topic_makes_a_difference() {
     assert!(problem(&chain("outbox,other", UNWRAP, &opposite)).contains("none any more"));
     let same = format!("{of_router}\ntransforms.other.predicate=p");
     assert!(problem(&chain("other,outbox", UNWRAP, &same)).contains("none any more"));
+}
+
+const DECODER: &str = "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent";
+
+fn decoding(further: &str) -> String {
+    format!("transforms=decode,outbox\ntransforms.decode.type={DECODER}\n{further}")
+}
+
+#[test]
+fn messages_are_events_when_the_decoder_stands_before_the_router() {
+    assert!(config("").route.messages.is_none() && config("").source.stream_params.is_empty());
+    let decoding_all = config(&decoding(""));
+    assert_eq!(decoding_all.source.stream_params, [("messages".to_owned(), "true".to_owned())]);
+    assert_eq!(decoding_all.encode.messages, Some(Nulls::Ignore));
+    let rule = decoding_all.route.messages.expect("a rule");
+    assert!(rule.takes("anything") && !rule.keep_nulls && !rule.alone);
+
+    let lines = "transforms.decode.fields.null.include=true\nmessage.prefix.include.list=outbox, Orders\\\\..*\n\
+                 walpost.messages.without.transaction=publish";
+    let some = config(&decoding(lines));
+    assert_eq!(some.encode.messages, Some(Nulls::OptionalBytes));
+    let rule = some.route.messages.expect("a rule");
+    assert!(
+        rule.takes("outbox") && rule.takes("orders.x") && !rule.takes("outbox2") && !rule.takes("heartbeat")
+    );
+    assert!(rule.keep_nulls && rule.alone);
+    let rule =
+        config(&decoding("message.prefix.exclude.list=heartbeat\ndebezium.compat=strict")).route.messages;
+    assert!(rule.is_some_and(|rule| rule.takes("outbox") && !rule.takes("heartbeat") && rule.alone));
+}
+
+#[test]
+fn a_decoder_that_would_see_no_message_is_said_to() {
+    let behind = format!("transforms=outbox,decode\ntransforms.decode.type={DECODER}");
+    assert!(problem(&behind).contains("the event router comes before it"));
+    assert!(
+        problem(&decoding("message.prefix.include.list=a\nmessage.prefix.exclude.list=b"))
+            .contains("already")
+    );
+    let found = notices("message.prefix.include.list=outbox");
+    assert!(found.iter().any(|notice| notice.contains("messages are no events without")), "{found:?}");
+}
+
+#[test]
+fn predicates_are_asked_with_the_topic_of_messages() {
+    let with = |of_decoder: &str, of_router: &str| {
+        decoding(&format!(
+            "predicates=m,t\npredicates.m.type=TopicNameMatches\npredicates.m.pattern=shop\\\\.message\n\
+             predicates.t.type=TopicNameMatches\npredicates.t.pattern=shop\\\\.(message|public\\\\.outbox)\n\
+             transforms.decode.predicate={of_decoder}\ntransforms.outbox.predicate={of_router}"
+        ))
+    };
+    assert!(config(&with("m", "t")).route.messages.is_some());
+    let negated = format!("{}\ntransforms.decode.negate=true", with("m", "t"));
+    assert!(config(&negated).route.messages.is_none());
+    assert!(notices(&negated).iter().any(|notice| notice.contains("its predicate leaves messages alone")));
+    let blind = format!("{}\ntransforms.outbox.negate=true", with("m", "m"));
+    assert!(problem(&blind).contains("the event router's predicate leaves messages alone"));
 }

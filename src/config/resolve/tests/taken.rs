@@ -149,6 +149,15 @@ fn a_topic_name_predicate_of_the_router_is_honoured() {
 }
 
 #[test]
+fn a_predicate_on_tombstones_is_fulfilled_by_no_row() {
+    let lines = "predicates=t\npredicates.t.type=RecordIsTombstone\ntransforms.outbox.predicate=t";
+    assert!(config(&format!("{lines}\ntransforms.outbox.negate=true")).route.tables.predicate.is_none());
+    let never = with(lines).unwrap_err().to_string();
+    assert!(never.contains("a row is no tombstone"), "{never}");
+    assert!(never.contains("write transforms.outbox.negate=true"), "{never}");
+}
+
+#[test]
 fn converters_have_their_options() {
     let encode = config(
         "key.converter=org.apache.kafka.connect.storage.StringConverter\n\

@@ -5,8 +5,10 @@
 //! is allocated once it has grown. Nothing recurses here, however deep the text goes.
 
 mod reader;
+mod rename;
 
-use super::rename::Renaming;
+pub use rename::Renaming;
+
 use reader::Reader;
 use std::fmt;
 
@@ -15,7 +17,7 @@ const FEW: usize = 16;
 
 /// Where a string lies: in the text as it came or, where it had escapes, among the decoded ones.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
+pub(crate) struct Span {
     start: u32,
     end: u32,
     decoded: bool,
@@ -23,7 +25,7 @@ pub(super) struct Span {
 
 /// One value, or the name before one.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Boolean(bool),
     /// A whole number that fits 32 bits.
@@ -60,7 +62,7 @@ pub(super) enum Node {
 
 /// A text's nodes. Its `Debug` shows no content.
 #[derive(Default)]
-pub(super) struct Document {
+pub(crate) struct Document {
     nodes: Vec<Node>,
     /// Strings that had escapes. A surrogate without its other half is three bytes, as UTF-8 would have it.
     decoded: Vec<u8>,
@@ -84,7 +86,7 @@ impl fmt::Debug for Document {
 
 impl Document {
     /// Reads `text`. `None` when Jackson would refuse it.
-    pub(super) fn read(&mut self, text: &[u8], renaming: Renaming) -> Option<()> {
+    pub(crate) fn read(&mut self, text: &[u8], renaming: Renaming) -> Option<()> {
         self.clear();
         Reader { text, at: 0, renaming, to: self }.read()
     }
@@ -103,33 +105,33 @@ impl Document {
     }
 
     /// The node of this index; the root is 0.
-    pub(super) fn node(&self, index: u32) -> Node {
+    pub(crate) fn node(&self, index: u32) -> Node {
         self.nodes[index as usize]
     }
 
     /// A string's bytes.
-    pub(super) fn bytes<'d>(&'d self, text: &'d [u8], span: Span) -> &'d [u8] {
+    pub(crate) fn bytes<'d>(&'d self, text: &'d [u8], span: Span) -> &'d [u8] {
         let from = if span.decoded { &self.decoded[..] } else { text };
         &from[span.start as usize..span.end as usize]
     }
 
     /// Some string has half a surrogate pair in it.
-    pub(super) fn unpaired(&self) -> bool {
+    pub(crate) fn unpaired(&self) -> bool {
         self.unpaired
     }
 
     /// Some number is a whole one beyond 64 bits.
-    pub(super) fn big(&self) -> bool {
+    pub(crate) fn big(&self) -> bool {
         self.big
     }
 
     /// Some member has another name in the schema.
-    pub(super) fn renamed(&self) -> bool {
+    pub(crate) fn renamed(&self) -> bool {
         self.renamed
     }
 
     /// The items of the array at `index`, by index.
-    pub(super) fn items(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn items(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
         let end = self.end(index);
         let mut next = index + 1;
         std::iter::from_fn(move || {
@@ -142,13 +144,26 @@ impl Document {
     }
 
     /// The members of the object at `index`: name in the schema, and index of the value.
-    pub(super) fn members(&self, index: u32) -> Members<'_> {
+    pub(crate) fn members(&self, index: u32) -> Members<'_> {
         Members { document: self, next: index + 1, end: self.end(index), all: true }
     }
 
     /// Those that have the same name in the schema.
-    pub(super) fn own_members(&self, index: u32) -> Members<'_> {
+    pub(crate) fn own_members(&self, index: u32) -> Members<'_> {
         Members { all: false, ..self.members(index) }
+    }
+
+    /// The values in the object at `index`, in the order of the text: those of names that come again later, too.
+    pub(crate) fn values(&self, index: u32) -> impl Iterator<Item = u32> + '_ {
+        let end = self.end(index);
+        let mut next = index + 1;
+        std::iter::from_fn(move || {
+            let value = next + 1;
+            (next < end).then(|| {
+                next = self.end(value);
+                value
+            })
+        })
     }
 
     /// The index after the node and all that belongs to it.
@@ -217,7 +232,7 @@ impl Document {
 
 /// See [`Document::members`].
 #[derive(Clone)]
-pub(super) struct Members<'d> {
+pub(crate) struct Members<'d> {
     document: &'d Document,
     next: u32,
     end: u32,
@@ -243,11 +258,10 @@ impl Iterator for Members<'_> {
 
 impl Span {
     /// There is nothing in it.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 }
 
 #[cfg(test)]
-#[path = "document_tests.rs"]
 mod tests;

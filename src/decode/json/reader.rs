@@ -1,7 +1,6 @@
 //! The text, byte by byte: what is a value, a name, an escape. Nothing recurses, however deep the text goes.
 
-use super::{Document, Node, Span};
-use crate::encode::expand::rename::Renaming;
+use super::{Document, Node, Renaming, Span};
 
 /// Jackson's `StreamReadConstraints`: containers within containers, digits of a number, UTF-16 units of a string and of
 /// a name. More is not read.
