@@ -76,9 +76,49 @@ impl FromStr for Lsn {
     }
 }
 
+/// A stretch of the log, as a person names it: `16/B374D848..16/B374D900`, or `16/B374D848..` for all that follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LsnRange {
+    /// Where it begins.
+    pub from: Lsn,
+    /// Where it ends; `None`: that is not known.
+    pub to: Option<Lsn>,
+}
+
+impl fmt::Display for LsnRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..", self.from)?;
+        self.to.map_or(Ok(()), |to| write!(f, "{to}"))
+    }
+}
+
+impl FromStr for LsnRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LsnRange, String> {
+        let range = text.split_once("..").and_then(|(from, to)| {
+            let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
+            Some(LsnRange { from: from.parse().ok()?, to })
+        });
+        range.ok_or_else(|| {
+            format!("{text:?} is not a range: write it as it was named, as in 16/B374D848..16/B374D900")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_read_as_it_is_named() {
+        for text in ["16/B374D848..16/B374D900", "0/0.."] {
+            assert_eq!(text.parse::<LsnRange>().unwrap().to_string(), text);
+        }
+        for text in ["", "..", "0/0", "..0/0", "0/0..x", "0/0...0/1", "x..0/1"] {
+            assert!(text.parse::<LsnRange>().unwrap_err().contains("as it was named"), "{text:?}");
+        }
+    }
 
     #[test]
     fn prints_and_reads_as_postgres_does() {

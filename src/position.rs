@@ -42,6 +42,38 @@ pub struct Position {
     /// What the slot sends; `None` in records of versions that did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publication: Option<Fingerprint>,
+    /// What people have decided about it: the last few, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<Audit>,
+}
+
+/// Somebody moved a position, or gave up what it stands before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// When, ms since 1970-01-01 UTC, by the clock of whoever did it.
+    pub at_ms: i64,
+    /// The command: `walpost repair`.
+    pub by: String,
+    /// From where in the WAL.
+    pub from: Lsn,
+    /// To where; `None`: that was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Lsn>,
+    /// Events that were published by it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub published: u64,
+    /// Events that were given up; `None`: how many is not known.
+    pub given_up: Option<u64>,
+    /// The id of the first of them, and of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<(String, String)>,
+}
+
+/// Older ones go: a position is written with every Kafka transaction.
+const AUDITS_MOST: usize = 8;
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Position {
@@ -62,7 +94,17 @@ impl Position {
             last_commit_us: 0,
             instance: instance.to_owned(),
             publication: None,
+            audit: Vec::new(),
         }
+    }
+
+    /// The same, with this decision on it; by it, it was written.
+    pub fn noting(mut self, audit: Audit) -> Position {
+        self.instance.clone_from(&audit.by);
+        self.audit.push(audit);
+        let surplus = self.audit.len().saturating_sub(AUDITS_MOST);
+        self.audit.drain(..surplus);
+        self
     }
 
     /// The first position of a chain whose slot stands at `slot_lsn`; follows `mark`, the record before it.
@@ -102,6 +144,30 @@ pub struct Partial {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_decisions_stay_with_the_position_and_with_those_after_it() {
+        let audit = |given_up| Audit {
+            at_ms: 5,
+            by: "walpost repair".into(),
+            from: Lsn::new(1),
+            to: None,
+            published: 0,
+            given_up,
+            ids: None,
+        };
+        let mut position = Position::creating(7, 1, "run");
+        assert!(!serde_json::to_string(&position).unwrap().contains("audit"));
+        for number in 0..20 {
+            position = position.noting(audit(Some(number)));
+        }
+        let kept: Vec<u64> = position.audit.iter().filter_map(|audit| audit.given_up).collect();
+        assert_eq!(kept, (20 - AUDITS_MOST as u64..20).collect::<Vec<_>>());
+        assert_eq!(position.instance, "walpost repair");
+        let text = serde_json::to_string(&position.clone().noting(audit(None))).unwrap();
+        assert!(text.contains("\"given_up\":null}"), "{text}");
+        assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), position.noting(audit(None)));
+    }
 
     #[test]
     fn a_record_reads_back_as_it_was_written() {

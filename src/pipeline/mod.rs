@@ -3,6 +3,7 @@
 //! A run is a row of sessions. Each begins with the fence and the position that Kafka holds, so that trouble of any
 //! kind is met by ending the session and beginning the next one.
 
+pub mod decided;
 pub mod desk;
 pub mod facts;
 pub mod foresight;

@@ -15,7 +15,6 @@ use crate::fingerprint::{Fingerprint, TABLES_MOST};
 use crate::kafka;
 use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::transactional::Transactional;
-use crate::lsn::Lsn;
 use crate::mutant::{self, Mutant};
 use crate::observe::health::Health;
 use crate::observe::metrics::Component;
@@ -104,31 +103,6 @@ pub async fn begin(config: &Config, session: &Session, patience: Patience) -> Re
         )));
     }
     scene.position(config, &config.name, session).await
-}
-
-/// S2, and then no position any more: the next start is a first one. Blocks. Who asks for this holds the leader's lock,
-/// for the fence would throw a running connector out.
-pub fn forget(config: &Config, patience: Patience) -> Result<(), Trouble> {
-    let mut outlet = fence(config, patience)?;
-    publisher::forget(&mut outlet, config.publish.position_key.as_bytes())
-        .map_err(|error| Trouble::from(super::publishing::Error::from(error)))
-}
-
-/// S2 and S3, and then the position that `change` makes of the stored one, as the next in its chain; `None`: nothing is
-/// written. Blocks. Who asks for this holds the leader's lock, for the fence would throw a running connector out.
-pub fn follow(
-    config: &Config,
-    patience: Patience,
-    change: impl FnOnce(Option<&Position>) -> Result<Option<Position>, Failure>,
-) -> Result<Option<Position>, Trouble> {
-    let mut outlet = fence(config, patience)?;
-    let stored = stored(config, KAFKA_TIMEOUT)?;
-    let Some(next) = change(stored.as_ref()).map_err(Trouble::Halt)? else { return Ok(None) };
-    let (seq, prev_lsn) = stored.map_or((0, Lsn::ZERO), |stored| (stored.seq + 1, stored.end_lsn));
-    let next = Position { seq, prev_lsn, ..next };
-    publisher::write(&mut outlet, config.publish.position_key.as_bytes(), &next)
-        .map_err(|error| Trouble::from(super::publishing::Error::from(error)))?;
-    Ok(Some(next))
 }
 
 /// What a start knows after S5.
@@ -252,7 +226,7 @@ async fn lead(config: &Config, session: &Session, health: &Health) -> Result<(),
 /// times in that.
 const LEADER_SILENCE: Duration = Duration::from_secs(15);
 /// How long one request to Kafka may go unanswered before the start begins anew.
-const KAFKA_TIMEOUT: Duration = Duration::from_secs(15);
+pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the fence may take: it waits for a predecessor's transaction to be ended.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -289,7 +263,7 @@ pub fn believe(
 }
 
 /// S2: a new epoch, and a topic that keeps positions.
-fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble> {
+pub fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble> {
     let trouble = |what: &'static str| move |error: kafka::Error| Trouble::kafka(&error, what);
     let kafka = &config.kafka;
     let mut producer = Transactional::new(kafka.kind, &kafka.producer, &config.publish.transactional_id)

@@ -112,7 +112,8 @@ impl<O: Outlet> Publisher<O> {
         if !outgoing.is_empty() {
             self.outlet.prepare(outgoing).map_err(|error| not_committed(error, outgoing))?;
         }
-        let wanted = Wanted { outgoing, key: &self.key, position: Some(&self.record), careful };
+        let words = [Some(self.record.as_slice())];
+        let wanted = Wanted { outgoing, key: &self.key, words: &words, careful };
         commit(&mut self.transaction, &mut self.outlet, &wanted, &self.freeze)
     }
 
@@ -131,31 +132,69 @@ impl<O: Outlet> Publisher<O> {
     }
 }
 
+/// What a transaction that is no part of the stream says of the position, last of all.
+#[derive(Clone, Copy, Debug)]
+pub enum Last<'a> {
+    /// Nothing: it stays.
+    Nothing,
+    /// It is this one from here on.
+    Position(&'a Position),
+    /// What was before is forgotten, and a new chain begins with this one.
+    Anew(&'a Position),
+    /// It is forgotten; the next start finds none.
+    Forgotten,
+}
+
+/// Publishes records that do not come from the stream, and `last`, in a transaction of their own: what a person decided
+/// on. After an error the outlet must not be used again.
+pub fn apart<O: Outlet>(
+    outlet: &mut O,
+    key: &[u8],
+    outgoing: &Outgoing,
+    last: Last<'_>,
+) -> Result<(), Error> {
+    if !outgoing.is_empty() {
+        outlet.prepare(outgoing).map_err(|error| not_committed(error, outgoing))?;
+    }
+    let mut record = Vec::new();
+    if let Last::Position(position) | Last::Anew(position) = last {
+        write_record(&mut record, position);
+    }
+    let record = Some(record.as_slice());
+    let words: &[Option<&[u8]>] = match last {
+        Last::Nothing => &[],
+        Last::Position(_) => &[record],
+        Last::Anew(_) => &[None, record],
+        Last::Forgotten => &[None],
+    };
+    let wanted = Wanted { outgoing, key, words, careful: false };
+    commit(&mut Transaction::new(), outlet, &wanted, &Freeze::default())
+}
+
 /// Writes `position` in a transaction of its own: the first of a chain, or one that a person decided on.
 pub fn write<O: Outlet>(outlet: &mut O, key: &[u8], position: &Position) -> Result<(), Error> {
-    let mut record = Vec::new();
-    write_record(&mut record, position);
-    alone(outlet, key, Some(&record))
+    apart(outlet, key, &Outgoing::default(), Last::Position(position))
 }
 
 /// Forgets the position of this key; the next start finds none.
 pub fn forget<O: Outlet>(outlet: &mut O, key: &[u8]) -> Result<(), Error> {
-    alone(outlet, key, None)
-}
-
-/// A transaction of nothing but a position.
-fn alone<O: Outlet>(outlet: &mut O, key: &[u8], position: Option<&[u8]>) -> Result<(), Error> {
-    let wanted = Wanted { outgoing: &Outgoing::default(), key, position, careful: false };
-    commit(&mut Transaction::new(), outlet, &wanted, &Freeze::default())
+    apart(outlet, key, &Outgoing::default(), Last::Forgotten)
 }
 
 /// What one transaction is to hold.
 struct Wanted<'a> {
     outgoing: &'a Outgoing,
     key: &'a [u8],
-    position: Option<&'a [u8]>,
+    /// The values of its position records; one without a value forgets the position.
+    words: &'a [Option<&'a [u8]>],
     /// Record by record.
     careful: bool,
+}
+
+impl Wanted<'_> {
+    fn send_words<O: Outlet>(&self, outlet: &mut O) -> Result<(), OutletError> {
+        self.words.iter().try_for_each(|word| outlet.send_position(self.key, *word))
+    }
 }
 
 /// One transaction, as the machine wants it.
@@ -165,7 +204,7 @@ fn commit<O: Outlet>(
     wanted: &Wanted<'_>,
     freeze: &Freeze,
 ) -> Result<(), Error> {
-    let Wanted { outgoing, key, position, careful } = *wanted;
+    let Wanted { outgoing, careful, .. } = *wanted;
     let half = outgoing.len() / 2;
     let mut records = outgoing.iter();
     let mut first_error = None;
@@ -173,7 +212,7 @@ fn commit<O: Outlet>(
     loop {
         let performed = match action {
             Action::Begin if mutant::is_on(Mutant::CommitUnacknowledged) => {
-                outlet.begin().and_then(|()| outlet.send_position(key, position))
+                outlet.begin().and_then(|()| wanted.send_words(outlet))
             }
             Action::Begin => outlet.begin().inspect(|()| failpoint::hit("after_begin")),
             Action::Send(number) => {
@@ -192,7 +231,7 @@ fn commit<O: Outlet>(
                     outlet.settle().and_then(|()| outlet.commit()).and_then(|()| outlet.begin()).ok();
                 }
                 failpoint::hit("before_position");
-                outlet.send_position(key, position).inspect(|()| failpoint::hit("after_position"))
+                wanted.send_words(outlet).inspect(|()| failpoint::hit("after_position"))
             }
             Action::Settle => outlet.settle().inspect(|()| failpoint::hit("before_commit")),
             Action::Commit if freeze.is_said() => Err(frozen()),
@@ -250,6 +289,7 @@ impl Position {
             last_commit_us: batch.last_commit_us,
             instance: self.instance.clone(),
             publication: self.publication.clone(),
+            audit: self.audit.clone(),
         })
     }
 }

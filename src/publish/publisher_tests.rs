@@ -125,10 +125,23 @@ fn what_was_last_seen_goes_into_the_position_and_a_freeze_begins_and_commits_not
     // Said while a transaction is open: it is aborted, and no commit is sent.
     let outlet = &mut publisher.outlet;
     let outgoing = Outgoing::default();
-    let wanted = Wanted { outgoing: &outgoing, key: b"key", position: None, careful: false };
+    let wanted = Wanted { outgoing: &outgoing, key: b"key", words: &[None], careful: false };
     let ended = commit(&mut Transaction::new(), outlet, &wanted, &freeze);
     assert!(matches!(ended, Err(Error::NotCommitted(_))), "{ended:?}");
     assert_eq!(outlet.said, ["begin", "position", "settle", "abort"]);
+}
+
+#[test]
+fn what_is_published_apart_says_of_the_position_what_it_is_told_to() {
+    let position = Position::creating(7, 1, "run");
+    for (last, words) in
+        [(Last::Nothing, 0), (Last::Position(&position), 1), (Last::Anew(&position), 2), (Last::Forgotten, 1)]
+    {
+        let mut outlet = Script { fails: ("", REFUSED), said: Vec::new() };
+        apart(&mut outlet, b"key", &Outgoing::default(), last).unwrap();
+        let said = outlet.said.iter().filter(|what| **what == "position").count();
+        assert_eq!((said, outlet.said.last()), (words, Some(&"commit")), "{last:?}");
+    }
 }
 
 #[test]

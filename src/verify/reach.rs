@@ -6,10 +6,9 @@
 
 use crate::config::Config;
 use crate::error::{Exit, Failure, blocking};
-use crate::kafka::admin::{Admin, Patience};
+use crate::kafka::admin::Patience;
 use crate::lsn::Lsn;
-use crate::pipeline::start;
-use crate::pipeline::trouble::Trouble;
+use crate::pipeline::decided;
 use crate::position::Position;
 use crate::postgres::session::Session;
 use crate::postgres::slot::{self, SlotFacts};
@@ -89,12 +88,7 @@ async fn look(config: &Config, session: &Session) -> Result<Reach, Failure> {
 }
 
 fn stored(config: &Config) -> Result<Option<Position>, Failure> {
-    let looking = |error| Failure::from_kafka(&error, "looking for the position topic");
-    let admin = Admin::connect(&config.kafka.admin, PATIENCE).map_err(looking)?;
-    if admin.topic(&config.publish.position_topic).map_err(looking)?.is_none() {
-        return Ok(None);
-    }
-    match start::stored(config, PATIENCE.answer).map_err(Trouble::into_failure) {
+    match decided::look(config, PATIENCE) {
         // Positions that contradict one another say nothing, and are a reason to compare.
         Err(failure) if failure.exit == Exit::PositionMissing => Ok(None),
         known => known,

@@ -7,8 +7,7 @@ use crate::cli::slot::{require_confirmation, require_idle, take_lead};
 use crate::config::Config;
 use crate::error::{Exit, Failure, blocking};
 use crate::lsn::Lsn;
-use crate::pipeline::start;
-use crate::pipeline::trouble::Trouble;
+use crate::pipeline::decided;
 use crate::position::Position;
 use crate::postgres::slot::{self, SlotFacts};
 use serde_json::json;
@@ -50,7 +49,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
         let risk = risk(&stored, slot.as_ref());
         require_confirmation("the position of slot", name, args.confirm.as_deref(), &risk)?;
         let asked = config.clone();
-        blocking(move || start::forget(&asked, KAFKA_PATIENCE).map_err(Trouble::into_failure)).await?;
+        blocking(move || decided::forget(&asked, KAFKA_PATIENCE)).await?;
         Ok((stored, risk))
     })?;
     let topic = &config.publish.position_topic;

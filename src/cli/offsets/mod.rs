@@ -7,9 +7,8 @@ use super::console::or_dash;
 use super::context::{Context, KAFKA_PATIENCE, connect};
 use crate::config::Config;
 use crate::error::{Exit, Failure};
-use crate::kafka::admin::Admin;
+use crate::pipeline::decided;
 use crate::pipeline::facts::Facts;
-use crate::pipeline::start;
 use crate::pipeline::startup::Decision;
 use crate::pipeline::trouble::Trouble;
 use crate::position::Position;
@@ -40,13 +39,7 @@ pub(super) fn run(command: &Command, context: &Context<'_>) -> Result<Exit, Fail
 
 /// The position that Kafka holds. Blocks.
 pub(super) fn stored_position(config: &Config) -> Result<Option<Position>, Failure> {
-    // The topic is the first start's to make: until then there is no position.
-    let looking = |error| Failure::from_kafka(&error, "looking for the position topic");
-    let admin = Admin::connect(&config.kafka.admin, KAFKA_PATIENCE).map_err(looking)?;
-    if admin.topic(&config.publish.position_topic).map_err(looking)?.is_none() {
-        return Ok(None);
-    }
-    start::stored(config, KAFKA_PATIENCE.answer).map_err(Trouble::into_failure)
+    decided::look(config, KAFKA_PATIENCE)
 }
 
 pub(super) fn no_position(config: &Config) -> Failure {

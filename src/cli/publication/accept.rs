@@ -9,8 +9,7 @@ use crate::error::{Exit, Failure, blocking};
 use crate::fingerprint::Fingerprint;
 use crate::lsn::Lsn;
 use crate::pipeline::publication::{Changes, compare};
-use crate::pipeline::trouble::Trouble;
-use crate::pipeline::{facts, start};
+use crate::pipeline::{decided, facts};
 use crate::position::Position;
 use crate::postgres::fingerprint::{Beyond, Observed};
 use crate::postgres::session::Session;
@@ -118,7 +117,7 @@ fn accept(config: &Config, confirm: Option<&str>, observed: &Observed) -> Result
     // Without the word nothing is fenced either. With it, the fence comes first: the transaction that a connector had
     // open when it stopped would hide the position until it times out.
     let position = if confirm == Some(slot.as_str()) {
-        start::follow(config, KAFKA_PATIENCE, decide).map_err(Trouble::into_failure)?
+        decided::follow(config, KAFKA_PATIENCE, decide)?
     } else {
         decide(stored_position(config)?.as_ref())?
     };

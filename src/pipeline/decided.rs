@@ -1,0 +1,100 @@
+//! Positions that a person decides on: read, fenced for, and written outside of the stream.
+//!
+//! Promised: nothing is written but under a fresh fence, and as the next of the chain or as the first of a new one. Who
+//! asks for that holds the leader's lock, for the fence would throw a running connector out. All of it blocks.
+
+use super::publishing;
+use super::start::{self, KAFKA_TIMEOUT};
+use super::trouble::Trouble;
+use crate::config::Config;
+use crate::encode::Outgoing;
+use crate::error::{Exit, Failure};
+use crate::kafka::admin::{Admin, Patience};
+use crate::lsn::Lsn;
+use crate::position::Position;
+use crate::publish::Outlet as _;
+use crate::publish::kafka_outlet::KafkaOutlet;
+use crate::publish::publisher::{self, Last};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The position that Kafka holds, without a fence: a transaction that is open may hide the last one. The topic is the
+/// first start's to make; until then there is no position.
+pub fn look(config: &Config, patience: Patience) -> Result<Option<Position>, Failure> {
+    let looking = |error| Failure::from_kafka(&error, "looking for the position topic");
+    let admin = Admin::connect(&config.kafka.admin, patience).map_err(looking)?;
+    if admin.topic(&config.publish.position_topic).map_err(looking)?.is_none() {
+        return Ok(None);
+    }
+    start::stored(config, patience.answer).map_err(Trouble::into_failure)
+}
+
+/// What Kafka holds of positions: one, none, or why those that are there make no chain.
+pub type Stored = Result<Option<Position>, Failure>;
+
+/// Tells records that make no chain, which a person can do something about, from a Kafka that does not answer.
+pub fn readable(stored: Result<Option<Position>, Failure>) -> Result<Stored, Failure> {
+    match stored {
+        Err(failure) if failure.exit != Exit::PositionMissing => Err(failure),
+        stored => Ok(stored),
+    }
+}
+
+/// A fence, and the right to write that comes with it.
+pub struct Fenced {
+    outlet: KafkaOutlet,
+    key: Vec<u8>,
+    /// The position, final for as long as nobody else fences.
+    pub stored: Stored,
+}
+
+/// S2 and S3.
+pub fn take_over(config: &Config, patience: Patience) -> Result<Fenced, Failure> {
+    let outlet = start::fence(config, patience).map_err(Trouble::into_failure)?;
+    let stored = readable(start::stored(config, KAFKA_TIMEOUT).map_err(Trouble::into_failure))?;
+    Ok(Fenced { outlet, key: config.publish.position_key.clone().into_bytes(), stored })
+}
+
+impl Fenced {
+    /// Publishes these records and `last` in one transaction. After an error this is of no further use.
+    pub fn publish(&mut self, outgoing: &Outgoing, last: Last<'_>) -> Result<(), Failure> {
+        publisher::apart(&mut self.outlet, &self.key, outgoing, last)
+            .map_err(|error| Trouble::from(publishing::Error::from(error)).into_failure())
+    }
+
+    /// How long the next transaction had better wait.
+    pub fn rest(&self) -> Duration {
+        self.outlet.rest()
+    }
+}
+
+/// The position that `change` makes of the stored one, as the next in its chain; `None`: nothing is written.
+pub fn follow(
+    config: &Config,
+    patience: Patience,
+    change: impl FnOnce(Option<&Position>) -> Result<Option<Position>, Failure>,
+) -> Result<Option<Position>, Failure> {
+    let mut fenced = take_over(config, patience)?;
+    let stored = fenced.stored.clone()?;
+    let Some(next) = change(stored.as_ref())? else { return Ok(None) };
+    let next = after(stored.as_ref(), next);
+    fenced.publish(&Outgoing::default(), Last::Position(&next))?;
+    Ok(Some(next))
+}
+
+/// `next` with the number and the predecessor that it has in the chain after `stored`.
+pub fn after(stored: Option<&Position>, next: Position) -> Position {
+    let (seq, prev_lsn) = stored.map_or((0, Lsn::ZERO), |stored| (stored.seq + 1, stored.end_lsn));
+    Position { seq, prev_lsn, ..next }
+}
+
+/// S2, and then no position any more: the next start is a first one. What is there need not be readable.
+pub fn forget(config: &Config, patience: Patience) -> Result<(), Failure> {
+    let mut outlet = start::fence(config, patience).map_err(Trouble::into_failure)?;
+    publisher::forget(&mut outlet, config.publish.position_key.as_bytes())
+        .map_err(|error| Trouble::from(publishing::Error::from(error)).into_failure())
+}
+
+/// Our clock, ms since 1970, for what is noted of a decision.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
