@@ -43,4 +43,5 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod pipeline;
+pub mod repair;
 pub mod verify;

@@ -8,8 +8,10 @@ mod console;
 mod context;
 mod doctor;
 mod init;
+mod loss;
 mod offsets;
 mod publication;
+mod repair;
 mod run;
 mod slot;
 mod sql;
@@ -29,6 +31,7 @@ Examples:
   walpost run --config connector.json              publish the outbox, exactly once
   walpost doctor --config connector.json           check everything that the connector relies on
   walpost verify --config connector.json           compare the outbox with its topics
+  walpost repair --config connector.json           say what is missing; with --confirm, publish it
 ";
 
 const EXIT_CODES: &str = "\
@@ -36,8 +39,8 @@ Exit codes:
    0  it went well
    1  something failed that has no code of its own
    2  wrong arguments or configuration
-   3  a check found problems (doctor, verify)
-   4  a destructive command without its --confirm; nothing was done
+   3  a check found problems (doctor, verify), or repair left events alone
+   4  a destructive command without its --confirm, or a loss not accepted; nothing was done
    5  what was asked for does not exist
    6  Postgres refuses for good, or a one-shot command cannot reach it
    7  Kafka refuses for good, or a one-shot command cannot reach it
@@ -82,6 +85,7 @@ enum Command {
     Config(config::Command),
     Doctor(doctor::Args),
     Verify(Box<verify::Args>),
+    Repair(repair::Args),
 }
 
 /// Runs the command.
@@ -96,6 +100,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Config(command) => config::run(command, &context),
         Command::Doctor(args) => doctor::run(args, &context),
         Command::Verify(args) => verify::run(args, &context),
+        Command::Repair(args) => repair::run(args, &context),
     }
 }
 

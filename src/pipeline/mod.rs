@@ -16,10 +16,12 @@ pub mod report;
 pub mod resume;
 pub mod road;
 pub mod session;
+pub mod standing;
 pub mod start;
 pub mod startup;
 pub mod tables;
 pub mod trouble;
+pub mod unsent;
 pub mod watch;
 
 use crate::backoff::Backoff;

@@ -14,9 +14,9 @@ pub fn slot_ahead(slot: &str, stored: Lsn, confirmed: Lsn) -> Failure {
              never have been published, and Postgres will not send them again",
             confirmed.bytes_since(stored)
         ),
-        "somebody advanced, re-created or consumed the slot, or the position topic was rolled back. Compare the outbox \
-         with its topics (walpost verify). Once the gap is dealt with, start over from the slot: walpost offsets \
-         forget, then walpost run --adopt slot",
+        "somebody advanced, re-created or consumed the slot, or the position topic was rolled back. walpost repair says \
+         which events of the outbox its topics lack, publishes them, and goes on from the slot; walpost offsets set \
+         --to slot gives them up",
     )
 }
 
@@ -29,8 +29,8 @@ pub fn slot_missing(slot: &str, stored: Lsn, flushed: Lsn) -> Failure {
             "Kafka holds position {stored}, so the slot was dropped, or lost in a failover; the server's WAL goes to \
              {flushed}. Events committed in between are lost to a new slot unless their rows are still in the outbox"
         ),
-        "check slot.name and database.dbname. If the slot is really gone: compare the outbox with its topics, publish \
-         what is missing, then walpost offsets forget and walpost slot create",
+        "check slot.name and database.dbname. If the slot is really gone: walpost repair makes another one, and publishes \
+         from the outbox what that one will not send. To begin anew without: walpost offsets forget and walpost slot create",
     )
 }
 
@@ -46,7 +46,8 @@ pub fn slot_lost(slot: &SlotFacts, stored: Option<Lsn>, flushed: Lsn) -> Failure
             "Postgres removed WAL that the slot still needed{}; what was committed since is lost to this slot",
             stored.unwrap_or_default()
         ),
-        "compare the outbox with its topics and publish what is missing; then walpost slot drop, walpost offsets forget \
-         and walpost slot create. Raise max_slot_wal_keep_size, and alert on walpost_slot_safe_wal_bytes",
+        "walpost repair replaces the slot, and publishes from the outbox what is missing. To begin anew without: walpost \
+         slot drop, walpost offsets forget and walpost slot create. Raise max_slot_wal_keep_size, and alert on \
+         walpost_slot_safe_wal_bytes",
     )
 }

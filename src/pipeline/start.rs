@@ -309,8 +309,8 @@ fn position_broken(config: &Config, error: &offsets::Error) -> Failure {
         "what was published last cannot be known from them; to go on from either of them might lose or double events",
         format!(
             "look at them: kafka-console-consumer --topic {topic} --from-beginning --isolation-level read_committed. Does \
-             another connector write there? Give each a walpost.position.topic of its own. Compare the outbox with its \
-             topics; then walpost offsets forget, and walpost run --adopt slot"
+             another connector write there? Give each a walpost.position.topic of its own. Then walpost repair finds out \
+             by the topics what is published, and begins a new chain; walpost offsets forget begins anew without"
         ),
     )
 }

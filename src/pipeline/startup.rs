@@ -281,7 +281,8 @@ fn position_missing(seen: &Seen<'_>, slot_lsn: Lsn) -> Failure {
              deleted; what was published before that point cannot be known from here"
         ),
         "to take the slot over where it stands (after Debezium has been stopped for good, for example), run once with \
-         --adopt slot or walpost.adopt=slot. Otherwise choose another slot.name",
+         --adopt slot or walpost.adopt=slot. If this connector has published before, walpost repair finds out by the topics \
+         where it was. Otherwise choose another slot.name",
     )
 }
 
@@ -295,7 +296,8 @@ fn slot_reborn(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Failure {
              a server that had been set back, and its LSNs stand for other transactions",
             stored.end_lsn, stored.slot_birth_lsn
         ),
-        "compare the outbox with its topics (walpost verify); then walpost offsets forget, and walpost run --adopt slot",
+        "walpost repair finds out by the topics what is published, publishes what is missing, and begins a new chain of \
+         positions",
     )
 }
 

@@ -208,7 +208,7 @@ fn publication_unknown(error: &postgres::ServerError) -> Failure {
         error.to_string(),
         "the publication was dropped, or created after the slot: Postgres looks it up as it was when each row was \
          written, so every attempt fails at the same place. Rows before the publication's creation cannot be decoded",
-        "create the publication first and the slot second. To give up what lies between: compare the outbox with its \
-         topics, publish what is missing; then walpost slot drop, walpost offsets forget and walpost slot create",
+        "create the publication first and the slot second. To give up what lies between: walpost slot \
+         drop; then walpost repair makes another slot, and publishes from the outbox what is missing",
     )
 }

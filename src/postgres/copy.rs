@@ -39,6 +39,17 @@ pub struct Select {
 /// Begins a transaction that sees one moment and changes nothing. It ends with the session.
 pub async fn begin(session: &Session) -> Result<Moment, Error> {
     session.execute(include_str!("../../sql/verify_begin.sql")).await?;
+    moment(session).await
+}
+
+/// The same in a snapshot that another session has exported, and holds until this returns.
+pub async fn begin_at(session: &Session, snapshot: &str) -> Result<Moment, Error> {
+    let sql = fill(include_str!("../../sql/verify_begin_at.sql"), &[("snapshot", snapshot)]);
+    session.execute(&sql).await?;
+    moment(session).await
+}
+
+async fn moment(session: &Session) -> Result<Moment, Error> {
     let row = session.query_one(include_str!("../../sql/verify_moment.sql"), &[]).await?;
     let lsn = super::facts::lsn(&row, "lsn")?
         .ok_or_else(|| Error::Protocol("the server does not say how far its WAL has come".into()))?;

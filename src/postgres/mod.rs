@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod copy;
 pub mod facts;
 pub mod fingerprint;
+pub mod peek;
 pub mod publication;
 pub mod replication;
 pub mod session;

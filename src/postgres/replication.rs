@@ -39,6 +39,15 @@ pub struct Streaming {
     pub wal_sender_timeout: Duration,
 }
 
+/// A slot that was made just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSlot {
+    /// It has every transaction that ends later.
+    pub consistent_lsn: Lsn,
+    /// The name of the snapshot of everything before.
+    pub snapshot: String,
+}
+
 /// The socket as messages.
 pub(super) struct Wire {
     socket: Socket,
@@ -87,6 +96,18 @@ impl Connection {
         let rows = self.wire.query(&format!("TIMELINE_HISTORY {timeline}")).await?;
         let content = rows.first().and_then(|row| text(row, 1));
         parse_history(content.ok_or_else(|| unexpected("no content from TIMELINE_HISTORY"))?)
+    }
+
+    /// CREATE_REPLICATION_SLOT for pgoutput, and a snapshot that sees exactly what the slot will not send. It lasts until
+    /// this connection is used for something else. Waits for every transaction that runs now.
+    pub async fn create_slot(&mut self, slot: &str, failover: bool) -> Result<NewSlot, Error> {
+        let rows = self.wire.query(&create_command(slot, failover)).await?;
+        let row = rows.first().ok_or_else(|| unexpected("no row from CREATE_REPLICATION_SLOT"))?;
+        let lsn = text(row, 1).and_then(|lsn| lsn.parse().ok());
+        let (Some(consistent_lsn), Some(snapshot)) = (lsn, text(row, 2)) else {
+            return Err(unexpected("neither position nor snapshot from CREATE_REPLICATION_SLOT"));
+        };
+        Ok(NewSlot { consistent_lsn, snapshot: snapshot.to_owned() })
     }
 
     /// START_REPLICATION of pgoutput, protocol 1, from `start_lsn` or, if it is later, the slot's confirmed position.
@@ -267,6 +288,12 @@ fn start_command(slot: &str, start_lsn: Lsn, publication: &str, parameters: &[(S
     command
 }
 
+/// In the form that every version takes, where it can say what is wanted.
+fn create_command(slot: &str, failover: bool) -> String {
+    let options = if failover { "(SNAPSHOT 'export', FAILOVER true)" } else { "EXPORT_SNAPSHOT" };
+    format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {options}", escape_identifier(slot))
+}
+
 /// The replication grammar knows doubled quotes and no backslash escapes.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -300,6 +327,13 @@ mod tests {
             "START_REPLICATION SLOT \"1slot\" LOGICAL 16/B374D848 (\"proto_version\" '1', \
              \"publication_names\" '\"My\"\"P''ub\"', \"origin\" 'no''ne\\')"
         );
+    }
+
+    #[test]
+    fn the_create_command_quotes_the_name_and_exports_a_snapshot() {
+        let begins = "CREATE_REPLICATION_SLOT \"1slot\" LOGICAL pgoutput ";
+        assert_eq!(create_command("1slot", false), format!("{begins}EXPORT_SNAPSHOT"));
+        assert_eq!(create_command("1slot", true), format!("{begins}(SNAPSHOT 'export', FAILOVER true)"));
     }
 
     #[test]

@@ -151,6 +151,8 @@ impl From<u64> for Place {
 pub trait Sink: Send + Sync {
     /// One more.
     fn found(&self, found: &Found<'_>);
+    /// A row has its record: number of the topic, the event id, packed, and how many rows have that id.
+    fn paired(&self, _topic: u32, _id: &[u8], _rows: usize) {}
 }
 
 /// Counts of one topic.

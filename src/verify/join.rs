@@ -118,7 +118,7 @@ impl Join<'_> {
             ([(row, _)], [(record, _)])
                 if !row.is_nameless() || (row.key, row.content) == (record.key, record.content) =>
             {
-                self.pair(row, record)
+                self.pair(row, record, 1)
             }
             _ => {
                 let rows: Vec<&Entry<'_>> = rows.iter().map(|(row, _)| row).collect();
@@ -149,7 +149,7 @@ impl Join<'_> {
         }
         for (row, partner) in rows.iter().zip(&partner) {
             match partner {
-                Some(record) => self.pair(row, records[*record])?,
+                Some(record) => self.pair(row, records[*record], rows.len())?,
                 None => self.alone(row),
             }
         }
@@ -169,9 +169,10 @@ impl Join<'_> {
         Ok(())
     }
 
-    /// A row and its record.
-    fn pair(&mut self, row: &Entry<'_>, record: &Entry<'_>) -> io::Result<()> {
+    /// A row and its record; `rows` have its id.
+    fn pair(&mut self, row: &Entry<'_>, record: &Entry<'_>, rows: usize) -> io::Result<()> {
         self.tallies[row.topic as usize].matched += 1;
+        self.sink.paired(row.topic, row.id, rows);
         let difference = difference(row, record);
         if !difference.is_none() {
             let found = Found {

@@ -56,12 +56,23 @@ pub struct Options {
     pub time_column: Option<String>,
     /// The columns that say in which order rows were written; none: the order is not looked at.
     pub order_by: Vec<String>,
+    /// SQL to sort rows by where their order is not looked at, and SQL to read with each row, by who repairs.
+    pub sorted: Sorted,
     /// Topics to look at beside those that rows and route name.
     pub topics: Vec<String>,
     /// How long to wait for the connector to come to the moment of the snapshot.
     pub wait: Duration,
     /// Where temporary files go.
     pub directory: PathBuf,
+}
+
+/// Expressions, for each table.
+#[derive(Clone, Debug, Default)]
+pub struct Sorted {
+    /// What rows are sorted by.
+    pub by: Vec<String>,
+    /// Read with each row, after everything else.
+    pub with: Vec<String>,
 }
 
 /// How far it has come; for those who watch.
@@ -131,62 +142,125 @@ pub async fn run(
     sink: Arc<dyn Sink>,
     progress: Arc<Progress>,
 ) -> Result<Report, Failure> {
-    let conditions = range::conditions(options, &config.route)?;
-    // Not after minutes.
-    buckets::try_directory(&options.directory)
-        .map_err(|error| Failure { exit: Exit::Usage, ..records::files(&error, &options.directory) })?;
-    let connecting = |error: Error| Failure::from_postgres(&error, "connecting to Postgres");
-    let session = session::connect(&config.postgres).await.map_err(connecting)?;
-    let mut router = Router::new(config.route.clone());
-    let published = published(&session, config, options, &router).await?;
-    let clients = connect(config).await?;
-    let (clients, topics, before) = topics(config, options, clients).await?;
-
+    let begun = Begun::new(config, options).await?;
     // From here on the rows stand still. What the connector publishes until the topics are read is beside the point.
     let beginning = |error: Error| Failure::from_postgres(&error, "taking a snapshot");
-    let moment = copy::begin(&session).await.map_err(beginning)?;
+    let moment = copy::begin(&begun.session).await.map_err(beginning)?;
     let other = session::connect(&config.postgres).await.map_err(connecting)?;
     let reach = reach::wait(config, &other, moment.lsn, options.wait).await?;
     drop(other);
-    let (clients, in_wal) = in_wal(config, options, &moment, clients).await?;
-    let conditions: Vec<String> = conditions.into_iter().chain(in_wal).collect();
-    let settled = settled(&reach, &moment);
-
-    let mut tables = Vec::new();
-    for published in &published {
-        let table = Table::prepare(
-            &session,
-            config,
-            options,
-            published,
-            &conditions,
-            settled.as_deref(),
-            &mut router,
-        );
-        tables.push(table.await?);
-    }
-    let (seed, told) = (Seed::default(), (sink, progress));
-    let buckets = || Buckets::new(&options.directory);
-    let (send, found) = mpsc::channel();
-    let side = RecordSide::new(clients, buckets(), seed.clone(), before, told.clone());
-    let directory = options.directory.clone();
-    let numbers = Numbers::new(&topics, send);
-    let records = blocking(move || side.run(&topics, found).map_err(|error| error.into_failure(&directory)));
-    let rows = RowSide::new(config, router, buckets(), seed.clone(), numbers, told.clone());
-    let ((rows, counts), records) = tokio::try_join!(read(&session, options, rows, &tables), records)?;
+    let (sides, snapshot) = begun.read(config, options, (moment, reach), (sink, progress)).await?;
     // The snapshot is not needed any more, and would keep the server from cleaning up.
-    drop(session);
-    let unpublishable = rows.unpublishable;
-    let topics = compare(options, &reach, &moment, (rows.buckets, records), seed, told).await?;
-    Ok(Report {
-        tables: tables.iter().map(Table::name).zip(counts).collect(),
-        topics,
-        unpublishable,
-        moment: moment.lsn,
-        reach,
-        is_ordered: !options.order_by.is_empty(),
-        is_limited: options.range.is_limited() || !options.tables.is_empty(),
-    })
+    drop(snapshot);
+    sides.compare(options).await
+}
+
+fn connecting(error: Error) -> Failure {
+    Failure::from_postgres(&error, "connecting to Postgres")
+}
+
+/// Who is told, and who watches.
+type Told = (Arc<dyn Sink>, Arc<Progress>);
+
+/// What there is before the rows are looked at.
+pub struct Begun {
+    /// In which the snapshot is to be taken.
+    pub session: Session,
+    published: Vec<PublishedTable>,
+    router: Router,
+    clients: Clients,
+    topics: Vec<Arc<str>>,
+    before: Before,
+    conditions: Vec<String>,
+}
+
+/// The rows as they were, for as long as this is kept.
+pub struct Snapshot {
+    /// In a transaction that sees one moment.
+    pub session: Session,
+    /// The outbox tables.
+    pub published: Vec<PublishedTable>,
+}
+
+/// Rows and records, read and not compared.
+pub struct Sides {
+    rows: RowSide,
+    records: Read,
+    tables: Vec<(String, u64)>,
+    seed: Seed,
+    told: Told,
+    moment: Moment,
+    reach: Reach,
+}
+
+impl Begun {
+    /// Looks for tables and topics, and where these end now.
+    pub async fn new(config: &Config, options: &Options) -> Result<Begun, Failure> {
+        let conditions = range::conditions(options, &config.route)?;
+        // Not after minutes.
+        buckets::try_directory(&options.directory)
+            .map_err(|error| Failure { exit: Exit::Usage, ..records::files(&error, &options.directory) })?;
+        let session = session::connect(&config.postgres).await.map_err(connecting)?;
+        let router = Router::new(config.route.clone());
+        let published = published(&session, config, options, &router).await?;
+        let clients = connect(config).await?;
+        let (clients, topics, before) = topics(config, options, clients).await?;
+        Ok(Begun { session, published, router, clients, topics, before, conditions })
+    }
+
+    /// Reads both sides: the rows of the snapshot that was taken, and the topics.
+    pub async fn read(
+        mut self,
+        config: &Config,
+        options: &Options,
+        (moment, reach): (Moment, Reach),
+        told: Told,
+    ) -> Result<(Sides, Snapshot), Failure> {
+        let (clients, in_wal) = in_wal(config, options, &moment, self.clients).await?;
+        self.conditions.extend(in_wal);
+        let settled = settled(&reach, &moment);
+        let mut tables = Vec::new();
+        for published in &self.published {
+            let (conditions, router) = (&self.conditions, &mut self.router);
+            let settled = settled.as_deref();
+            let table =
+                Table::prepare(&self.session, config, options, published, conditions, settled, router);
+            tables.push(table.await?);
+        }
+        let seed = Seed::default();
+        let buckets = || Buckets::new(&options.directory);
+        let (send, found) = mpsc::channel();
+        let side = RecordSide::new(clients, buckets(), seed.clone(), self.before, told.clone());
+        let directory = options.directory.clone();
+        let topics = self.topics;
+        let numbers = Numbers::new(&topics, send);
+        let records =
+            blocking(move || side.run(&topics, found).map_err(|error| error.into_failure(&directory)));
+        let rows = RowSide::new(config, self.router, buckets(), seed.clone(), numbers, told.clone());
+        let ((rows, counts), records) =
+            tokio::try_join!(read(&self.session, options, rows, &tables), records)?;
+        let tables = tables.iter().map(Table::name).zip(counts).collect();
+        let snapshot = Snapshot { session: self.session, published: self.published };
+        Ok((Sides { rows, records, tables, seed, told, moment, reach }, snapshot))
+    }
+}
+
+impl Sides {
+    /// Compares them.
+    pub async fn compare(self, options: &Options) -> Result<Report, Failure> {
+        let Sides { rows, records, tables, seed, told, moment, reach } = self;
+        let unpublishable = rows.unpublishable;
+        let topics = compare(options, &reach, &moment, (rows.buckets, records), seed, told).await?;
+        Ok(Report {
+            tables,
+            topics,
+            unpublishable,
+            moment: moment.lsn,
+            reach,
+            is_ordered: !options.order_by.is_empty(),
+            is_limited: options.range.is_limited() || !options.tables.is_empty(),
+        })
+    }
 }
 
 /// The outbox tables, as the publication has them.

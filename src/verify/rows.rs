@@ -33,6 +33,8 @@ pub struct Table {
     order: usize,
     has_written: bool,
     has_committed: bool,
+    /// The first of the cells after all these.
+    with: usize,
 }
 
 impl Table {
@@ -67,6 +69,8 @@ impl Table {
         let written = written.map(|column| format!("(extract(epoch from {column}) * 1000)::int8"));
         columns.extend(written.iter().cloned());
         columns.extend(settled.map(str::to_owned));
+        let with = columns.len();
+        columns.extend(options.sorted.with.iter().cloned());
         let filter = published.row_filter.iter().cloned();
         let select = Select {
             schema: table.schema,
@@ -74,10 +78,20 @@ impl Table {
             only: table.kind != "p",
             columns,
             conditions: filter.chain(conditions.iter().cloned()).collect(),
-            order,
+            order: if order.is_empty() { options.sorted.by.clone() } else { order },
         };
         let (order, has_written) = (options.order_by.len(), written.is_some());
-        Ok(Table { relation, select, order, has_written, has_committed: settled.is_some() })
+        Ok(Table { relation, select, order, has_written, has_committed: settled.is_some(), with })
+    }
+
+    /// What its rows are rows of.
+    pub fn relation(&self) -> &Arc<Relation> {
+        &self.relation
+    }
+
+    /// The first cell of what [`super::Sorted::with`] asks for.
+    pub fn with(&self) -> usize {
+        self.with
     }
 
     /// What to ask for.

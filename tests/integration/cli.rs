@@ -4,12 +4,12 @@
 //! - `init`         the SQL that is printed, and what --apply does; the roles are enough to run with
 //! - `slot`         created, listed, shown, dropped, moved; nothing is lost without being asked for by name
 //! - `publication`  created and shown
-//! - `offsets`      where the connector stands, and how that is forgotten; and the JSON of every command
+//! - `offsets`      where the connector stands, how that is set and forgotten; and the JSON of every command
 //! - `doctor`       a healthy setup, and each fault by its finding
 
 mod doctor;
 mod init;
-mod offsets;
+pub mod offsets;
 mod publication;
 mod slot;
 

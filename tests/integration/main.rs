@@ -14,6 +14,7 @@
 //! - `observe`   metrics, probes and logs
 //! - `cli`       the commands that an operator has, and what they print
 //! - `verify`    the outbox beside its topics: each class of findings, on real tables and topics
+//! - `repair`    a gap between the outbox and its topics is closed from the outbox
 //! - `outcomes`  requests to Kafka of which nobody knows whether they were carried out
 //! - `line`      a broker behind a proxy that loses requests, for those that need one
 //! - `proxy`     the faults of the network that the others use, by themselves
@@ -39,6 +40,7 @@ mod observe;
 mod outcomes;
 mod postgres;
 mod proxy;
+mod repair;
 mod restart;
 mod road;
 mod security;

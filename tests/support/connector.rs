@@ -82,12 +82,21 @@ impl ConnectorBuilder {
     /// Runs another command to its end with the same configuration: `command(&["slot", "create"])`.
     pub fn command(&self, command: &[&str]) -> Output {
         let scratch = Scratch::new("command");
+        self.prepared(command, &scratch).stdin(Stdio::null()).output().expect("walpost runs")
+    }
+
+    /// The same, while others look at what it does; its files are gone with the scratch directory.
+    pub(crate) fn begin(&self, command: &[&str], scratch: &Scratch) -> Process {
+        Process::spawn(self.prepared(command, scratch), &scratch.join("command.log"))
+    }
+
+    fn prepared(&self, command: &[&str], scratch: &Scratch) -> Command {
         let config = scratch.join("connector.json");
         std::fs::write(&config, self.json()).expect("a configuration file");
         let mut walpost = Command::new(binary());
-        walpost.args(command).arg("--config").arg(config).stdin(Stdio::null());
+        walpost.args(command).arg("--config").arg(config);
         walpost.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        walpost.output().expect("walpost runs")
+        walpost
     }
 }
 

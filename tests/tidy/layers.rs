@@ -34,11 +34,12 @@ const ROAD: &[(&str, &[&str])] = &[
 
 /// What gathers the parts, each with what it may not import.
 const FRAME: &[(&str, &[&str])] = &[
-    ("config", &["error", "pipeline", "verify", "cli"]),
-    ("error", &["pipeline", "verify", "cli"]),
-    ("pipeline", &["verify", "cli"]),
+    ("config", &["error", "pipeline", "verify", "repair", "cli"]),
+    ("error", &["pipeline", "verify", "repair", "cli"]),
+    ("pipeline", &["verify", "repair", "cli"]),
     // Beside the pipeline: the same acts, of rows that are read from the table.
-    ("verify", &["cli"]),
+    ("verify", &["repair", "cli"]),
+    ("repair", &["cli"]),
     ("cli", &[]),
     ("lib", &[]),
     ("main", &[]),

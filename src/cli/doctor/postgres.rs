@@ -156,7 +156,7 @@ fn publication_absent(absent: &Publication, config: &Config, slot_exists: bool) 
             check,
             format!("{name:?} does not exist, and the slot does: rows written meanwhile cannot be decoded"),
             "check publication.name. If it was dropped: compare the outbox with its topics; then walpost slot drop, walpost \
-             offsets forget, walpost publication create and walpost slot create",
+             publication create, and walpost repair makes another slot and publishes what is missing",
         );
     }
     match absent {

@@ -68,8 +68,7 @@ fn wal(slot: &SlotFacts, keep_size_mb: i64) -> Check {
         return Check::fail(
             name,
             format!("invalidated ({reason}): WAL that it needs is gone"),
-            "compare the outbox with its topics and publish what is missing; then walpost slot drop, walpost \
-             offsets forget and walpost slot create",
+            "walpost repair replaces the slot, and publishes from the outbox what is missing",
         );
     }
     let safe = slot.safe_wal_bytes;

@@ -1,6 +1,7 @@
 //! `walpost offsets`: where the connector stands, seen from Kafka and from Postgres.
 
 mod forget;
+mod set;
 mod show;
 
 use super::console::or_dash;
@@ -18,6 +19,7 @@ use clap::Subcommand;
 const EXAMPLES: &str = "\
 Examples:
   walpost offsets show --config connector.json
+  walpost offsets set --config connector.json --to slot     say what is passed over, do nothing
   walpost offsets forget --config connector.json     say what is at risk, do nothing
 ";
 
@@ -26,6 +28,7 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub enum Command {
     Show(show::Args),
+    Set(set::Args),
     Forget(forget::Args),
 }
 
@@ -33,6 +36,7 @@ pub(super) fn run(command: &Command, context: &Context<'_>) -> Result<Exit, Fail
     let config = context.load_quietly()?;
     match command {
         Command::Show(args) => show::run(args, context, &config),
+        Command::Set(args) => set::run(args, context, &config),
         Command::Forget(args) => forget::run(args, context, &config),
     }
 }

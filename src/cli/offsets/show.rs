@@ -5,10 +5,10 @@ use crate::cli::console::{bytes, or_dash};
 use crate::cli::context::Context;
 use crate::config::Config;
 use crate::error::{Exit, Failure, blocking};
-use crate::lsn::Lsn;
+use crate::lsn::{Lsn, LsnRange};
 use crate::pipeline::facts::Facts;
 use crate::pipeline::startup::Decision;
-use crate::position::Position;
+use crate::position::{Audit, Position};
 use serde_json::{Value, json};
 
 const EXAMPLES: &str = "\
@@ -108,5 +108,20 @@ fn of_position(position: &Position) -> Vec<(&'static str, String)> {
         );
         pairs.push(("  in part", text));
     }
+    for audit in &position.audit {
+        pairs.push(("  decided", decided(audit)));
+    }
     pairs
+}
+
+/// A decision of the audit trail in a line.
+fn decided(audit: &Audit) -> String {
+    let Audit { by, from, to, published, given_up, ids, .. } = audit;
+    let range = LsnRange { from: *from, to: *to };
+    let given_up = match given_up {
+        Some(count) => format!("{count} events given up"),
+        None => "events given up whose number is not known".to_owned(),
+    };
+    let ids = ids.as_ref().map(|(first, last)| format!(", from {first} to {last}")).unwrap_or_default();
+    format!("{by}, {range}: {published} events published, {given_up}{ids}")
 }

@@ -56,11 +56,15 @@ async fn find(session: &Session, name: &str) -> Result<SlotFacts, Failure> {
     })
 }
 
+/// It may be a connector's of this database.
+fn is_ours(slot: &SlotFacts, config: &Config) -> bool {
+    slot.plugin.as_deref() == Some("pgoutput")
+        && slot.database.as_deref() == Some(config.postgres.database.as_str())
+}
+
 /// Slots of other plugins and databases belong to somebody else.
 fn require_ours(slot: &SlotFacts, config: &Config, force: bool) -> Result<(), Failure> {
-    let ours = slot.plugin.as_deref() == Some("pgoutput")
-        && slot.database.as_deref() == Some(config.postgres.database.as_str());
-    if ours || force {
+    if is_ours(slot, config) || force {
         return Ok(());
     }
     Err(Failure::new(

@@ -2,7 +2,7 @@
 //! and printed.
 
 mod first;
-mod progress;
+pub(super) mod progress;
 mod report;
 
 use super::context::Context;
@@ -10,7 +10,7 @@ use super::init::TableArg;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
-use crate::verify::{self, Options, Progress, Range, Report};
+use crate::verify::{self, Options, Progress, Range, Report, Sorted};
 use first::First;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,6 +130,7 @@ impl Args {
             },
             time_column: range.time_column.clone(),
             order_by: self.order_by.clone(),
+            sorted: Sorted::default(),
             topics: self.topics.clone(),
             wait: Duration::from_secs(self.wait),
             directory: self.temp_dir.clone().unwrap_or_else(std::env::temp_dir),

@@ -6,19 +6,19 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// The line.
-pub(super) struct Line {
+pub(in crate::cli) struct Line {
     is_terminal: bool,
     began: Instant,
     is_shown: bool,
 }
 
 impl Line {
-    pub(super) fn new() -> Line {
+    pub(in crate::cli) fn new() -> Line {
         Line { is_terminal: std::io::stderr().is_terminal(), began: Instant::now(), is_shown: false }
     }
 
     /// Writes it anew.
-    pub(super) fn show(&mut self, progress: &Progress) {
+    pub(in crate::cli) fn show(&mut self, progress: &Progress) {
         if self.is_terminal {
             self.is_shown = true;
             let text = text(progress, self.began.elapsed().as_secs_f64());
@@ -27,7 +27,7 @@ impl Line {
     }
 
     /// Takes it away.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::cli) fn clear(&mut self) {
         if std::mem::take(&mut self.is_shown) {
             let _ = write!(std::io::stderr(), "\r\u{1b}[2K");
         }

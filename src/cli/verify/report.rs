@@ -163,8 +163,7 @@ fn sentences(report: &Report) -> Vec<String> {
     if let Some((stored, confirmed)) = report.reach.gap().filter(|_| total.pending > 0) {
         sentences.push(format!(
             "the slot is ahead of the stored position: rows that were committed between {stored} and {confirmed} will not \
-             come, and are among the pending ones. They are told apart once the connector has begun again from the slot \
-             (walpost offsets forget, then walpost run --adopt slot)"
+             come, and are among the pending ones: walpost repair tells them apart, and publishes them"
         ));
     }
     if report.reach.settled().is_none() {

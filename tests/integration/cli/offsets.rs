@@ -53,7 +53,7 @@ fn offsets_show_tells_the_stored_position_beside_the_slot_and_the_server() {
 }
 
 /// A position that follows none, as another connector with the same key would write it.
-fn break_the_chain(kafka: &Broker, db: &DatabaseHandle) {
+pub fn break_the_chain(kafka: &Broker, db: &DatabaseHandle) {
     let topic = position_topic(db);
     let last = kafka.records(&[&topic]).pop().expect("a position");
     let producer: BaseProducer = kafka.client().create().expect("a producer");
@@ -186,11 +186,103 @@ fn offsets_forget_is_refused_while_somebody_has_the_slot_whose_lock_is_not_seen(
 }
 
 #[test]
+fn offsets_set_goes_forward_and_past_an_event_only_when_its_range_is_named() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    let name = db.name();
+    ask(&builder, "slot create", 0);
+    let stored = last_position(kafka, &db);
+    db.insert("order", "given up", "placed", "{}");
+    let command = format!("offsets set --to current --confirm {name}");
+    refused(
+        &builder,
+        &command,
+        4,
+        &["an event that is not published would be passed over", "walpost run publishes"],
+    );
+    let told = ask(&builder, &command, 4).stderr;
+    let (_, range) = told.split_once("--accept-loss ").expect("a range");
+    let accept = format!("--accept-loss {}", range.split_whitespace().next().expect("a range"));
+    refused(
+        &builder,
+        &format!("offsets set --to current {accept}"),
+        4,
+        &["was not touched: this needs --confirm"],
+    );
+    for (to, says) in [
+        ("0/1", "a second time"),
+        (&*stored.end_lsn.to_string(), "already"),
+        ("FFFFFFFF/0", "beyond the end of the WAL"),
+    ] {
+        refused(&builder, &format!("offsets set --to {to} --confirm {name}"), 2, &[says, "Nothing was done"]);
+    }
+    assert_eq!(last_position(kafka, &db), stored, "nothing was done so far");
+    let set = ask_json(&builder, &format!("{command} {accept}"), 0);
+    let position = last_position(kafka, &db);
+    assert_eq!(set["set"]["position"]["end_lsn"], position.end_lsn.to_string());
+    let audit = position.audit.last().expect("an entry");
+    assert_eq!((audit.by.as_str(), audit.given_up), ("walpost offsets set", Some(1)));
+    assert_eq!(accept, format!("--accept-loss {}..{}", audit.from, audit.to.expect("an end")));
+    let mut connector = run(builder.clone());
+    db.insert("order", "goes on", "placed", "{}");
+    let records = wait_events(kafka, &db, &["order"], 1);
+    assert_eq!(records.iter().map(|record| record.key_text()).collect::<Vec<_>>(), ["goes on"]);
+    refused(&builder, &command, 1, &["a connector runs on this slot"]);
+    connector.sigterm();
+    connector.wait_exit(PATIENCE);
+
+    // The slot is ahead: what lies between cannot be counted, and is given up all the same.
+    db.insert("order", "passed", "placed", "{}");
+    db.execute(&format!("select pg_replication_slot_advance('{name}', pg_current_wal_lsn())"));
+    db.insert("order", "sent", "placed", "{}");
+    let (stored, slot) = (last_position(kafka, &db).end_lsn, confirmed(&db));
+    let to_slot = format!("offsets set --to slot --confirm {name}");
+    let range = format!("--accept-loss {stored}..{slot}");
+    refused(&builder, &to_slot, 4, &[&range, "walpost repair", "may be passed over"]);
+    ask(&builder, &format!("{to_slot} {range}"), 0);
+    let position = last_position(kafka, &db);
+    assert_eq!((position.end_lsn, position.audit.len()), (slot, 2));
+    assert_eq!(position.audit[1].given_up, None);
+    let connector = run(builder.clone());
+    assert_eq!(wait_events(kafka, &db, &["order"], 2).len(), 2);
+    drop(connector);
+    ask_until_idle(&db);
+    db.execute(&format!("select pg_drop_replication_slot('{name}')"));
+    refused(&builder, &to_slot, 25, &["no slot from which a start could go on", "walpost repair"]);
+}
+
+fn ask_until_idle(db: &DatabaseHandle) {
+    db.wait_for("select not active from pg_replication_slots where slot_name = current_database()");
+}
+
+#[test]
+fn offsets_set_begins_where_the_slot_stands_when_there_is_no_position() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    let name = db.name();
+    ask(&builder, "slot create", 0);
+    db.insert("order", "1", "placed", "{}");
+    break_the_chain(kafka, &db);
+    let command = format!("offsets set --to slot --confirm {name}");
+    refused(&builder, "offsets set --to slot", 4, &["is not known", &format!("--confirm {name}")]);
+    ask(&builder, &command, 0);
+    let position = last_position(kafka, &db);
+    assert_eq!(
+        (position.seq, position.end_lsn, position.instance.as_str()),
+        (0, confirmed(&db), "walpost offsets set")
+    );
+    let connector = run(builder.clone());
+    assert_eq!(wait_events(kafka, &db, &["order"], 1).len(), 1);
+    drop(connector);
+}
+
+#[test]
 fn every_command_prints_one_json_object_and_its_words_on_stderr() {
     let (db, kafka) = outbox();
     let builder = connector(&db, kafka);
     let give_up = format!("slot drop --confirm {}", db.name());
     let advance = format!("slot advance --to current --confirm {}", db.name());
+    let set = format!("offsets set --to current --confirm {}", db.name());
     let forget = format!("offsets forget --confirm {}", db.name());
     for (command, member) in [
         ("config validate", "notices"),
@@ -205,13 +297,15 @@ fn every_command_prints_one_json_object_and_its_words_on_stderr() {
         ("offsets show", "position"),
         ("doctor", "checks"),
         ("verify", "findings"),
+        ("repair", "plan"),
         (&advance, "advanced"),
+        (&set, "set"),
         (&give_up, "dropped"),
         (&forget, "forgotten"),
     ] {
-        if command == advance {
+        if command == advance || command == set {
             // There is something to go over.
-            db.insert("order", "1", "placed", "{}");
+            db.execute("create table t (); drop table t");
         }
         let told = ask_json(&builder, &format!("{command} --log-level trace"), 0);
         assert!(!told[member].is_null(), "walpost {command}: {told:#}");

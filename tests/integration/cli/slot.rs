@@ -94,24 +94,54 @@ fn slot_drop_says_what_would_be_lost_and_does_it_only_when_the_slot_is_named_aga
     connector.wait_exit(PATIENCE);
     db.insert("order", "not yet sent", "placed", "{}");
 
-    let topic = position_topic(&db);
-    let pending =
-        ["of WAL after", "not yet in Kafka", "exit code 25", &topic, "until walpost offsets forget"];
+    let unpublished = [
+        "an event that is not published would be passed over",
+        "one event is not published in 0/",
+        "of public.outbox (commit 0/",
+        "walpost run publishes them",
+    ];
+    refused(&builder, "slot drop", 4, &unpublished);
+    refused(&builder, &confirm, 4, &unpublished);
     refused(
         &builder,
-        "slot drop",
+        &format!("{confirm} --accept-loss 0/1..0/2"),
+        4,
+        &["--accept-loss names 0/1..0/2, not 0/"],
+    );
+    let topic = position_topic(&db);
+    let pending =
+        ["of WAL after", "not yet in Kafka", "exit code 25", &topic, "walpost repair makes another slot"];
+    let accept = accepted(&builder, "slot drop");
+    refused(
+        &builder,
+        &format!("slot drop {accept}"),
         4,
         &[&pending[..], &["was not touched", &format!("--confirm {name}")]].concat(),
     );
-    refused(&builder, "slot drop --confirm yes", 4, &pending);
+    refused(&builder, &format!("slot drop {accept} --confirm yes"), 4, &pending);
     refused(&builder, "slot drop nobodys --confirm nobodys", 5, &["slot \"nobodys\" does not exist"]);
     assert!(exists(&db), "nothing was done so far");
+    let stored = last_position(kafka, &db);
 
-    let dropped = ask(&builder, &confirm, 0);
+    let dropped = ask(&builder, &format!("{confirm} {accept}"), 0);
     assert_eq!(dropped.stdout, format!("dropped slot \"{name}\"\n"));
     assert!(dropped.stderr.contains("gone with it: ") && !exists(&db), "{dropped:?}");
+    let position = last_position(kafka, &db);
+    let audit = position.audit.last().expect("an entry");
+    assert_eq!((position.end_lsn, position.seq), (stored.end_lsn, stored.seq + 1));
+    assert_eq!((audit.by.as_str(), audit.given_up), ("walpost slot drop", Some(1)));
+    assert_eq!(accept, format!("--accept-loss {}..{}", audit.from, audit.to.expect("an end")));
+    let id = db.query_one_text("select id from outbox");
+    assert_eq!(audit.ids, Some((id.clone(), id)));
     let log = ends(&builder, 25);
     assert!(log.contains(name), "what was foretold: {log}");
+}
+
+/// The flag that a refusal asks for.
+fn accepted(builder: &ConnectorBuilder, command: &str) -> String {
+    let refusal = ask(builder, command, 4).stderr;
+    let (_, after) = refusal.split_once("--accept-loss ").unwrap_or_else(|| panic!("no range in {refusal}"));
+    format!("--accept-loss {}", after.split_whitespace().next().expect("a range"))
 }
 
 #[test]
@@ -168,19 +198,76 @@ fn slot_advance_goes_to_the_stored_position_without_loss_and_neither_back_nor_pa
 }
 
 #[test]
-fn slot_advance_past_the_stored_position_says_what_is_skipped_and_the_next_start_stops() {
+fn slot_advance_does_not_pass_an_event_that_is_not_published_until_its_range_is_named() {
     let (db, kafka) = outbox();
     let builder = connector(&db, kafka);
     ask(&builder, "slot create", 0);
-    db.insert("order", "skipped", "placed", "{}");
-    let before = confirmed(&db);
-    let loss = ["are not published and will not be", "exit code 20"];
-    refused(&builder, "slot advance --to current", 4, &loss);
-    assert_eq!(confirmed(&db), before);
-    let moved = ask(&builder, &format!("slot advance --to current --confirm {}", db.name()), 0);
-    assert!(loss.iter().all(|words| moved.stderr.contains(words)), "{moved:?}");
-    assert!(confirmed(&db) > before);
-    let told = ask_json(&builder, "offsets show", 0);
-    assert_eq!(told["next_start"]["exit_code"], 20, "{told:#}");
-    ends(&builder, 20);
+    db.insert("order", "skipped 1", "placed", "{}");
+    db.execute("begin; insert into outbox values (default, 'order', 'rolled back', 't', '{}'); rollback");
+    db.insert("order", "skipped 2", "placed", "{}");
+    let (before, stored) = (confirmed(&db), last_position(kafka, &db));
+    let command = format!("slot advance --to current --confirm {}", db.name());
+    let ids = db.query_one_text("select string_agg(id::text, ' ' order by aggregateid) from outbox");
+    let (first, last) = ids.split_once(' ').expect("two");
+    let says = [
+        "2 events that are not published would be passed over",
+        &*format!("the first is {first} of public.outbox (commit 0/"),
+        &*format!("the last {last} of public.outbox"),
+    ];
+    refused(&builder, "slot advance --to current", 4, &says);
+    refused(&builder, &command, 4, &says);
+    let accept = accepted(&builder, &command);
+    // Another one came meanwhile: that range is not what would be lost.
+    db.insert("order", "skipped 3", "placed", "{}");
+    refused(
+        &builder,
+        &format!("{command} {accept}"),
+        4,
+        &["--accept-loss names", "3 events are not published"],
+    );
+    assert_eq!((confirmed(&db), last_position(kafka, &db)), (before, stored), "nothing was done so far");
+
+    let accept = accepted(&builder, &command);
+    let moved = ask_json(&builder, &format!("{command} {accept}"), 0);
+    assert_eq!(
+        (&moved["advanced"]["lost"]["events"], lsn(&moved["advanced"]["to"])),
+        (&3.into(), confirmed(&db))
+    );
+    let position = last_position(kafka, &db);
+    assert!(position.end_lsn == confirmed(&db) && confirmed(&db) > before, "{position:?}");
+    let audit = position.audit.last().expect("an entry");
+    assert_eq!((audit.given_up, audit.by.as_str()), (Some(3), "walpost slot advance"));
+    assert_eq!(accept, format!("--accept-loss {}..{}", audit.from, audit.to.expect("an end")));
+
+    // The next start goes on, and the trail with it.
+    let connector = run(builder.clone());
+    db.insert("order", "goes on", "placed", "{}");
+    let records = wait_events(kafka, &db, &["order"], 1);
+    assert_eq!(records.iter().map(|record| record.key_text()).collect::<Vec<_>>(), ["goes on"]);
+    assert_eq!(last_position(kafka, &db).audit, position.audit);
+    refused(&builder, &command, 1, &["is active"]);
+    drop(connector);
+}
+
+#[test]
+fn slot_advance_over_nothing_takes_the_position_along() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka);
+    ask(&builder, "slot create", 0);
+    db.execute("create table t (); drop table t");
+    let command = format!("slot advance --to current --confirm {}", db.name());
+    refused(&builder, "slot advance --to current", 4, &["has no event, so nothing is lost", "goes along"]);
+    refused(&builder, &format!("{command} --accept-loss 0/1..0/2"), 4, &["nothing would be lost"]);
+    ask(&builder, &command, 0);
+    assert_eq!(last_position(kafka, &db).end_lsn, confirmed(&db));
+    assert!(ask_json(&builder, "offsets show", 0)["next_start"]["exit_code"].is_null());
+    // Without a position, what is published is not known, and nothing can be noted down.
+    ask(&builder, &format!("offsets forget --confirm {}", db.name()), 0);
+    db.insert("order", "1", "placed", "{}");
+    refused(
+        &builder,
+        &command,
+        27,
+        &["Kafka holds no position", "one event is not published", "walpost repair"],
+    );
 }

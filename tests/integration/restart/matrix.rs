@@ -151,6 +151,8 @@ fn row_12_a_slot_that_was_made_on_a_server_that_had_been_set_back_is_refused() {
     server.stop_fast();
     server.put_back("young");
     server.start_again();
+    stopped.execute("create publication walpost for table outbox with (publish = 'insert')");
+    stopped.insert("X");
     stopped.execute("select pg_create_logical_replication_slot('SLOT', 'pgoutput')");
     let slot = stopped.confirmed();
     assert!(slot < birth, "{slot}, {birth}");
@@ -162,4 +164,10 @@ fn row_12_a_slot_that_was_made_on_a_server_that_had_been_set_back_is_refused() {
     let says =
         [format!("slot confirmed {slot}"), format!("stored position {stored}"), format!("began at {birth}")];
     stopped.refuses(28, &[&says[0], &says[1], &says[2], "set back"]);
+
+    // What the slot has not is published from the table; the events from before are rows no more.
+    stopped.insert("Y");
+    let builder = connector(&stopped.db, stopped.kafka);
+    crate::cli::ask(&builder, &format!("repair --confirm {}", stopped.db.name()), 0);
+    stopped.publishes(&["A1", "A2", "A3", "X", "Y"]);
 }
