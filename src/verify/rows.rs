@@ -105,8 +105,8 @@ fn relation(table: &CatalogTable, published: &PublishedTable, config: &Config) -
     let router = &config.route;
     let always = [&router.id, &router.key, &router.payload, &router.route_by].into_iter();
     let placed = router.placements.iter().map(|placement| &placement.column);
-    let read: Vec<&String> =
-        always.chain(&router.timestamp).chain(&router.schema_version).chain(placed).collect();
+    let optional = [&router.timestamp, &router.schema_version, &router.trace].into_iter().flatten();
+    let read: Vec<&String> = always.chain(optional).chain(placed).collect();
     let is_sent = |name: &String| published.columns.as_ref().is_none_or(|columns| columns.contains(name));
     let columns = table.columns.iter().filter(|column| read.contains(&&column.name) && is_sent(&column.name));
     let columns = columns.map(|column| Column {

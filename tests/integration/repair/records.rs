@@ -5,13 +5,13 @@ use crate::cli::ask;
 use crate::kit::{Router as _, connector, run, wait_events};
 use crate::support::{Broker, ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, Record};
 
-const COLUMNS: &str = "aggregatetype, aggregateid, type, payload, note, part, at";
+const COLUMNS: &str = "aggregatetype, aggregateid, type, payload, note, part, at, trace";
 
 fn rich(server: &Database) -> (DatabaseHandle, &'static Broker, ConnectorBuilder) {
     let (db, kafka) = (server.fresh_database(), Broker::shared());
     db.execute(
         "create table outbox (id uuid primary key, aggregatetype text, aggregateid text, type text, payload jsonb,
-         note text default 'none', part int, at timestamptz not null)",
+         note text default 'none', part int, at timestamptz not null, trace text)",
     );
     kafka.create_topic(&db.topic("order"), 5, &[]);
     let json = "org.apache.kafka.connect.json.JsonConverter";
@@ -20,6 +20,7 @@ fn rich(server: &Database) -> (DatabaseHandle, &'static Broker, ConnectorBuilder
         .set("value.converter.schemas.enable", "true")
         .set("extended.headers.enabled", "true")
         .router("table.field.event.timestamp", "at")
+        .router("tracing.span.context.field", "trace")
         .router(
             "table.fields.additional.placement",
             "type:header:kind,note:header,type:envelope,part:partition",
@@ -32,7 +33,8 @@ fn fill(db: &DatabaseHandle) {
         "insert into outbox (id, {COLUMNS})
          select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, 'order', 'key-' || n, 'placed',
                 jsonb_build_object('text', E'a\"b\\\\ü\\t' || n, 'n', n), nullif(repeat('x', n % 3), ''),
-                n % 4, '2026-01-02 03:04:05.678901+00'::timestamptz + n * interval '1 second'
+                n % 4, '2026-01-02 03:04:05.678901+00'::timestamptz + n * interval '1 second',
+                'traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
          from generate_series(1, 40) n"
     ));
 }
@@ -71,6 +73,7 @@ fn records_are_those_of_the_connector_to_the_byte_and_to_the_partition() {
     let by_repair = content(&repaired, &wait_events(kafka, &repaired, &["order"], 40));
     assert_eq!(by_repair.len(), 40);
     assert!(by_repair[0].headers.len() > 4, "{:?}", by_repair[0]);
+    assert!(by_repair[0].header("traceparent").is_some(), "{:?}", by_repair[0]);
     for (one, other) in by_stream.iter().zip(&by_repair) {
         assert_eq!(one, other);
     }
