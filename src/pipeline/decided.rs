@@ -12,9 +12,10 @@ use crate::error::{Exit, Failure};
 use crate::kafka::admin::{Admin, Patience};
 use crate::lsn::Lsn;
 use crate::position::Position;
-use crate::publish::Outlet as _;
 use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::publisher::{self, Last};
+use crate::publish::{self, Outlet as _};
+use crate::rejection::Rejection;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The position that Kafka holds, without a fence: a transaction that is open may hide the last one. The topic is the
@@ -57,14 +58,27 @@ pub fn take_over(config: &Config, patience: Patience) -> Result<Fenced, Failure>
 impl Fenced {
     /// Publishes these records and `last` in one transaction. After an error this is of no further use.
     pub fn publish(&mut self, outgoing: &Outgoing, last: Last<'_>) -> Result<(), Failure> {
-        publisher::apart(&mut self.outlet, &self.key, outgoing, last)
-            .map_err(|error| Trouble::from(publishing::Error::from(error)).into_failure())
+        publisher::apart(&mut self.outlet, &self.key, outgoing, last).map_err(|error| match error {
+            publish::Error::Refused(_, rejection) => refused(&rejection),
+            error => Trouble::from(publishing::Error::from(error)).into_failure(),
+        })
     }
 
     /// How long the next transaction had better wait.
     pub fn rest(&self) -> Duration {
         self.outlet.rest()
     }
+}
+
+fn refused(rejection: &Rejection) -> Failure {
+    let Rejection { reason, detail, hint, table, event_id, .. } = rejection;
+    let id = event_id.as_deref().unwrap_or("unknown");
+    Failure::new(
+        Exit::Rejected,
+        format!("Kafka refuses event {id} of {table} ({}): {detail}", reason.name()),
+        "the position has not moved; what was published in earlier transactions stays, and is not published again",
+        hint,
+    )
 }
 
 /// The position that `change` makes of the stored one, as the next in its chain; `None`: nothing is written.

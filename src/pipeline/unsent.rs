@@ -2,7 +2,7 @@
 //!
 //! Enters: a slot nobody has, and a point of the WAL. Leaves: each event of the transactions whose commit begins before
 //! that point, in the order in which they would come, and each transaction's end. Promised: what the stored position says
-//! is published is left out, to the change. Nothing of an event is kept.
+//! is published is left out, to the change, and so is what a policy passes over. Nothing of an event is kept.
 
 use super::tables;
 use super::trouble::Trouble;
@@ -16,7 +16,7 @@ use crate::postgres::Error;
 use crate::postgres::catalog;
 use crate::postgres::peek::{self, Peek};
 use crate::postgres::session;
-use crate::rejection::Rejection;
+use crate::rejection::{Policies, Policy, Rejection};
 use crate::route::{Routed, Router};
 use crate::source;
 use std::sync::Arc;
@@ -111,6 +111,7 @@ struct Reading<'p> {
     router: Router,
     encoder: Encoder,
     outgoing: Outgoing,
+    policies: Policies,
     after: Option<&'p Position>,
     /// Commit LSN, xid and changes so far of the open transaction.
     open: Option<(Lsn, u32, u64)>,
@@ -125,6 +126,7 @@ impl<'p> Reading<'p> {
             router: Router::new(config.route.clone()),
             encoder: Encoder::new(encode),
             outgoing: Outgoing::default(),
+            policies: config.policies.clone(),
             after,
             open: None,
         }
@@ -159,6 +161,10 @@ impl<'p> Reading<'p> {
                     Routed::Skipped(_) => return Ok(None),
                     Routed::Rejected(rejection) => Some(rejection),
                 };
+                let is_told = |rejection: &Rejection| {
+                    self.policies.of(rejection.reason, &rejection.table) != Policy::Skip
+                };
+                let rejection = rejection.filter(is_told);
                 let (commit_lsn, xid) = (*commit_lsn, *xid);
                 let mut tell_fate = |fate| tell(Told::Event(Unsent { commit_lsn, xid, relation, fate }));
                 for record in self.outgoing.iter() {

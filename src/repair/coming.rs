@@ -1,6 +1,7 @@
 //! Events that the slot would still send: they are not missing, whatever is in the topics.
 
 use super::found::{Key, hash};
+use super::letters::Letters;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::lsn::Lsn;
@@ -8,7 +9,7 @@ use crate::pipeline::unsent::{self, Fate, Told};
 use crate::position::Position;
 use crate::verify::content::Digest;
 use crate::verify::label;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is in the slot. Takes some 60 bytes of memory for each event.
@@ -19,6 +20,8 @@ pub struct Coming {
     by_name: HashMap<Arc<str>, u32>,
     /// Where each transaction ends, by where its commit begins.
     ends: BTreeMap<Lsn, Lsn>,
+    /// Commits of which a dead letter tells that walpost is done with them.
+    done: BTreeSet<Lsn>,
 }
 
 #[derive(Debug)]
@@ -40,14 +43,19 @@ pub struct Numbered<'c> {
 }
 
 impl Coming {
-    /// Looks into the slot up to `upto`; what `after` says is published is not coming.
-    pub async fn look(config: &Config, upto: Lsn, after: Option<&Position>) -> Result<Coming, Failure> {
+    /// Looks into the slot up to `upto`; what `after` says is published is not coming, nor what is a dead letter.
+    pub async fn look(
+        config: &Config,
+        upto: Lsn,
+        after: Option<&Position>,
+        letters: &Letters,
+    ) -> Result<Coming, Failure> {
         let mut coming = Coming::default();
-        unsent::read(config, upto, after, |told| coming.take(told)).await?;
+        unsent::read(config, upto, after, |told| coming.take(told, letters)).await?;
         Ok(coming)
     }
 
-    fn take(&mut self, told: Told<'_>) {
+    fn take(&mut self, told: Told<'_>, letters: &Letters) {
         match told {
             Told::Event(unsent) => {
                 let mut id = Vec::new();
@@ -61,7 +69,13 @@ impl Coming {
                         None
                     }
                 };
-                self.events.push(Event { commit_lsn: unsent.commit_lsn, topic, id: id.into() });
+                let (commit_lsn, relation) = (unsent.commit_lsn, unsent.relation);
+                let table = || format!("{}.{}", relation.schema, relation.table);
+                if !letters.is_empty() && letters.has_change(commit_lsn, &table(), &id) {
+                    self.done.insert(commit_lsn);
+                    return;
+                }
+                self.events.push(Event { commit_lsn, topic, id: id.into() });
             }
             Told::End { commit_lsn, end_lsn } => {
                 self.ends.insert(commit_lsn, end_lsn);
@@ -82,6 +96,11 @@ impl Coming {
     /// The ids of all of them.
     pub fn ids(&self) -> HashSet<Digest> {
         self.events.iter().map(|event| hash(&event.id)).collect()
+    }
+
+    /// Commits of which something is a dead letter.
+    pub fn done(&self) -> impl Iterator<Item = Lsn> {
+        self.done.iter().copied()
     }
 
     /// Where the transaction ends whose commit begins there.
@@ -108,6 +127,11 @@ impl Coming {
 
 #[cfg(test)]
 impl Coming {
+    /// A dead letter is of this commit.
+    pub(super) fn is_done(&mut self, commit_lsn: Lsn) {
+        self.done.insert(commit_lsn);
+    }
+
     /// Events of one topic: commit, end and ids of each transaction.
     pub(super) fn of(topic: &str, transactions: &[(u64, u64, &[&str])]) -> Coming {
         let mut coming = Coming::default();

@@ -18,13 +18,13 @@ pub enum At {
     Known(Lsn),
     /// At a slot that is still to be made: nothing comes but from there on.
     NewSlot,
-    /// After the last transaction of the slot of which an event is in the topics; the slot stands here. walpost publishes
-    /// in the order of the slot: of later ones it has published nothing.
+    /// After the last transaction of the slot of which an event is in the topics, or a dead letter; the slot stands here.
+    /// walpost publishes in the order of the slot: of later ones it has published nothing.
     Evidence(Lsn),
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Judged {
     /// Events to publish, and how many rows of each.
     pub missing: HashMap<Key, u32>,
@@ -32,6 +32,10 @@ pub struct Judged {
     pub coming: HashSet<Key>,
     /// What is left alone.
     pub left: Left,
+    /// Rows that are dead letters.
+    pub letters: u64,
+    /// Rows that a policy passes over.
+    pub skipped: u64,
     /// Where the position goes.
     pub end_lsn: Option<Lsn>,
 }
@@ -45,7 +49,8 @@ pub fn judge(mut found: Inner, coming: &Coming, numbers: &HashMap<Arc<str>, u32>
         At::Evidence(slot) => {
             let hits =
                 numbered.events.iter().filter(|(_, key, _)| key.is_some_and(|key| found.hits.contains(&key)));
-            let last = hits.map(|(commit_lsn, ..)| *commit_lsn).max();
+            let commits = hits.map(|(commit_lsn, ..)| *commit_lsn).chain(coming.done());
+            let last = commits.max();
             Some(last.and_then(|commit_lsn| coming.end_of(commit_lsn)).unwrap_or(slot))
         }
     };
@@ -88,7 +93,8 @@ pub fn judge(mut found: Inner, coming: &Coming, numbers: &HashMap<Arc<str>, u32>
     }
     found.doubted.retain(|key, _| !sent.contains_key(key));
     found.doubted.into_values().chain(found.rejected.into_values()).for_each(|event| left.add(event));
-    Judged { missing, coming: sent.into_keys().collect(), left, end_lsn }
+    let (letters, skipped) = (found.letters, found.skipped);
+    Judged { missing, coming: sent.into_keys().collect(), left, letters, skipped, end_lsn }
 }
 
 #[cfg(test)]
@@ -153,6 +159,17 @@ mod tests {
         let gone = with(&["d"], &["e"]);
         assert_eq!(gone.left.counts, [("row_gone", 1)].into());
         assert_eq!(gone.left.listed[0].id.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn a_dead_letter_tells_where_the_position_was_as_a_record_does() {
+        let numbers = HashMap::from([(Arc::from("orders"), 0)]);
+        let mut coming = Coming::of("orders", SLOT);
+        coming.is_done(Lsn::new(110));
+        let found = Inner { letters: 1, ..missing(&["d", "e"]) };
+        let all = judge(found, &coming, &numbers, At::Evidence(Lsn::new(90)));
+        assert_eq!((all.end_lsn, all.letters), (Some(Lsn::new(120)), 1));
+        is(&all, &["d", "e"]);
     }
 
     #[test]

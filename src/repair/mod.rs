@@ -14,6 +14,7 @@ pub mod coming;
 pub mod found;
 pub mod judge;
 pub mod left;
+pub mod letters;
 pub mod order;
 pub mod press;
 pub mod rows;
@@ -41,6 +42,7 @@ use coming::Coming;
 use found::Gathered;
 use judge::{At, Judged, judge};
 use left::Left;
+use letters::{Aside, Letters};
 use press::Press;
 use rows::Rows;
 use std::collections::HashMap;
@@ -90,6 +92,10 @@ pub struct Plan {
     pub late: u64,
     /// Events that the slot will send.
     pub coming: u64,
+    /// Rows without a record that are dead letters, and need none.
+    pub letters: u64,
+    /// Rows that cannot be published, and are passed over by policy.
+    pub skipped: u64,
     /// What is left alone.
     pub left: Left,
     /// Where the position goes; `None`: to a slot that is still to be made.
@@ -183,9 +189,13 @@ pub async fn run(
     };
     let compared = verify::Options { order_by: Vec::new(), ..look.clone() };
     let begun = Begun::new(config, &compared).await?;
-    let (moment, coming, at) = scene.snapshot(config, lead, &begun.session, consent.is_some()).await?;
+    let (asked, is_final) = (config.clone(), scene.fenced.is_some());
+    let letters = Arc::new(blocking(move || Letters::read(&asked, is_final)).await?);
+    let (moment, coming, at) = scene.snapshot(config, lead, &begun.session, &letters).await?;
     let wanted = if matches!(at, At::Evidence(_)) { coming.ids() } else { Default::default() };
-    let gathered = Arc::new(Gathered::new(wanted));
+    let policies = config.policies.clone();
+    let aside = Arc::new(Aside { letters: Arc::clone(&letters), policies, tables: begun.tables() });
+    let gathered = Arc::new(Gathered::new(wanted, Arc::clone(&aside)));
     // Whether a row is still to come is judged here.
     let reach = Reach { position: None, slot: None };
     let told = (Arc::clone(&gathered) as Arc<dyn verify::Sink>, progress);
@@ -194,8 +204,8 @@ pub async fn run(
     let names = report.topics.iter().map(|topic| Arc::clone(&topic.name));
     let numbers: HashMap<Arc<str>, u32> = names.zip(0..).collect();
     let judged = judge(gathered.take(), &coming, &numbers, at);
-    let mut rows = Rows::new(config, &snapshot, &look, moment.commit_times, numbers).await?;
-    let (plan, choice) = survey(&scene, &report, &judged, &mut rows, &snapshot).await?;
+    let mut rows = Rows::new(config, &snapshot, &look, moment.commit_times, letters, numbers).await?;
+    let (plan, choice) = survey(&scene, &report, (&judged, &aside), &mut rows, &snapshot).await?;
     let Some((consent, fenced)) = consent.zip(scene.fenced.take()) else {
         return Ok(Outcome { plan, position: None, transactions: 0 });
     };
@@ -259,11 +269,11 @@ impl Scene {
         config: &Config,
         lead: &Session,
         session: &Session,
-        is_meant: bool,
+        letters: &Letters,
     ) -> Result<(Moment, Coming, At), Failure> {
         let taking = |error: Error| Failure::from_postgres(&error, "taking a snapshot");
         let is_new = matches!(self.standing, Standing::Gone { .. });
-        if is_new && is_meant {
+        if is_new && self.fenced.is_some() {
             let slot = self.make_slot(config, lead).await?;
             let moment = copy::begin_at(session, &slot.snapshot).await.map_err(taking)?;
             return Ok((moment, Coming::default(), At::Known(slot.consistent_lsn)));
@@ -275,7 +285,7 @@ impl Scene {
             Standing::Ahead { confirmed, .. } => (None, At::Known(*confirmed)),
             Standing::Unknown { confirmed, .. } => (None, At::Evidence(*confirmed)),
         };
-        Ok((moment, Coming::look(config, moment.lsn, after).await?, at))
+        Ok((moment, Coming::look(config, moment.lsn, after, letters).await?, at))
     }
 
     /// In the place of one that is of no use.
@@ -304,11 +314,11 @@ impl Scene {
 async fn survey(
     scene: &Scene,
     report: &verify::Report,
-    judged: &Judged,
+    (judged, aside): (&Judged, &Aside),
     rows: &mut Rows,
     snapshot: &Snapshot,
 ) -> Result<(Plan, Choice), Failure> {
-    let mut survey = Survey::new(judged);
+    let mut survey = Survey::new(judged, aside);
     rows.read(&snapshot.session, &mut survey).await?;
     let choice = survey.choose();
     let rules = rows.rules().into_iter().zip(&report.tables);
@@ -325,6 +335,8 @@ async fn survey(
         events: choice.topics.values().sum(),
         late: choice.late,
         coming: judged.coming.len() as u64,
+        letters: judged.letters,
+        skipped: choice.skipped,
         left: choice.left.clone(),
         end_lsn: judged.end_lsn,
     };
@@ -358,6 +370,8 @@ mod tests {
             events: 1,
             late: 0,
             coming: 0,
+            letters: 0,
+            skipped: 0,
             left: all,
             end_lsn: end.map(Lsn::new),
         }

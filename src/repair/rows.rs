@@ -1,5 +1,6 @@
 //! The rows once more, in the order in which they are published, each as its record.
 
+use super::letters::Letters;
 use super::order::{Place, Rule};
 use crate::config::Config;
 use crate::decode::copy::{self, Lines};
@@ -7,16 +8,19 @@ use crate::decode::{Cell, Cells, Change, Tuple};
 use crate::encode::{Encoder, Outgoing};
 use crate::error::Failure;
 use crate::pipeline::decided::now_ms;
+use crate::pipeline::foresight::{ClusterTopics, Foresight};
 use crate::postgres::Error;
 use crate::postgres::catalog;
 use crate::postgres::copy::rows;
 use crate::postgres::publication::PublishedTable;
 use crate::postgres::session::Session;
+use crate::rejection::Reason;
 use crate::route::{Routed, Router};
 use crate::verify::rows::{ID, Table, refused};
 use crate::verify::{Options, Snapshot, label};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::task::block_in_place;
 
 /// A row that can be published.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +33,16 @@ pub struct Row<'a> {
     pub key: Option<&'a [u8]>,
     /// Where it stands.
     pub place: Place<'a>,
+    /// Why Kafka would refuse its record, where that was asked.
+    pub refused: Option<Reason>,
 }
 
 /// Is shown every row, and takes some.
 pub trait Taker {
+    /// Whether to find out if Kafka would refuse the record of this event, as far as that can be foreseen.
+    fn asks(&self, _topic: u32, _id: &[u8]) -> bool {
+        false
+    }
     /// Whether it is to be put into `room`.
     fn wants(&mut self, row: &Row<'_>) -> bool;
     /// Where to put it; may take its time.
@@ -42,6 +52,8 @@ pub trait Taker {
 /// Reads them, as often as is asked for.
 pub struct Rows {
     tables: Vec<(Table, Rule)>,
+    letters: Arc<Letters>,
+    foresight: Foresight,
     numbers: HashMap<Arc<str>, u32>,
     router: Router,
     encoder: Encoder,
@@ -52,12 +64,13 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Looks up the tables of a snapshot.
+    /// Looks up the tables of a snapshot; dead letters are not shown.
     pub async fn new(
         config: &Config,
         snapshot: &Snapshot,
         options: &Options,
         commit_times: bool,
+        letters: Arc<Letters>,
         numbers: HashMap<Arc<str>, u32>,
     ) -> Result<Rows, Failure> {
         let mut router = Router::new(config.route.clone());
@@ -72,6 +85,8 @@ impl Rows {
         }
         Ok(Rows {
             tables,
+            letters,
+            foresight: Foresight::new(Box::new(ClusterTopics::new(&config.kafka))),
             numbers,
             router,
             encoder: Encoder::new(config.encode.clone()),
@@ -119,6 +134,14 @@ impl Rows {
         let key_at = self.packed.len();
         label::pack_key(record.key, &mut self.packed);
         let (id, key) = self.packed.split_at(key_at);
+        if !self.letters.is_empty() && self.letters.has(&table.name(), id) {
+            return Ok(());
+        }
+        let foresight = &mut self.foresight;
+        let refused = match taker.asks(topic, id) {
+            true => block_in_place(|| foresight.refuses(&record)).map(|foreseen| foreseen.reason),
+            false => None,
+        };
         let first = table.with();
         self.columns.clear();
         (first + 2..row.len()).for_each(|index| join(row.get(index), &mut self.columns));
@@ -128,7 +151,7 @@ impl Rows {
             xmin: text(row, first + 1).unwrap_or_default(),
             columns: &self.columns,
         };
-        if taker.wants(&Row { topic, id, key: record.key.is_some().then_some(key), place }) {
+        if taker.wants(&Row { topic, id, key: record.key.is_some().then_some(key), place, refused }) {
             let encoded = self.encoder.encode(&event, now_ms(), taker.room()?);
             debug_assert!(encoded.is_ok(), "it was encoded a moment ago");
         }

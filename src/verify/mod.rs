@@ -208,6 +208,11 @@ impl Begun {
         Ok(Begun { session, published, router, clients, topics, before, conditions })
     }
 
+    /// `schema.table` of each table, by number.
+    pub fn tables(&self) -> Vec<String> {
+        self.published.iter().map(|table| format!("{}.{}", table.schema, table.table)).collect()
+    }
+
     /// Reads both sides: the rows of the snapshot that was taken, and the topics.
     pub async fn read(
         mut self,

@@ -66,9 +66,11 @@ pub fn files(error: &io::Error, directory: &Path) -> Failure {
 
 /// The topics that may have records of this outbox, by the names that its route gives, and those of `more`.
 pub fn topics(scan: &Scan, config: &Config, more: &[String]) -> Result<Vec<Arc<str>>, Failure> {
+    let letters = config.dead_letters.as_ref().map(|letters| letters.topic.topic.as_str());
     let is_ours = |name: &String| {
         let own = [&config.publish.position_topic, &config.heartbeat_topic];
-        !name.starts_with("__") && !own.contains(&name) && config.route.topic.may_give(name)
+        let is_own = own.contains(&name) || letters == Some(name.as_str());
+        !name.starts_with("__") && !is_own && config.route.topic.may_give(name)
     };
     let there = scan.topics().map_err(|error| Failure::from_kafka(&error, "listing topics"))?;
     if let Some(missing) = more.iter().find(|name| !there.contains(name)) {

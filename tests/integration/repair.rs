@@ -4,11 +4,13 @@
 //! - `gap`     each way in which position and slot come apart ends in every event once
 //! - `records` what is published is what the connector would have published, in the order that the table tells
 //! - `left`    what cannot be repaired is left alone and listed; who may not repair is refused
+//! - `letters` what is not published on purpose is neither missing nor published
 //! - `killed`  a repair that is killed anywhere and run again neither loses nor doubles
 
 mod gap;
 mod killed;
 mod left;
+mod letters;
 mod records;
 
 use crate::cli::ask_json;

@@ -40,10 +40,14 @@ Left alone, and listed; exit code 3:
   compacted         no record, but the topic is compacted
   open_transaction  no record, but another producer's open transaction hides records
   row_gone          the slot has it and the connector has passed it, but row and record are gone
-  topic_illegal and the like: an event at which walpost run would stop
+  topic_illegal and the like: an event that cannot be published; walpost run would stop at it, or
+                    make it a dead letter, which no repair does
 
 Where the position would go past them, nothing is published until an order is given, or
 --accept-loss names their range. Rows that were deleted from the outbox are not seen at all.
+
+Neither missing nor left alone: events that are in the topic of dead letters, by table and id, and
+those that cannot be published and are passed over by policy.
 ";
 
 /// Publish from the outbox what its topics lack, exactly once, and let the position go on after it

@@ -108,6 +108,12 @@ fn sentences(outcome: &Outcome) -> Vec<String> {
     if plan.coming > 0 {
         sentences.push(format!("{} events are in the slot: walpost run publishes them", plan.coming));
     }
+    if plan.letters > 0 {
+        sentences.push(format!("{} events are dead letters: the connector is done with them", plan.letters));
+    }
+    if plan.skipped > 0 {
+        sentences.push(format!("{} events cannot be published, and a policy passes over them", plan.skipped));
+    }
     if plan.late > 0 {
         sentences
             .push(format!("{} events come after later ones of their key, which are published", plan.late));
@@ -149,6 +155,8 @@ fn object(config: &Config, outcome: &Outcome, limit: usize) -> Value {
             "missing": plan.events,
             "late": plan.late,
             "coming": plan.coming,
+            "dead_letters": plan.letters,
+            "skipped": plan.skipped,
             "tables": tables.collect::<Vec<_>>(),
             "topics": topics.collect::<Vec<_>>(),
             "events": first.collect::<Vec<_>>(),
@@ -192,6 +200,8 @@ mod tests {
             events: 2,
             late: 1,
             coming: 3,
+            letters: 4,
+            skipped: 5,
             left: Left::default(),
             end_lsn: Some(Lsn::new(0x200)),
         }
@@ -213,6 +223,8 @@ mod tests {
             "between 0/100 and 0/200",
             "7 rows, ordered by commit time",
             "3 events are in the slot",
+            "4 events are dead letters",
+            "5 events cannot be published, and a policy",
             "1 events come after",
         ] {
             assert!(told.contains(says), "{told}");
