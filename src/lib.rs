@@ -41,6 +41,7 @@ pub mod shutdown;
 
 pub mod cli;
 pub mod config;
+pub mod dlq;
 pub mod error;
 pub mod pipeline;
 pub mod repair;

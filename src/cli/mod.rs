@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod console;
 mod context;
+mod dlq;
 mod doctor;
 mod init;
 mod loss;
@@ -32,6 +33,7 @@ Examples:
   walpost doctor --config connector.json           check everything that the connector relies on
   walpost verify --config connector.json           compare the outbox with its topics
   walpost repair --config connector.json           say what is missing; with --confirm, publish it
+  walpost dlq list --config connector.json         look at events that could not be published
 ";
 
 const EXIT_CODES: &str = "\
@@ -39,7 +41,7 @@ Exit codes:
    0  it went well
    1  something failed that has no code of its own
    2  wrong arguments or configuration
-   3  a check found problems (doctor, verify), or repair left events alone
+   3  a check found problems (doctor, verify), repair left events alone, or letters stay behind (dlq replay)
    4  a destructive command without its --confirm, or a loss not accepted; nothing was done
    5  what was asked for does not exist
    6  Postgres refuses for good, or a one-shot command cannot reach it
@@ -86,6 +88,8 @@ enum Command {
     Doctor(doctor::Args),
     Verify(Box<verify::Args>),
     Repair(repair::Args),
+    #[command(subcommand)]
+    Dlq(dlq::Command),
 }
 
 /// Runs the command.
@@ -101,6 +105,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(args, &context),
         Command::Verify(args) => verify::run(args, &context),
         Command::Repair(args) => repair::run(args, &context),
+        Command::Dlq(command) => dlq::run(command, &context),
     }
 }
 

@@ -5,7 +5,7 @@
 //! is cut by claim: it stays in the outbox row, and the headers say so. A replay needs no database for any other. The
 //! value of a logical decoding message is its whole content; as it stays in no row, its letter is never cut.
 
-use super::{Outgoing, json};
+use super::{KeyHash, Outgoing, json, key_hash};
 use crate::decode::value::{HexText, Kind};
 use crate::decode::{Cell, Relation, Tuple};
 use crate::lsn::Lsn;
@@ -179,7 +179,7 @@ impl DeadLetters {
             self.text("outbox.dlt.topic", topic, out);
         }
         if let Some(row) = &letter.row {
-            self.tell_columns(row, out);
+            self.tell_columns(&letter.rejection.table, row, out);
         }
         self.text("outbox.dlt.payload", parts.payload_word(kept), out);
         if let Part::There(payload) = &parts.payload {
@@ -192,7 +192,7 @@ impl DeadLetters {
     }
 
     /// The columns by which an event is known.
-    fn tell_columns(&mut self, row: &Row<'_>, out: &mut Outgoing) {
+    fn tell_columns(&mut self, table: &str, row: &Row<'_>, out: &mut Outgoing) {
         let Row { relation, cells, outline } = *row;
         let of = |field: &Option<Field>| field.as_ref().map(|field| field.index);
         let type_column = relation.columns.iter().position(|column| column.name == TYPE_COLUMN);
@@ -205,6 +205,9 @@ impl DeadLetters {
             if let Some(Cell::Text(text)) = column.and_then(|column| cells.get(column)) {
                 self.text(name, shortened(&String::from_utf8_lossy(text)), out);
             }
+        }
+        if let Some(hash) = hash_of_key(table, outline, cells) {
+            self.header("outbox.dlt.key.hash", |bytes| key_hash::write(hash, bytes), out);
         }
     }
 
@@ -232,6 +235,19 @@ impl DeadLetters {
             Ok::<_, Infallible>(true)
         });
     }
+}
+
+/// Which events this row's has an order with; `None`: its key is null or not there.
+pub fn hash_of_key(table: &str, outline: &Outline, row: Tuple<'_>) -> Option<KeyHash> {
+    let Part::There(key) = Part::of(outline.key.as_ref(), row) else { return None };
+    let route = match outline.route_by.as_ref().and_then(|field| row.get(field.index)) {
+        Some(Cell::Text(text)) => Some(text),
+        _ => None,
+    };
+    Some(match key {
+        Content::Plain(key) => KeyHash::of(table, route, key),
+        Content::Hex(hex) => KeyHash::of(table, route, &hex.to_vec()),
+    })
 }
 
 /// What of the row goes elsewhere than into a header.

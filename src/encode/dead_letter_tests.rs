@@ -90,7 +90,9 @@ fn a_letter_has_the_untouched_key_and_payload_and_everything_that_is_known() {
     assert_eq!((&**letter.topic, letter.partition, letter.timestamp_ms), ("dlt", None, NOW));
     assert_eq!((letter.key, letter.value), (Some(&b"k"[..]), Some(payload.as_bytes())));
     assert_eq!(letter.letter, Some(Reason::HeaderNotEncodable));
+    let hash = KeyHash::of("public.outbox", Some(b"User"), b"k").to_string();
     for (name, value) in [
+        ("outbox.dlt.key.hash", &*hash),
         ("outbox.dlt.reason", "header_not_encodable"),
         ("outbox.dlt.stage", "HEADER_CONVERTER"),
         ("outbox.dlt.detail", "column x is BYTES"),
@@ -112,7 +114,7 @@ fn a_letter_has_the_untouched_key_and_payload_and_everything_that_is_known() {
     ] {
         assert_eq!(header(&letter, name), Some(value), "{name}");
     }
-    assert_eq!(letter.headers().len(), 18);
+    assert_eq!(letter.headers().len(), 19);
 }
 
 #[test]
@@ -147,6 +149,7 @@ fn bytes_come_as_bytes_and_null_as_null() {
     let letter = out.iter().next().unwrap();
     assert_eq!((letter.key, letter.value), (None, None));
     assert_eq!(header(&letter, "outbox.dlt.payload"), Some("null"));
+    assert_eq!(header(&letter, "outbox.dlt.key.hash"), None, "without a key there is no order");
     assert_eq!(header(&letter, "outbox.dlt.aggregate.id"), None);
     let told = header(&letter, "outbox.dlt.row").unwrap();
     assert_eq!(told, r#"{"id":"e-1","aggregatetype":"User","aggregateid":null,"type":"Made"}"#);

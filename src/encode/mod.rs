@@ -14,6 +14,7 @@ mod heartbeat;
 mod interned;
 mod java;
 mod json;
+pub mod key_hash;
 mod moment;
 mod old_key;
 pub mod outgoing;
@@ -26,6 +27,7 @@ pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
 pub use dead_letter::DeadLetters;
 pub use encoder::Encoder;
 pub use expand::{Expand, Nulls, Renaming};
+pub use key_hash::KeyHash;
 pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
 
 /// Converters, context headers and the size limit.

@@ -5,6 +5,7 @@
 
 use super::interned::Interned;
 use crate::rejection::{Origin, Reason};
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -265,6 +266,20 @@ impl Outgoing {
         self.records.push(record);
     }
 
+    /// Appends a record of another arena, with these headers after its own.
+    pub fn append(&mut self, record: &RecordRef<'_>, more: &[(&str, &[u8])]) {
+        self.at(record.origin);
+        let mut draft = self.draft();
+        draft.letter = record.letter;
+        let more = more.iter().map(|(name, value)| (*name, Some(*value)));
+        for (name, value) in record.headers().chain(more) {
+            let Ok(()) = self.header(&Arc::from(name), |out| copy(value, out));
+        }
+        let Ok(()) = self.key(&mut draft, |out| copy(record.key, out));
+        let Ok(()) = self.value(&mut draft, |out| copy(record.value, out));
+        self.finish(draft, record.topic, record.partition, record.timestamp_ms);
+    }
+
     /// Takes back what the draft wrote.
     pub fn abandon(&mut self, draft: Draft) {
         self.bytes.truncate(draft.bytes);
@@ -309,6 +324,12 @@ impl Outgoing {
     }
 }
 
+/// Null stays null.
+fn copy(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Result<bool, Infallible> {
+    out.extend_from_slice(bytes.unwrap_or_default());
+    Ok(bytes.is_some())
+}
+
 fn length(range: &Option<Range<usize>>) -> Option<usize> {
     range.as_ref().map(Range::len)
 }
@@ -332,7 +353,6 @@ fn varint(length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
 
     fn put(text: &str) -> impl FnOnce(&mut Vec<u8>) -> Result<bool, Infallible> + '_ {
         move |out| {
@@ -400,6 +420,19 @@ mod tests {
         let Ok(()) = out.key(&mut draft, put("gone"));
         out.abandon(draft);
         assert_eq!((out.len(), out.bytes()), (1, before));
+    }
+
+    #[test]
+    fn a_record_of_another_arena_is_the_same_with_more_headers() {
+        let (mut from, mut to, shared) = (Outgoing::default(), Outgoing::default(), shared());
+        record(&mut from, Some(&shared), &Arc::from("t"), "k1");
+        record(&mut to, None, &Arc::from("u"), "before");
+        to.append(&from.last().unwrap(), &[("n", b"2")]);
+        let (copied, original) = (to.last().unwrap(), from.last().unwrap());
+        assert_eq!((&**copied.topic, copied.partition, copied.timestamp_ms), ("t", Some(3), 7));
+        assert_eq!((copied.key, copied.value), (original.key, None));
+        let expected: Vec<_> = original.headers().chain([("n", Some(&b"2"[..]))]).collect();
+        assert_eq!(copied.headers().collect::<Vec<_>>(), expected);
     }
 
     #[test]

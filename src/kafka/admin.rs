@@ -13,6 +13,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -196,6 +197,22 @@ impl Admin {
         self.create_topic(name, creation)?;
         tracing::info!(topic = name, partitions = creation.partitions, "created topic");
         self.topic(name)?.ok_or_else(|| missing("was created and is gone again"))
+    }
+
+    /// Takes away, of these partitions, every record before the offset beside it.
+    pub fn delete_records(&self, topic: &str, before: &[(i32, i64)]) -> Result<(), Error> {
+        let doing = format!("deleting records of topic {topic}");
+        let mut offsets = TopicPartitionList::new();
+        for (partition, offset) in before {
+            let added = offsets.add_partition_offset(topic, *partition, Offset::Offset(*offset));
+            added.map_err(|error| self.error(&doing, &error))?;
+        }
+        let asked = self.client()?.delete_records(&offsets, &self.options());
+        let deleted = self.answered(block_on(asked, self.deadline()), &doing)?;
+        for element in deleted.elements() {
+            element.error().map_err(|error| self.error(&doing, &error))?;
+        }
+        Ok(())
     }
 
     /// In slices, so that a refused login is told at once and not after the whole time.

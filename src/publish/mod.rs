@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod dead_letters;
 pub mod kafka_outlet;
+pub mod letters;
 pub mod offsets;
 pub mod publisher;
 pub mod transaction;

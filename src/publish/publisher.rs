@@ -181,6 +181,14 @@ pub fn forget<O: Outlet>(outlet: &mut O, key: &[u8]) -> Result<(), Error> {
     apart(outlet, key, &Outgoing::default(), Last::Forgotten)
 }
 
+/// Publishes records in a transaction of their own, under a transactional id that has no position. With `careful`, record by
+/// record. After an error the outlet must not be used again.
+pub fn deliver<O: Outlet>(outlet: &mut O, outgoing: &Outgoing, careful: bool) -> Result<(), Error> {
+    outlet.prepare(outgoing).map_err(|error| not_committed(error, outgoing))?;
+    let wanted = Wanted { outgoing, key: &[], words: &[], careful };
+    commit(&mut Transaction::new(), outlet, &wanted, &Freeze::default())
+}
+
 /// What one transaction is to hold.
 struct Wanted<'a> {
     outgoing: &'a Outgoing,

@@ -7,15 +7,15 @@ use ring::digest::{SHA256, digest};
 /// The first half of a SHA-256; of nothing at all (null, which is not empty), zeros.
 pub type Digest = [u8; 16];
 
-/// Headers that differ from run to run, and say nothing of the event.
-const PASSING: &str = "__debezium.context.";
+/// Headers that say nothing of the event: they differ from run to run, or count the replays of a dead letter.
+const PASSING: &[&str] = &["__debezium.context.", "outbox.dlt."];
 
 /// A record's value and headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Content {
     /// Of the value.
     pub value: Digest,
-    /// Of all headers in order, but for those of the connector's own context.
+    /// Of all headers in order, but for those that say nothing of the event.
     pub headers: Digest,
 }
 
@@ -33,7 +33,8 @@ impl Hasher {
         headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) -> Content {
         self.headers.clear();
-        for (name, value) in headers.filter(|(name, _)| !name.starts_with(PASSING)) {
+        let is_passing = |name: &str| PASSING.iter().any(|passing| name.starts_with(passing));
+        for (name, value) in headers.filter(|(name, _)| !is_passing(name)) {
             self.sized(name.as_bytes());
             match value {
                 Some(value) => self.sized(value),
@@ -89,6 +90,8 @@ mod tests {
         let (run, kind): (Header<'_>, Header<'_>) =
             (("__debezium.context.runId", Some(b"x")), ("kind", Some(b"y")));
         assert_eq!(content(None, &[run, id, kind]), content(None, &[id, kind]));
+        let count: Header<'_> = ("outbox.dlt.attempts", Some(b"2"));
+        assert_eq!(content(None, &[id, kind, count]), content(None, &[id, kind]));
         assert_ne!(content(None, &[kind, id]), content(None, &[id, kind]));
     }
 }

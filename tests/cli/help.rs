@@ -8,6 +8,11 @@ const COMMANDS: &[&str] = &[
     "config",
     "config print",
     "config validate",
+    "dlq",
+    "dlq list",
+    "dlq purge",
+    "dlq replay",
+    "dlq show",
     "doctor",
     "init",
     "offsets",
@@ -132,7 +137,7 @@ fn the_version_is_told() {
 #[test]
 fn no_command_at_all_is_answered_with_help_and_exit_code_2() {
     walpost("").expect(2).silent().says(&["Usage: walpost", "Commands:", "doctor", "Exit codes:"]);
-    for group in ["slot", "publication", "offsets", "config"] {
+    for group in ["slot", "publication", "offsets", "config", "dlq"] {
         walpost(group).expect(2).silent().says(&["Usage: walpost", "Commands:"]);
     }
 }
@@ -161,6 +166,10 @@ fn wrong_arguments_end_in_exit_code_2_with_words_on_stderr_only() {
         ("offsets set --config c.json", "--to"),
         ("offsets set --to stored --config c.json", "16/B374D848"),
         ("slot drop --accept-loss 0/1 --config c.json", "as it was named"),
+        ("dlq list --reason large --config c.json", "too_large"),
+        ("dlq list --since yesterday --config c.json", "2026-11-01"),
+        ("dlq show 17 --config c.json", "PARTITION:OFFSET"),
+        ("dlq replay --attempt 0 --config c.json", "--attempt"),
         ("config validate", "WALPOST_CONFIG"),
         ("slot list", "--config FILE"),
     ] {

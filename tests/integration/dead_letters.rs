@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 
-fn letters_topic(db: &DatabaseHandle) -> String {
+pub fn letters_topic(db: &DatabaseHandle) -> String {
     db.topic("dlt")
 }
 
 /// What cannot be published goes to the dead letters.
-fn forgiving(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
+pub fn forgiving(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
     connector(db, kafka)
         .set("errors.tolerance", "all")
         .set("errors.deadletterqueue.topic.name", letters_topic(db))

@@ -4,6 +4,7 @@
 //! - `road`      what a row becomes: topic, partition, key, value, headers, timestamp; what passes no event
 //! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
 //! - `dead_letters` events that cannot be published: where each goes, once and in its place, and what stops all the same
+//! - `dlq`       dead letters after they were written: listed, published after all, given up
 //! - `restart`   starts, stops, crashes and servers that go away
 //! - `limits`    a full disk, too little memory
 //! - `postgres`  sessions and their settings, slots, publications, the catalogue
@@ -32,6 +33,7 @@ mod line;
 mod cli;
 mod dead_letters;
 mod delivery;
+mod dlq;
 mod kafka;
 mod limits;
 mod login;

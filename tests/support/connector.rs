@@ -90,6 +90,12 @@ impl ConnectorBuilder {
         Process::spawn(self.prepared(command, scratch), &scratch.join("command.log"))
     }
 
+    /// Starts another command, to be killed: dropped, it is.
+    pub fn spawn(&self, command: &[&str]) -> Running {
+        let scratch = Scratch::new("command");
+        Running { process: self.begin(command, &scratch), scratch }
+    }
+
     fn prepared(&self, command: &[&str], scratch: &Scratch) -> Command {
         let config = scratch.join("connector.json");
         std::fs::write(&config, self.json()).expect("a configuration file");
@@ -97,6 +103,25 @@ impl ConnectorBuilder {
         walpost.args(command).arg("--config").arg(config);
         walpost.envs(self.environment.iter().map(|(name, value)| (name, value)));
         walpost
+    }
+}
+
+/// A command that was started.
+pub struct Running {
+    process: Process,
+    scratch: Scratch,
+}
+
+impl Running {
+    /// Until it has ended by itself; how, and what it wrote.
+    pub fn wait_exit(mut self, deadline: Duration) -> (ExitStatus, String) {
+        let exit = self.process.wait_exit(deadline);
+        (exit, std::fs::read_to_string(self.scratch.join("command.log")).unwrap_or_default())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.exit().is_some()
     }
 }
 

@@ -29,7 +29,7 @@ mod records;
 pub use broker::{Broker, BrokerOptions};
 pub use certificates::Certificates;
 pub use connect::{ConnectOptions, ConnectWorker, for_connect};
-pub use connector::{Connector, ConnectorBuilder};
+pub use connector::{Connector, ConnectorBuilder, Running};
 pub use database::{Database, DatabaseOptions};
 pub use disk::Disk;
 pub use fresh::DatabaseHandle;

@@ -34,12 +34,13 @@ const ROAD: &[(&str, &[&str])] = &[
 
 /// What gathers the parts, each with what it may not import.
 const FRAME: &[(&str, &[&str])] = &[
-    ("config", &["error", "pipeline", "verify", "repair", "cli"]),
-    ("error", &["pipeline", "verify", "repair", "cli"]),
-    ("pipeline", &["verify", "repair", "cli"]),
-    // Beside the pipeline: the same acts, of rows that are read from the table.
-    ("verify", &["repair", "cli"]),
-    ("repair", &["cli"]),
+    ("config", &["error", "pipeline", "verify", "repair", "dlq", "cli"]),
+    ("error", &["pipeline", "verify", "repair", "dlq", "cli"]),
+    ("pipeline", &["verify", "repair", "dlq", "cli"]),
+    // Beside the pipeline: the same acts, of rows that are read from the table, or from dead letters.
+    ("verify", &["repair", "dlq", "cli"]),
+    ("repair", &["dlq", "cli"]),
+    ("dlq", &["verify", "repair", "cli"]),
     ("cli", &[]),
     ("lib", &[]),
     ("main", &[]),

@@ -48,7 +48,7 @@ Not judged, and never said to be fine; exit code 3 with --strict:
 ///
 /// Each row is turned into the record that walpost would publish, and looked for in its topic by the header id, under
 /// read_committed. Key, value and headers must be the same to the byte (told by SHA-256; headers of the connector's own
-/// run aside), and so must timestamp and partition where a column gives them.
+/// run, and the count of replays, aside), and so must timestamp and partition where a column gives them.
 ///
 /// Changes nothing, and a connector may run beside it. The rows are read in one snapshot, which keeps VACUUM from cleaning
 /// up as long as that takes. Memory stays under 256 MB, however many there are.

@@ -20,7 +20,7 @@ pub use self::default::default_value;
 pub use self::kind::{Kind, TypeFacts};
 pub use self::mapping::kind_of;
 pub use self::modes::{Binary, Decimals, Hstore, Intervals, Modes, Times};
-pub use self::time::civil;
+pub use self::time::{civil, utc};
 
 use std::borrow::Cow;
 

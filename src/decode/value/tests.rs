@@ -487,6 +487,12 @@ proptest! {
     }
 
     #[test]
+    fn a_moment_in_utc_is_read_back(ms in 0i64..253_402_300_800_000) {
+        let text = utc(ms).replace('T', " ").replace('Z', "+00");
+        prop_assert_eq!(epoch_ms(&Kind::ZonedTimestamp { digits: 3 }, text.as_bytes()), Ok(ms));
+    }
+
+    #[test]
     fn every_moment_survives_being_written_and_read(micros in -210_866_803_200_000_000i64..9_200_000_000_000_000_000) {
         let iso = time::tests_format(micros);
         prop_assert_eq!(time::epoch_micros(&iso).unwrap(), micros);

@@ -116,6 +116,17 @@ pub(super) fn iso_interval(text: &str) -> Result<String, &'static str> {
     Ok(format!("P{years}Y{months}M{days}DT{hours}H{minutes}M{seconds}S"))
 }
 
+/// A moment, ms since 1970, as `2024-02-29T11:51:30.123Z`.
+pub fn utc(ms: i64) -> String {
+    let day = DAY_SECONDS * 1000;
+    let mut out = String::with_capacity(24);
+    write_date(&mut out, ms.div_euclid(day));
+    out.push('T');
+    write_clock(&mut out, ms.rem_euclid(day) * 1000, Digits::Exactly(3));
+    out.push('Z');
+    out
+}
+
 /// An interval as µs. The arithmetic is Debezium's, floating point and all, so that the last digit agrees.
 pub(super) fn duration_micros(text: &str) -> Result<i64, &'static str> {
     const DAYS_PER_MONTH: f64 = 365.25 / 12.0;
