@@ -33,11 +33,14 @@ pub enum Reason {
     RefusedByBroker,
     /// An UPDATE of an outbox row, and `table.op.invalid.behavior` is `fatal`.
     UpdateRefused,
+    /// Nothing is wrong with it, but an earlier event of its key is a dead letter, and it must not overtake that. No
+    /// policy is asked.
+    Parked,
 }
 
 impl Reason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::ColumnMissing,
         Reason::TopicIllegal,
         Reason::PartitionIllegal,
@@ -48,6 +51,7 @@ impl Reason {
         Reason::TooLarge,
         Reason::RefusedByBroker,
         Reason::UpdateRefused,
+        Reason::Parked,
     ];
 
     /// The reason of this name.
@@ -62,7 +66,8 @@ impl Reason {
             | Reason::TopicIllegal
             | Reason::PartitionIllegal
             | Reason::TimestampIllegal
-            | Reason::UpdateRefused => "TRANSFORMATION",
+            | Reason::UpdateRefused
+            | Reason::Parked => "TRANSFORMATION",
             Reason::KeyNotEncodable => "KEY_CONVERTER",
             Reason::HeaderNotEncodable => "HEADER_CONVERTER",
             Reason::PayloadNotEncodable => "VALUE_CONVERTER",
@@ -83,6 +88,7 @@ impl Reason {
             Reason::TooLarge => "too_large",
             Reason::RefusedByBroker => "refused_by_broker",
             Reason::UpdateRefused => "update_refused",
+            Reason::Parked => "parked",
         }
     }
 }
@@ -164,7 +170,7 @@ mod tests {
             tally.add(reason);
         }
         tally.add(Reason::TooLarge);
-        assert_eq!(tally.total(), 11);
+        assert_eq!(tally.total(), 12);
         let counted: Vec<_> = tally.each().filter(|(_, count)| *count == 2).collect();
         assert_eq!(counted, [(Reason::TooLarge, 2)]);
         assert_eq!(Reason::named("too large"), None);

@@ -17,8 +17,9 @@ pub use problem::{Notice, Problem, Problems};
 pub use resolve::{Loaded, Printed, load, print};
 
 use crate::observe::logging;
-use crate::rejection::Policies;
+use crate::rejection::{Policies, Reason};
 use crate::{encode, postgres, publish, route, source};
+use fancy_regex::Regex;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ pub struct Config {
     pub policies: Policies,
     /// `errors.deadletterqueue.*`; `None`: no policy sends anything there.
     pub dead_letters: Option<DeadLetters>,
+    /// `walpost.parking.*`; `None`: no key is parked.
+    pub parking: Option<Parking>,
     /// `publication.autocreate.mode`.
     pub publication_autocreate: PublicationAutocreate,
     /// `publish.via.partition.root`.
@@ -115,6 +118,24 @@ pub struct DeadLetters {
     pub topic: publish::dead_letters::Config,
     /// What stands in a letter.
     pub writer: encode::dead_letter::Config,
+}
+
+/// Keys whose events follow a dead letter into the dead letters.
+#[derive(Clone, Debug)]
+pub struct Parking {
+    /// `walpost.parking.routes`: of these route values.
+    pub routes: Vec<Regex>,
+    /// `walpost.parking.max.keys`: so many keys at most.
+    pub most_keys: usize,
+}
+
+impl Parking {
+    /// Whether dead letters for this reason, of events with this route value, park their key. An update of a row is no
+    /// event of its key's order.
+    pub fn concerns(&self, reason: &str, route: Option<&str>) -> bool {
+        let is_route = |route: &str| self.routes.iter().any(|regex| regex.is_match(route).unwrap_or(true));
+        reason != Reason::UpdateRefused.name() && route.is_some_and(is_route)
+    }
 }
 
 /// `publication.autocreate.mode`.

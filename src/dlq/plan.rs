@@ -111,11 +111,8 @@ fn is_update(letter: &Letter) -> bool {
 }
 
 fn is_parked(letter: &Letter) -> bool {
-    letter.reason == PARKED
+    letter.known_reason() == Some(Reason::Parked)
 }
-
-/// The reason of letters that follow another one of their key.
-const PARKED: &str = "parked";
 
 #[cfg(test)]
 mod tests {

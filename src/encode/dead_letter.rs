@@ -55,6 +55,23 @@ pub struct Row<'a> {
     pub outline: &'a Outline,
 }
 
+impl Letter<'_> {
+    /// Which letters and events it has an order with; `None`: its key is null or not there.
+    pub fn key_hash(&self) -> Option<KeyHash> {
+        let Row { cells, outline: Outline { key, route_by, .. }, .. } = self.row?;
+        hash_of_key(&self.rejection.table, key.as_ref(), route_by.as_ref(), cells)
+    }
+
+    /// The route column's text.
+    pub fn route(&self) -> Option<&str> {
+        let Row { cells, outline, .. } = self.row?;
+        match cells.get(outline.route_by.as_ref()?.index) {
+            Some(Cell::Text(text)) => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+}
+
 /// A logical decoding message.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
@@ -179,7 +196,10 @@ impl DeadLetters {
             self.text("outbox.dlt.topic", topic, out);
         }
         if let Some(row) = &letter.row {
-            self.tell_columns(&letter.rejection.table, row, out);
+            self.tell_columns(row, out);
+            if let Some(hash) = letter.key_hash() {
+                self.header("outbox.dlt.key.hash", |bytes| key_hash::write(hash, bytes), out);
+            }
         }
         self.text("outbox.dlt.payload", parts.payload_word(kept), out);
         if let Part::There(payload) = &parts.payload {
@@ -192,7 +212,7 @@ impl DeadLetters {
     }
 
     /// The columns by which an event is known.
-    fn tell_columns(&mut self, table: &str, row: &Row<'_>, out: &mut Outgoing) {
+    fn tell_columns(&mut self, row: &Row<'_>, out: &mut Outgoing) {
         let Row { relation, cells, outline } = *row;
         let of = |field: &Option<Field>| field.as_ref().map(|field| field.index);
         let type_column = relation.columns.iter().position(|column| column.name == TYPE_COLUMN);
@@ -205,9 +225,6 @@ impl DeadLetters {
             if let Some(Cell::Text(text)) = column.and_then(|column| cells.get(column)) {
                 self.text(name, shortened(&String::from_utf8_lossy(text)), out);
             }
-        }
-        if let Some(hash) = hash_of_key(table, outline, cells) {
-            self.header("outbox.dlt.key.hash", |bytes| key_hash::write(hash, bytes), out);
         }
     }
 
@@ -238,9 +255,14 @@ impl DeadLetters {
 }
 
 /// Which events this row's has an order with; `None`: its key is null or not there.
-pub fn hash_of_key(table: &str, outline: &Outline, row: Tuple<'_>) -> Option<KeyHash> {
-    let Part::There(key) = Part::of(outline.key.as_ref(), row) else { return None };
-    let route = match outline.route_by.as_ref().and_then(|field| row.get(field.index)) {
+pub fn hash_of_key(
+    table: &str,
+    key: Option<&Field>,
+    route_by: Option<&Field>,
+    row: Tuple<'_>,
+) -> Option<KeyHash> {
+    let Part::There(key) = Part::of(key, row) else { return None };
+    let route = match route_by.and_then(|field| row.get(field.index)) {
         Some(Cell::Text(text)) => Some(text),
         _ => None,
     };

@@ -78,6 +78,50 @@ impl Scanned<'_> {
     }
 }
 
+/// What comes into a topic after a reading of it ended.
+pub struct Tail {
+    consumer: Consumer,
+    topic: String,
+}
+
+impl Tail {
+    /// Goes on where these spans end, with the settings of consumers, by librdkafka's names.
+    pub fn begin(settings: &BTreeMap<String, String>, topic: &str, spans: &[Span]) -> Result<Tail, Error> {
+        let more = [("enable.auto.offset.store", "false"), ("fetch.wait.max.ms", "100")];
+        let consumer = consumer(settings, "read_committed", &more)?;
+        let tail = Tail { consumer, topic: topic.to_owned() };
+        let mut assignment = TopicPartitionList::new();
+        for span in spans {
+            let added = assignment.add_partition_offset(topic, span.partition, Offset::Offset(span.end));
+            added.map_err(|error| tail.error(&error))?;
+        }
+        tail.consumer.assign(&assignment).map_err(|error| tail.error(&error))?;
+        Ok(tail)
+    }
+
+    /// Shows the next record to `each`, if it comes within `patience`, and those that came with it. Trouble that passes
+    /// is waited out.
+    pub fn next(&self, patience: Duration, mut each: impl FnMut(&Scanned<'_>)) -> Result<(), Error> {
+        let mut patience = patience;
+        loop {
+            match self.consumer.poll(patience) {
+                Some(Ok(message)) => {
+                    each(&Scanned(&message));
+                    patience = Duration::ZERO;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) if is_passing(&error) => return Ok(()),
+                Some(Err(error)) => return Err(self.error(&error)),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn error(&self, error: &KafkaError) -> Error {
+        self.consumer.context().error(&format!("following topic {}", self.topic), error)
+    }
+}
+
 /// A reader of topics.
 pub struct Scan {
     /// Knows the high watermark.

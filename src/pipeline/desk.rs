@@ -6,15 +6,16 @@
 
 use super::foresight::{Foreseen, Foresight};
 use super::lessons::Lessons;
+use super::parking::{Full, Parking};
 use super::report::Reporter;
 use crate::decode::message::MessageRow;
 use crate::decode::{Change, Relation, Tuple};
-use crate::encode::dead_letter::{Letter, Message, Row};
+use crate::encode::dead_letter::{Letter, Message, Row, hash_of_key};
 use crate::encode::{DeadLetters, Encoder, Outgoing};
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
-use crate::rejection::{Policies, Policy, Rejection};
+use crate::rejection::{Policies, Policy, Reason, Rejection};
 use crate::route::{Event, Outline, Routed, Router, Skipped};
 use std::sync::Arc;
 
@@ -27,6 +28,17 @@ pub struct Treatment {
     pub letters: Option<DeadLetters>,
     /// What Kafka would refuse.
     pub foresight: Foresight,
+    /// Keys whose events follow a dead letter, where that is asked for.
+    pub parking: Option<Parking>,
+}
+
+/// Why the connector stops before an event's transaction.
+#[derive(Debug)]
+pub enum Stop {
+    /// By policy.
+    Rejected(Box<Rejection>),
+    /// It is a dead letter, and there is no room for its key.
+    NoRoom(Full),
 }
 
 /// Everything an event meets between decoder and batch.
@@ -53,9 +65,12 @@ impl Desk<'_> {
         bytes: usize,
         share: &mut Option<Share>,
         now_ms: i64,
-    ) -> Result<bool, Box<Rejection>> {
+    ) -> Result<bool, Stop> {
         let origin = self.batcher.next_change();
         let (rejection, topic) = match self.router.route(change) {
+            Routed::Event(event) if is_parked(self.treatment.parking.as_ref(), &event) => {
+                (event.rejected(Reason::Parked, PARKED.to_owned(), REPLAY), Some(Arc::clone(event.topic)))
+            }
             Routed::Event(event) => {
                 let out = self.batcher.outgoing();
                 if share.is_some() {
@@ -94,19 +109,31 @@ impl Desk<'_> {
         bytes: usize,
         share: &mut Option<Share>,
         now_ms: i64,
-    ) -> Result<(), Box<Rejection>> {
-        match (self.treatment.policies.of(rejection.reason, &rejection.table), &mut self.treatment.letters) {
-            (Policy::Stop, _) | (Policy::DeadLetter, None) => return Err(rejection),
+    ) -> Result<(), Stop> {
+        let policy = match rejection.reason {
+            Reason::Parked => Policy::DeadLetter,
+            reason => self.treatment.policies.of(reason, &rejection.table),
+        };
+        match (policy, &mut self.treatment.letters) {
+            (Policy::Stop, _) | (Policy::DeadLetter, None) => return Err(Stop::Rejected(rejection)),
             (Policy::Skip, _) => self.batcher.skip(rejection.reason),
             (Policy::DeadLetter, Some(letters)) => {
-                let Some(source) = Source::of(change, self.router) else { return Err(rejection) };
+                let Some(source) = Source::of(change, self.router) else {
+                    return Err(Stop::Rejected(rejection));
+                };
                 let letter = source.letter(&rejection, topic, self.batcher.commit_us());
+                if let Some(parking) = &mut self.treatment.parking
+                    && parking.concerns(rejection.reason.name(), letter.route())
+                    && let Some(key) = letter.key_hash()
+                {
+                    parking.park(key).map_err(Stop::NoRoom)?;
+                }
                 let out = self.batcher.outgoing();
                 if share.is_some() {
                     out.reserve(bytes, APART);
                 }
                 if !letters.write(&letter, now_ms, out) {
-                    return Err(without_a_row(rejection));
+                    return Err(Stop::Rejected(without_a_row(rejection)));
                 }
                 share.take().into_iter().for_each(|share| self.batcher.hold(share));
             }
@@ -157,6 +184,18 @@ fn without_a_row(mut rejection: Box<Rejection>) -> Box<Rejection> {
     );
     rejection
 }
+
+/// Whether an earlier event of its key is a dead letter.
+fn is_parked(parking: Option<&Parking>, event: &Event<'_>) -> bool {
+    let Some(parking) = parking.filter(|parking| !parking.is_empty()) else { return false };
+    let plan = event.plan;
+    let key = hash_of_key(&plan.table, Some(&plan.key), Some(&plan.route_by), event.row);
+    key.is_some_and(|key| parking.is_parked(key))
+}
+
+/// What is said of events that follow a dead letter.
+const PARKED: &str = "an earlier event of its key is a dead letter, and it must not overtake that";
+const REPLAY: &str = "walpost dlq replay publishes the dead letters of a key in their order, and then its events go on as before";
 
 /// Appends the event's record, unless Kafka has refused or would refuse it.
 fn record(

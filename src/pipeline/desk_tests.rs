@@ -1,6 +1,7 @@
 //! Events that cannot be published, on the road: a dead letter, a mark, or the end.
 
 use super::super::super::foresight::{Foresight, TopicLimits, Topics};
+use super::super::super::parking::Parking;
 use super::*;
 use crate::encode::{DeadLetters, dead_letter};
 use crate::rejection::{Policies, Policy, TablePolicies, Tally};
@@ -135,12 +136,6 @@ fn what_kafka_refused_is_not_sent_again_but_treated_by_its_policy() {
 
 #[test]
 fn what_a_topic_would_refuse_is_treated_before_it_is_sent() {
-    struct Narrow;
-    impl Topics for Narrow {
-        fn limits(&mut self, _: &str) -> Option<TopicLimits> {
-            Some(TopicLimits { partitions: 1, keys_only: false, max_bytes: 20_000 })
-        }
-    }
     let large = "x".repeat(30_000);
     let too_large = ["59a42efd-b015-44a9-9dde-cb36d9002425", "User", "b", "T", &large];
     let frames = vec![
@@ -151,9 +146,76 @@ fn what_a_topic_would_refuse_is_treated_before_it_is_sent() {
         row("User", "c"),
         commit(1100, 1150),
     ];
-    let foresight = Foresight::new(Box::new(Narrow));
+    let foresight = Foresight::new(Box::new(NarrowTopics));
     let treatment = Treatment { foresight, ..treatment(Policies::default()) };
     let outcome = drive_with(position(), 100, frames, treatment, Lessons::default());
     outcome.result.as_ref().unwrap();
     assert_eq!(outcome.keys(), ["a", "b (too_large)", "c"]);
+}
+
+/// Foresees that records of 20,000 bytes are refused.
+struct NarrowTopics;
+
+impl Topics for NarrowTopics {
+    fn limits(&mut self, _: &str) -> Option<TopicLimits> {
+        Some(TopicLimits { partitions: 1, keys_only: false, max_bytes: 20_000 })
+    }
+}
+
+/// Large events become letters, and keys of the route `User` are parked: so many at most.
+fn parking(most_keys: usize) -> Treatment {
+    let routes = vec![fancy_regex::Regex::new("^User$").unwrap()];
+    let parking = Some(Parking::new(crate::config::Parking { routes, most_keys }, "walpost"));
+    let foresight = Foresight::new(Box::new(NarrowTopics));
+    Treatment { foresight, parking, ..treatment(Policies::default()) }
+}
+
+fn large(route: &str, key: &str) -> Vec<u8> {
+    let payload = "x".repeat(30_000);
+    wal(testing::insert_text(OUTBOX, &["59a42efd-b015-44a9-9dde-cb36d9002425", route, key, "T", &payload]))
+}
+
+#[test]
+fn events_of_a_parked_key_follow_its_letter_and_others_do_not() {
+    let frames = vec![
+        begin(1100, 1),
+        relation(),
+        row("User", "a"),
+        large("User", "a"),
+        row("User", "b"),
+        row("User", "a"),
+        commit(1100, 1150),
+        begin(1150, 2),
+        row("Other", "a"),
+        large("Other", "b"),
+        row("Other", "b"),
+        row("User", "a"),
+        commit(1150, 1180),
+    ];
+    let outcome = drive_with(position(), 100, frames, parking(1), Lessons::default());
+    outcome.result.as_ref().unwrap();
+    let expected = ["a", "a (too_large)", "b", "a (parked)", "a", "b (too_large)", "b", "a (parked)"];
+    assert_eq!(outcome.keys(), expected, "of the route that is not named, nothing is parked");
+    let parked = outcome.batches.iter().flat_map(|(_, batch)| batch.outgoing.iter()).nth(3).unwrap();
+    let told = |name: &str| parked.headers().find(|(header, _)| *header == name).unwrap().1;
+    assert_eq!(told("outbox.dlt.topic"), Some(&b"outbox.event.User"[..]));
+    assert_eq!(parked.value, Some(&b"{}"[..]));
+}
+
+#[test]
+fn a_key_more_than_may_be_parked_stops_the_road_before_its_transaction() {
+    let frames = vec![
+        begin(1100, 1),
+        relation(),
+        large("User", "a"),
+        commit(1100, 1150),
+        begin(1150, 2),
+        row("User", "c"),
+        large("User", "b"),
+        commit(1150, 1180),
+    ];
+    let outcome = drive_with(position(), 100, frames, parking(1), Lessons::default());
+    assert!(matches!(&outcome.result, Err(Error::NoRoom(full)) if full.most == 1), "{:?}", outcome.result);
+    assert_eq!(outcome.keys(), ["a (too_large)"]);
+    assert_eq!(outcome.batches.last().unwrap().1.end_lsn, Lsn::new(1150));
 }

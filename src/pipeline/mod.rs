@@ -9,6 +9,7 @@ pub mod facts;
 pub mod foresight;
 pub mod handover;
 pub mod lessons;
+pub mod parking;
 pub mod publication;
 pub mod publishing;
 pub mod refusal;

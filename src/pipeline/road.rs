@@ -1,14 +1,16 @@
 //! The road's own thread: reads, decodes, routes and encodes until shutdown, and hands over batches. Connects the acts;
 //! decides only when a batch is due.
 
-use super::desk::{Desk, Treatment};
+use super::desk::{Desk, Stop, Treatment};
 use super::handover::{Downstream, Handover, PublisherEnded};
 use super::lessons::Lessons;
+use super::parking::Full;
 use super::resume::{Mismatch, Resume, change_hash};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
 use crate::failpoint;
+use crate::kafka;
 use crate::lsn::Lsn;
 use crate::memory::Share;
 use crate::mutant::{self, Mutant};
@@ -68,6 +70,12 @@ pub enum Error {
     /// An event cannot be published, and the policy is to stop.
     #[error("{0}")]
     Rejected(Box<Rejection>),
+    /// There is no room for the key of a dead letter.
+    #[error("no more than {} keys may be parked", .0.most)]
+    NoRoom(Full),
+    /// What became of dead letters could not be followed.
+    #[error("{0}")]
+    Parking(kafka::Error),
     /// The publisher ended; its own result says why.
     #[error("the publisher ended")]
     PublisherEnded,
@@ -270,6 +278,9 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                 if let Some((_, open)) = self.place.open.replace((*commit_lsn, *xid)) {
                     return Err(Error::Order(format!("transaction {xid} begins before {open} has ended")));
                 }
+                if let Some(parking) = &mut self.treatment.parking {
+                    parking.catch_up().map_err(Error::Parking)?;
+                }
                 self.resume.begin(*commit_lsn, *xid)?;
                 self.batcher.begin(*commit_lsn, *xid, *commit_us);
             }
@@ -319,7 +330,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     match desk.take(&change, message.len(), share, now_ms) {
                         Ok(true) => {}
                         Ok(false) => return Ok(()),
-                        Err(rejection) => return self.reject(rejection),
+                        Err(stop) => return self.reject(stop),
                     }
                 }
                 match (self.batcher.changed(now), alone) {
@@ -372,11 +383,16 @@ impl<F: Feed, D: Downstream> Road<F, D> {
     }
 
     /// Publishes the whole transactions before the one with the bad event, then stops.
-    fn reject(&mut self, rejection: Box<Rejection>) -> Result<(), Error> {
-        self.reporter.rejected(rejection.reason);
+    fn reject(&mut self, stop: Stop) -> Result<(), Error> {
+        if let Stop::Rejected(rejection) = &stop {
+            self.reporter.rejected(rejection.reason);
+        }
         self.batcher.abandon();
         self.leave()?;
-        Err(Error::Rejected(rejection))
+        Err(match stop {
+            Stop::Rejected(rejection) => Error::Rejected(rejection),
+            Stop::NoRoom(full) => Error::NoRoom(full),
+        })
     }
 }
 

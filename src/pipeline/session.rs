@@ -164,7 +164,7 @@ fn spawn(
     seen: &LastSeen,
     lessons: Lessons,
 ) -> (Ending, Ending) {
-    let Started { feed, acknowledger, publisher, position, session, letter_bytes, .. } = started;
+    let Started { feed, acknowledger, publisher, position, session, letter_bytes, parking, .. } = started;
     let config = &common.config;
     let letters = config.dead_letters.as_ref().map(|letters| letters.writer.clone());
     let publisher = publisher
@@ -189,6 +189,7 @@ fn spawn(
             policies: config.policies.clone(),
             letters: letters.map(|letters| DeadLetters::new(letters, letter_bytes)),
             foresight: foresight(config),
+            parking,
         },
         batcher: Batcher::new(config.publish.limits, &position),
         resume: Resume::new(&position),

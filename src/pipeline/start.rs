@@ -5,6 +5,7 @@
 
 use super::facts::{self, Facts};
 use super::foresight::is_compressed;
+use super::parking::{self, Parking};
 use super::publication::compare;
 use super::startup::{Decision, Publication};
 use super::trouble::Trouble;
@@ -49,6 +50,8 @@ pub struct Started {
     pub session: Arc<Session>,
     /// The largest dead letter that Kafka takes, bytes.
     pub letter_bytes: usize,
+    /// Keys whose events follow a dead letter, where that is asked for.
+    pub parking: Option<Parking>,
 }
 
 /// Goes through the order once.
@@ -59,6 +62,7 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     lead(config, &session, health).await?;
     let mut scene = Scene::look(config, &session, KAFKA_TIMEOUT.into()).await?;
     let letter_bytes = tokio::task::block_in_place(|| dead_letters(config, &mut scene.outlet))?;
+    let parking = tokio::task::block_in_place(|| parking(config))?;
     let position = scene.position(config, instance, &session).await?;
     let Scene { outlet, connection, facts, .. } = scene;
 
@@ -87,7 +91,8 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
     failpoint::hit("after_start");
     let publisher =
         Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
-    Ok(Started { feed, acknowledger, publisher, position, server: facts.server, session, letter_bytes })
+    let server = facts.server;
+    Ok(Started { feed, acknowledger, publisher, position, server, session, letter_bytes, parking })
 }
 
 /// S2 to S6 ahead of the first start: makes the publication, the slot and the first position. Refuses where a position
@@ -288,6 +293,23 @@ fn dead_letters(config: &Config, outlet: &mut KafkaOutlet) -> Result<usize, Trou
         _ => Trouble::kafka(&error, "looking at the topic of dead letters"),
     })?;
     Ok(taken.filter(|_| !is_compressed(&config.kafka)).map_or(most, |taken| taken.min(most)))
+}
+
+/// Which keys wait for their dead letters. Blocks. Only under a fresh fence is the answer final.
+fn parking(config: &Config) -> Result<Option<Parking>, Trouble> {
+    let (Some(rule), Some(letters)) = (&config.parking, &config.dead_letters) else { return Ok(None) };
+    let parking = Parking::new(rule.clone(), config.source.slot.as_str());
+    let parking = parking.read(&config.kafka.admin, &letters.topic.topic).map_err(|error| match error {
+        parking::Error::Kafka(error) => Trouble::kafka(&error, "reading which keys are parked"),
+        parking::Error::Full(full) => Trouble::Halt(super::trouble::parking_full(full)),
+    })?;
+    if !parking.is_empty() {
+        tracing::warn!(
+            keys = parking.len(),
+            "events of these keys wait behind dead letters: walpost dlq list"
+        );
+    }
+    Ok(Some(parking))
 }
 
 /// S3: the position as Kafka holds it. Blocks. Only under a fresh fence is the answer final.

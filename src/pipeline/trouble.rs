@@ -3,6 +3,7 @@
 //! Transient trouble (a server gone, failing over, restarting) is retried for ever; permanent trouble (authentication,
 //! permissions, configuration, a bad event, anything uncertain about the position) stops at once.
 
+use super::parking::Full;
 use super::{publishing, road};
 use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
@@ -119,6 +120,8 @@ impl From<road::Error> for Trouble {
                 Trouble::postgres(&error, "reading the outbox table's catalogue entry")
             }
             road::Error::Rejected(rejection) => Trouble::Halt(rejected(&rejection)),
+            road::Error::NoRoom(full) => Trouble::Halt(parking_full(full)),
+            road::Error::Parking(error) => Trouble::kafka(&error, "following the dead letters"),
             road::Error::PublisherEnded => Trouble::defect("the publisher"),
         }
     }
@@ -188,6 +191,18 @@ pub fn dead_letters(error: impl std::fmt::Display) -> Failure {
         "no event is passed over for that: what was not published waits in Postgres, with everything after it",
         "see to the topic that errors.deadletterqueue.topic.name names: it must exist, or topic.creation.enable=true let \
          it be made; its cleanup.policy must be delete, and this principal needs Write and Describe on it",
+    )
+}
+
+/// More keys wait for their dead letters than may.
+pub fn parking_full(Full { most }: Full) -> Failure {
+    Failure::new(
+        Exit::Rejected,
+        format!("the events of more than {most} keys wait for dead letters"),
+        "one more key would have to be parked; everything before that event's transaction is published, and it and all \
+         after it wait in Postgres",
+        "deal with the dead letters there are: walpost dlq list, replay and purge. Or raise walpost.parking.max.keys, at \
+         some 200 bytes of memory for each key",
     )
 }
 

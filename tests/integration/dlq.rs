@@ -4,10 +4,12 @@
 //! - `list`     each filter, and what is told of a letter
 //! - `replay`   published after all: once, in order, byte for byte; what stays behind and why
 //! - `kills`    a replay that is killed at any point and run again loses and doubles nothing
+//! - `parking`  what follows a dead letter of its key, until that is dealt with
 //! - `purge`    nothing that waits is taken away unless it is given up
 
 mod kills;
 mod list;
+mod parking;
 mod purge;
 mod replay;
 

@@ -8,6 +8,7 @@ use crate::dlq::{self, Index, LOOK_PATIENCE, State, index};
 use crate::error::{Exit, Failure, blocking};
 use crate::publish::letters::Letter;
 use serde_json::json;
+use std::collections::HashSet;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +54,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
     let replayed = count(|state| state.replays > 0);
     let purged = count(|state| state.purged && state.replays == 0);
     let oldest = waiting().map(|letter| letter.commit_ms).min().map(utc);
+    let parked = parked(config, &index, &source.slot);
     let (console, others) = (&context.console, index.others(&source.slot));
     if console.is_json() {
         let mut reasons = std::collections::BTreeMap::<&str, u64>::new();
@@ -63,6 +65,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
             "waiting": waiting().count(),
             "waiting_by_reason": reasons,
             "oldest_waiting": oldest,
+            "parked_keys": parked,
             "replayed": replayed,
             "purged": purged,
             "of_other_connectors": others,
@@ -89,6 +92,11 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
         None => "no letter waits".to_owned(),
     };
     console.say(&format!("{wait}; {replayed} replayed, {purged} given up"));
+    if let Some(parked) = parked.filter(|parked| *parked > 0) {
+        console.say(&format!(
+            "{parked} keys are parked: their events follow until these letters are dealt with"
+        ));
+    }
     if others > 0 || index.foreign > 0 {
         console.say(&format!(
             "in the same topic: {others} letters of other connectors, {} records of others",
@@ -99,6 +107,15 @@ pub(super) fn run(args: &Args, context: &Context<'_>, config: &Config) -> Result
         console.say("a transaction is open in the topic: what comes after its beginning is not shown");
     }
     Ok(Exit::Ok)
+}
+
+/// How many keys wait for letters, whichever are shown; `None`: none are parked by this configuration.
+fn parked(config: &Config, index: &Index, slot: &str) -> Option<usize> {
+    let rule = config.parking.as_ref()?;
+    let is_parking = |letter: &Letter| rule.concerns(&letter.reason, letter.aggregate_type.as_deref());
+    let waiting = index.of(slot).filter(|(letter, state)| state.is_waiting() && is_parking(letter));
+    let keys: HashSet<_> = waiting.filter_map(|(letter, _)| letter.key_hash).collect();
+    Some(keys.len())
 }
 
 const HEADER: &[&str] =

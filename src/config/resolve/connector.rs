@@ -63,6 +63,7 @@ pub(super) fn connector(
         kafka: kafka.config,
         policies: errors.policies,
         dead_letters: errors.dead_letters,
+        parking: errors.parking,
         publication_autocreate: match view.word(&pg::PUBLICATION_AUTOCREATE_MODE) {
             Some("disabled") => PublicationAutocreate::Disabled,
             Some("filtered") => PublicationAutocreate::Filtered,

@@ -3,9 +3,9 @@
 use super::connector::check_topic;
 use super::report::Report;
 use super::values::View;
-use crate::config::DeadLetters;
 use crate::config::catalog::{self, connector, errors as declared, nearest, postgres};
 use crate::config::raw::{Entry, Raw};
+use crate::config::{DeadLetters, Parking};
 use crate::rejection::{Policies, Policy, Reason};
 use crate::{encode, publish};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(super) struct Errors {
     pub policies: Policies,
     pub dead_letters: Option<DeadLetters>,
+    pub parking: Option<Parking>,
     /// Where the topic of dead letters is named.
     named: Option<Entry>,
 }
@@ -49,7 +50,19 @@ pub(super) fn errors(raw: &Raw, report: &mut Report) -> Errors {
         }
         (true, Some(entry)) => Some(dead_letters(view, entry.value.trim())),
     };
-    Errors { policies, dead_letters, named: named.cloned() }
+    let parking = parking(view, dead_letters.is_some(), report);
+    Errors { policies, dead_letters, parking, named: named.cloned() }
+}
+
+/// Events can only follow dead letters where there are any.
+fn parking(view: View<'_>, has_letters: bool, report: &mut Report) -> Option<Parking> {
+    let entry = view.entry(&declared::PARKING_ROUTES)?;
+    if !has_letters {
+        report.ignored(entry, "no policy sends anything to the dead letters; errors.tolerance=all would");
+        return None;
+    }
+    let routes = view.regexes(&declared::PARKING_ROUTES);
+    Some(Parking { routes, most_keys: view.size(&declared::PARKING_MAX_KEYS) })
 }
 
 fn dead_letters(view: View<'_>, topic: &str) -> DeadLetters {
@@ -110,7 +123,7 @@ fn policies(raw: &Raw, report: &mut Report) -> Policies {
 
 fn by_reason(raw: &Raw, entry: &Entry, policies: &mut Policies, report: &mut Report) {
     let name = entry.key.strip_prefix(&declared::BY_REASON.key("")).unwrap_or_default();
-    let Some(reason) = Reason::named(name) else {
+    let Some(reason) = Reason::named(name).filter(|reason| *reason != Reason::Parked) else {
         return no_reason(entry, name, report);
     };
     if let Some(policy) = policy(View::under(raw, name), &declared::BY_REASON) {
@@ -127,7 +140,7 @@ fn by_table(raw: &Raw, entry: &Entry, policies: &mut Policies, report: &mut Repo
             let table = policies.by_table.entry(format!("{schema}.{table}")).or_default();
             table.every = policy;
         }
-        [schema, table, name] => match (Reason::named(name), policy) {
+        [schema, table, name] => match (Reason::named(name).filter(|it| *it != Reason::Parked), policy) {
             (None, _) => no_reason(entry, name, report),
             (Some(reason), Some(policy)) => {
                 let table = policies.by_table.entry(format!("{schema}.{table}")).or_default();
@@ -144,7 +157,8 @@ fn by_table(raw: &Raw, entry: &Entry, policies: &mut Policies, report: &mut Repo
 }
 
 fn no_reason(entry: &Entry, name: &str, report: &mut Report) {
-    let names = || Reason::ALL.map(Reason::name).into_iter();
+    // What is parked is so for another event's sake.
+    let names = || Reason::ALL.into_iter().filter(|reason| *reason != Reason::Parked).map(Reason::name);
     let instead = match nearest::pick(name, names().map(str::to_owned)) {
         Some(near) => format!("write {near}"),
         None => format!("write any, or one of {}", names().collect::<Vec<_>>().join(", ")),

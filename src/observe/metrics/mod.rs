@@ -158,7 +158,10 @@ impl Metrics {
         }
         for reason in Reason::ALL {
             drop(of.dead_letters.get_or_create(&label("reason", reason.name())));
-            drop(of.skipped.get_or_create(&label("reason", reason.name())));
+            // What is parked is never passed over.
+            if reason != Reason::Parked {
+                drop(of.skipped.get_or_create(&label("reason", reason.name())));
+            }
         }
         for result in ["committed", "failed"] {
             drop(of.transactions.get_or_create(&label("result", result)));

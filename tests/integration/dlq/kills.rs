@@ -72,7 +72,7 @@ fn a_replay_that_is_killed_and_run_again_publishes_every_letter_once_and_in_orde
 }
 
 /// The number of each event, by its id.
-fn rows(db: &DatabaseHandle) -> Vec<(String, usize)> {
+pub fn rows(db: &DatabaseHandle) -> Vec<(String, usize)> {
     let all = db.query_one_text("select string_agg(id || ' ' || substr(type, 2), ',') from outbox");
     let rows = all.split(',').map(|row| row.split_once(' ').expect("id and number"));
     rows.map(|(id, number)| (id.to_owned(), number.parse().expect("a number"))).collect()

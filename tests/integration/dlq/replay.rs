@@ -4,6 +4,7 @@ use super::*;
 use crate::kit::Router;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_dry_run_tells_what_would_be_done_and_writes_nothing() {
@@ -200,4 +201,21 @@ fn a_topic_that_is_missing_and_may_not_be_made_is_named() {
     let told = replay(&builder, &db, &format!("--to-topic {missing}"), 3);
     assert_eq!(told["letters"][0]["why"], "topic_missing");
     assert!(!kafka.topics().contains(&missing));
+}
+
+#[test]
+fn letters_go_no_faster_than_the_rate_and_no_more_of_them_than_the_limit() {
+    let (db, kafka, builder) = narrow();
+    let connector = run(builder.clone());
+    for key in 0..10 {
+        large(&db, &key.to_string());
+    }
+    letters(&db, kafka, 10);
+    stop(connector);
+    mend(&db, kafka);
+    let began = Instant::now();
+    let told = replay(&builder, &db, "--rate 8 --limit 9", 0);
+    assert_eq!(ids_of(&told, "replayed").len(), 9);
+    assert!(began.elapsed() >= Duration::from_secs(1), "eight letters' time");
+    assert_eq!(listed(&builder, "").len(), 1);
 }

@@ -89,3 +89,25 @@ fn a_misspelt_reason_policy_or_table_is_refused_with_what_to_write() {
     let lines = format!("errors.tolerance=all\n{TOPIC}\nwalpost.position.topic=shop.outbox.dlt");
     assert!(problem(&lines).contains("positions are kept there"));
 }
+
+#[test]
+fn keys_are_parked_of_the_routes_that_are_named_where_there_are_dead_letters() {
+    let letters = format!("errors.tolerance=all\n{TOPIC}");
+    assert!(config(&letters).parking.is_none());
+    let parking = config(&format!("{letters}\nwalpost.parking.routes=order, inv.*")).parking.unwrap();
+    assert_eq!(parking.most_keys, 10_000);
+    for (reason, route, is_parked) in [
+        ("too_large", Some("order"), true),
+        ("parked", Some("invoice"), true),
+        ("too_large", Some("orders"), false),
+        ("too_large", None, false),
+        ("update_refused", Some("order"), false),
+    ] {
+        assert_eq!(parking.concerns(reason, route), is_parked, "{reason} {route:?}");
+    }
+    assert!(
+        notices("walpost.parking.routes=.*").iter().any(|told| told.contains("no policy sends anything"))
+    );
+    let told = problem(&format!("{letters}\nwalpost.errors.parked=skip"));
+    assert!(told.contains("parked is no reason"), "{told}");
+}
