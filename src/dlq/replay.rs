@@ -89,7 +89,7 @@ pub fn run<O: Outbox>(
             options.to_topic.as_deref(),
             outbox,
         ),
-        foresight: Foresight::new(Box::new(ClusterTopics::new(&config.kafka))),
+        foresight: Foresight::new(Box::new(ClusterTopics::new(&config.kafka))).thorough(),
         topics: HashMap::new(),
         admin: super::admin(config, patience)?,
         report: Report::new(),

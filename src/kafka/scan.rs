@@ -211,6 +211,8 @@ impl Scan {
             return Ok(());
         }
         self.committed.assign(&assignment).map_err(|error| failed(&error))?;
+        // A partition that an earlier reading was done with is still at rest.
+        self.committed.resume(&assignment).map_err(|error| failed(&error))?;
         let mut heard = Instant::now();
         while !open.is_empty() {
             match self.committed.poll(Duration::from_millis(100)) {

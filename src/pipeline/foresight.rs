@@ -47,6 +47,8 @@ pub trait Topics: Send {
 pub struct Foresight {
     topics: Option<Box<dyn Topics>>,
     known: HashMap<Arc<str>, Known>,
+    /// No record is too ordinary to be looked at.
+    is_thorough: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -69,13 +71,18 @@ pub struct Foreseen {
 impl Foresight {
     /// One that asks.
     pub fn new(topics: Box<dyn Topics>) -> Foresight {
-        Foresight { topics: Some(topics), known: HashMap::new() }
+        Foresight { topics: Some(topics), known: HashMap::new(), is_thorough: false }
+    }
+
+    /// The same for who has the time to look at every record.
+    pub fn thorough(self) -> Foresight {
+        Foresight { is_thorough: true, ..self }
     }
 
     /// Why Kafka would refuse the record, if that can be told.
     pub fn refuses(&mut self, record: &RecordRef<'_>) -> Option<Foreseen> {
         let large = record.value.is_some_and(|value| value.len() >= LARGE);
-        if record.partition.is_none() && record.key.is_some() && !large {
+        if record.partition.is_none() && record.key.is_some() && !large && !self.is_thorough {
             return None;
         }
         let topics = self.topics.as_mut()?;
@@ -218,6 +225,14 @@ mod tests {
         let mut foresight = Foresight::new(Box::new(Script(Arc::default())));
         assert_eq!(foresee(&mut foresight, &record(Some("k"), LARGE - 1, None)), None);
         assert_eq!(foresee(&mut Foresight::default(), &record(None, LARGE, Some(9))), None);
+    }
+
+    #[test]
+    fn whoever_is_thorough_asks_about_ordinary_ones_too() {
+        let narrow = TopicLimits { max_bytes: 100, ..LIMITS };
+        let answers = Arc::new(Mutex::new(vec![Some(narrow)]));
+        let mut foresight = Foresight::new(Box::new(Script(answers))).thorough();
+        assert_eq!(foresee(&mut foresight, &record(Some("k"), 200, None)), Some(Reason::TooLarge));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use serde_json::Value;
 /// An outbox whose topic `order` takes small records only, and a connector that sends the others to the dead letters.
 fn narrow() -> (DatabaseHandle, &'static Broker, ConnectorBuilder) {
     let (db, kafka) = outbox();
-    kafka.create_topic(&db.topic("order"), 3, &[("max.message.bytes", "2000")]);
+    kafka.create_topic(&db.topic("order"), 3, &[("max.message.bytes", "9000")]);
     let builder = forgiving(&db, kafka);
     (db, kafka, builder)
 }
@@ -35,7 +35,7 @@ fn mend(db: &DatabaseHandle, kafka: &Broker) {
 
 /// An event of the aggregate `order` that is too large for a narrow topic.
 fn large(db: &DatabaseHandle, key: &str) -> String {
-    insert(db, "order", key, 3_000)
+    insert(db, "order", key, 10_000)
 }
 
 /// An event with a payload of so many characters; its id.

@@ -31,7 +31,7 @@ fn a_replay_that_is_killed_and_run_again_publishes_every_letter_once_and_in_orde
     let connector = run(builder.clone());
     db.execute(&format!(
         "insert into outbox (aggregatetype, aggregateid, type, payload)
-         select 'order', 'k' || n % {KEYS}, 'n' || n, to_jsonb(repeat('x', 3000)) from generate_series(1, {LETTERS}) n"
+         select 'order', 'k' || n % {KEYS}, 'n' || n, to_jsonb(repeat('x', 10000)) from generate_series(1, {LETTERS}) n"
     ));
     letters(&db, kafka, LETTERS);
     stop(connector);

@@ -12,7 +12,7 @@ fn every_filter_shows_the_letters_that_it_means_and_no_other() {
     let illegal = insert(&db, "not a topic", "b", 10);
     let other = db.query_one_text(
         "insert into other (aggregatetype, aggregateid, type, payload)
-         values ('order', 'c', 'paid', to_jsonb(repeat('x', 3000))) returning id",
+         values ('order', 'c', 'paid', to_jsonb(repeat('x', 10000))) returning id",
     );
     letters(&db, kafka, 3);
     // A moment that lies between.

@@ -142,7 +142,7 @@ fn every_key_keeps_its_order_across_replays_and_crashes_under_load() {
             mend(&db, kafka);
             replay(&builder, &db, "--rate 0", 0);
             // Some are too large again from here on.
-            kafka.alter_topic(&db.topic("order"), &[("max.message.bytes", "2000")]);
+            kafka.alter_topic(&db.topic("order"), &[("max.message.bytes", "9000")]);
             wait_more(kafka, &db);
         }
         over.store(true, Ordering::Relaxed);
@@ -179,7 +179,7 @@ fn write(db: &DatabaseHandle, keys: usize, over: &AtomicBool) -> usize {
     let mut number = 0;
     while !over.load(Ordering::Relaxed) {
         number += 1;
-        let (key, bytes) = (number % keys, if number % 40 == 7 { 3_000 } else { 10 });
+        let (key, bytes) = (number % keys, if number % 40 == 7 { 10_000 } else { 10 });
         db.execute(&format!(
             "insert into outbox (aggregatetype, aggregateid, type, payload)
              values ('order', 'k{key}', 'n{number}', to_jsonb(repeat('x', {bytes})));

@@ -127,7 +127,7 @@ fn what_only_the_broker_refuses_stays_and_its_neighbours_are_published() {
     let (db, kafka, builder) = narrow();
     let connector = run(builder.clone());
     let first = large(&db, "a");
-    let random = "(select jsonb_agg(md5(n || random()::text)) from generate_series(1, 300) n)";
+    let random = "(select jsonb_agg(md5(n || random()::text)) from generate_series(1, 800) n)";
     let refused = db.query_one_text(&format!(
         "insert into outbox (aggregatetype, aggregateid, type, payload) values ('order', 'b', 'placed', {random}) returning id"
     ));
