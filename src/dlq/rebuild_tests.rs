@@ -3,6 +3,7 @@
 use super::super::outbox::Found;
 use super::*;
 use crate::decode::testing::{described, insert, relation};
+use crate::decode::value::{Binary, Modes};
 use crate::decode::{Cell, Decoder};
 use crate::encode::dead_letter::{self, DeadLetters};
 use crate::encode::{Converter, HeaderConverter};
@@ -186,6 +187,29 @@ fn a_letter_that_was_cut_is_completed_from_its_row_or_says_that_it_is_gone() {
         assert_eq!(refused(Fake::of(&columns).with(&columns).with(&columns)), "row_ambiguous");
         assert_eq!(refused(Fake::of(&columns).with(&event((TEXT, Some("other"))))), "row_changed");
     }
+}
+
+#[test]
+fn bytes_are_kept_as_bytes_in_whatever_notation_they_are_published() {
+    let columns = event((BYTEA, Some("\\x00ff10")));
+    for binary in [Binary::Hex, Binary::Base64, Binary::Base64UrlSafe] {
+        let route = route::Config { types: Modes { binary, ..Modes::default() }, ..route() };
+        let (record, letter) = published(&route, &columns, 1 << 20);
+        let kept = letter.last().unwrap();
+        assert_eq!((kept.key, kept.value), (Some(&b"\0k\xff"[..]), Some(&b"\0\xff\x10"[..])));
+        assert_same(&replay(route, None, &letter, Fake::of(&columns)).unwrap(), &record);
+    }
+}
+
+#[test]
+fn a_letter_that_was_cut_has_its_trace_context_again() {
+    let (long, parent) = ("x".repeat(5_000), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let mut columns = event((TEXT, Some(&long)));
+    columns.push(("context", TEXT, Some(parent)));
+    let route = route::Config { trace: Some("context".into()), ..route() };
+    let (record, letter) = published(&route, &columns, 10);
+    assert!(record.last().unwrap().headers().any(|(name, _)| name == "traceparent"));
+    assert_same(&replay(route, None, &letter, Fake::of(&columns).with(&columns)).unwrap(), &record);
 }
 
 #[test]

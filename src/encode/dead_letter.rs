@@ -1,9 +1,9 @@
 //! Dead letters: events that cannot be published, with everything that is known of them.
 //!
 //! Enters: a [`Letter`]. Leaves: one more record in [`Outgoing`], whatever the row is like. Promised: key and value are
-//! the bytes that the converters would have been given: a text as Postgres sent it, a bytea decoded. What does not fit
-//! is cut by claim: it stays in the outbox row, and the headers say so. A replay needs no database for any other. The
-//! value of a logical decoding message is its whole content; as it stays in no row, its letter is never cut.
+//! untouched: a text as Postgres sent it, a bytea decoded whatever its notation is to be. What does not fit is cut by
+//! claim: it stays in the outbox row, and the headers say so. A replay needs no database for any other. The value of a
+//! logical decoding message is its whole content; as it stays in no row, its letter is never cut.
 
 use super::{KeyHash, Outgoing, json, key_hash};
 use crate::decode::value::{HexText, Kind};
@@ -290,7 +290,7 @@ enum Part<'a> {
     There(Content<'a>),
 }
 
-/// A cell as a converter is given it.
+/// A cell as a letter has it.
 enum Content<'a> {
     Plain(&'a [u8]),
     Hex(HexText<'a>),
@@ -340,7 +340,7 @@ impl<'a> Part<'a> {
             Some(Cell::Unchanged) => Part::Unsent,
             Some(Cell::Binary(bytes)) => Part::There(Content::Plain(bytes)),
             Some(Cell::Text(text)) => Part::There(match HexText::new(text) {
-                Ok(hex) if field.kind == Kind::Bytes => Content::Hex(hex),
+                Ok(hex) if matches!(field.kind, Kind::Bytes | Kind::BytesText(_)) => Content::Hex(hex),
                 _ => Content::Plain(text),
             }),
         }
