@@ -13,6 +13,7 @@ pub mod publication;
 pub mod replication;
 pub mod session;
 pub mod slot;
+pub mod snapshot;
 pub mod socket;
 mod statement;
 pub mod tls;

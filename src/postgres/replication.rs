@@ -39,12 +39,12 @@ pub struct Streaming {
     pub wal_sender_timeout: Duration,
 }
 
-/// A slot that was made just now.
+/// A snapshot that a new slot has exported. It can be imported until the connection is given its next command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewSlot {
-    /// It has every transaction that ends later.
-    pub consistent_lsn: Lsn,
-    /// The name of the snapshot of everything before.
+pub struct Exported {
+    /// The snapshot sees every transaction that ended before this point, and no other.
+    pub lsn: Lsn,
+    /// Its name, for SET TRANSACTION SNAPSHOT.
     pub snapshot: String,
 }
 
@@ -98,16 +98,25 @@ impl Connection {
         parse_history(content.ok_or_else(|| unexpected("no content from TIMELINE_HISTORY"))?)
     }
 
-    /// CREATE_REPLICATION_SLOT for pgoutput, and a snapshot that sees exactly what the slot will not send. It lasts until
-    /// this connection is used for something else. Waits for every transaction that runs now.
-    pub async fn create_slot(&mut self, slot: &str, failover: bool) -> Result<NewSlot, Error> {
-        let rows = self.wire.query(&create_command(slot, failover)).await?;
+    /// CREATE_REPLICATION_SLOT for pgoutput, with its snapshot exported; a temporary slot goes with the connection. Waits
+    /// for every transaction that runs now. `failover` takes Postgres 17 and later.
+    pub async fn create_slot(
+        &mut self,
+        slot: &str,
+        temporary: bool,
+        failover: bool,
+    ) -> Result<Exported, Error> {
+        let rows = self.wire.query(&create_command(slot, temporary, failover)).await?;
         let row = rows.first().ok_or_else(|| unexpected("no row from CREATE_REPLICATION_SLOT"))?;
-        let lsn = text(row, 1).and_then(|lsn| lsn.parse().ok());
-        let (Some(consistent_lsn), Some(snapshot)) = (lsn, text(row, 2)) else {
-            return Err(unexpected("neither position nor snapshot from CREATE_REPLICATION_SLOT"));
-        };
-        Ok(NewSlot { consistent_lsn, snapshot: snapshot.to_owned() })
+        let short = || unexpected("a short row from CREATE_REPLICATION_SLOT");
+        let lsn = text(row, 1).ok_or_else(short)?;
+        let lsn = lsn.parse().map_err(|e: crate::lsn::ParseLsnError| unexpected(&e.to_string()))?;
+        Ok(Exported { lsn, snapshot: text(row, 2).ok_or_else(short)?.to_owned() })
+    }
+
+    /// DROP_REPLICATION_SLOT.
+    pub async fn drop_slot(&mut self, slot: &str) -> Result<(), Error> {
+        self.wire.query(&format!("DROP_REPLICATION_SLOT {}", escape_identifier(slot))).await.map(|_| ())
     }
 
     /// START_REPLICATION of pgoutput, protocol 1, from `start_lsn` or, if it is later, the slot's confirmed position.
@@ -274,6 +283,13 @@ fn data_row(mut payload: Bytes) -> Result<Vec<Option<Bytes>>, Error> {
     Ok(row)
 }
 
+/// The spelling without parentheses is understood by every version; options it has no word for take the other one.
+fn create_command(slot: &str, temporary: bool, failover: bool) -> String {
+    let (slot, temporary) = (escape_identifier(slot), if temporary { " TEMPORARY" } else { "" });
+    let options = if failover { "(SNAPSHOT 'export', FAILOVER)" } else { "EXPORT_SNAPSHOT" };
+    format!("CREATE_REPLICATION_SLOT {slot}{temporary} LOGICAL pgoutput {options}")
+}
+
 /// Slot and publication are quoted: unquoted, a name that begins with a digit is refused, and `MyPub` is folded.
 fn start_command(slot: &str, start_lsn: Lsn, publication: &str, parameters: &[(String, String)]) -> String {
     let publications = literal(&escape_identifier(publication));
@@ -289,11 +305,6 @@ fn start_command(slot: &str, start_lsn: Lsn, publication: &str, parameters: &[(S
 }
 
 /// In the form that every version takes, where it can say what is wanted.
-fn create_command(slot: &str, failover: bool) -> String {
-    let options = if failover { "(SNAPSHOT 'export', FAILOVER true)" } else { "EXPORT_SNAPSHOT" };
-    format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {options}", escape_identifier(slot))
-}
-
 /// The replication grammar knows doubled quotes and no backslash escapes.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -330,10 +341,15 @@ mod tests {
     }
 
     #[test]
-    fn the_create_command_quotes_the_name_and_exports_a_snapshot() {
-        let begins = "CREATE_REPLICATION_SLOT \"1slot\" LOGICAL pgoutput ";
-        assert_eq!(create_command("1slot", false), format!("{begins}EXPORT_SNAPSHOT"));
-        assert_eq!(create_command("1slot", true), format!("{begins}(SNAPSHOT 'export', FAILOVER true)"));
+    fn a_slot_is_created_with_the_options_that_were_asked_for() {
+        let begun = "CREATE_REPLICATION_SLOT \"1s\"";
+        for (temporary, failover, rest) in [
+            (false, false, " LOGICAL pgoutput EXPORT_SNAPSHOT"),
+            (true, false, " TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT"),
+            (false, true, " LOGICAL pgoutput (SNAPSHOT 'export', FAILOVER)"),
+        ] {
+            assert_eq!(create_command("1s", temporary, failover), format!("{begun}{rest}"));
+        }
     }
 
     #[test]

@@ -276,7 +276,7 @@ impl Scene {
         if is_new && self.fenced.is_some() {
             let slot = self.make_slot(config, lead).await?;
             let moment = copy::begin_at(session, &slot.snapshot).await.map_err(taking)?;
-            return Ok((moment, Coming::default(), At::Known(slot.consistent_lsn)));
+            return Ok((moment, Coming::default(), At::Known(slot.lsn)));
         }
         let moment = copy::begin(session).await.map_err(taking)?;
         let (after, at) = match &self.standing {
@@ -293,7 +293,7 @@ impl Scene {
         &mut self,
         config: &Config,
         lead: &Session,
-    ) -> Result<crate::postgres::replication::NewSlot, Failure> {
+    ) -> Result<crate::postgres::replication::Exported, Failure> {
         let name = &config.source.slot;
         if matches!(self.standing, Standing::Gone { is_lost: true, .. }) {
             slot::drop_slot(lead, name)
@@ -302,7 +302,7 @@ impl Scene {
         }
         let made = self
             .connection
-            .create_slot(name, config.slot_failover)
+            .create_slot(name, false, config.slot_failover)
             .await
             .map_err(|error| Failure::from_postgres(&error, "creating the slot"))?;
         failpoint::hit("after_slot_create");

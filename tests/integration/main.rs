@@ -9,6 +9,7 @@
 //! - `limits`    a full disk, too little memory
 //! - `postgres`  sessions and their settings, slots, publications, the catalogue
 //! - `login`     getting in to Postgres: sslmode, certificates, passwords
+//! - `snapshot`  rows that were there before the slot, and what a crash leaves of them
 //! - `stream`    the replication stream: bytes, feedback, silence, goodbyes
 //! - `security`  TLS, certificates and passwords, to Postgres and to Kafka
 //! - `memory`    the bound on memory holds, whatever comes: huge transactions, large events, a Kafka that stands still
@@ -46,5 +47,6 @@ mod repair;
 mod restart;
 mod road;
 mod security;
+mod snapshot;
 mod stream;
 mod verify;
