@@ -53,6 +53,8 @@ pub enum Exit {
     SlotReborn = 28,
     /// The publication is missing, or younger than the slot.
     Publication = 29,
+    /// A snapshot that was interrupted cannot be gone on with.
+    Snapshot = 30,
     /// Interrupted (Ctrl-C) in a one-shot command.
     Interrupted = 130,
 }
@@ -81,6 +83,7 @@ impl Exit {
         Exit::PositionMissing,
         Exit::SlotReborn,
         Exit::Publication,
+        Exit::Snapshot,
         Exit::Interrupted,
     ];
 }

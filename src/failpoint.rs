@@ -17,6 +17,7 @@ pub const NAMES: &[&str] = &[
     "endtxn_sent",
     "after_commit",
     "mid_split",
+    "mid_snapshot",
     "in_idle_position",
     "before_confirm",
     "after_confirm",

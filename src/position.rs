@@ -23,6 +23,9 @@ pub struct Position {
     /// Inside the next transaction: what of it is published already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
+    /// A snapshot that is being published, before the stream goes on; a whole one, where nothing is streamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
     /// The cluster's system identifier (IDENTIFY_SYSTEM).
     pub system_id: u64,
     /// The timeline the LSNs belong to.
@@ -85,6 +88,7 @@ impl Position {
             end_lsn: Lsn::ZERO,
             creating: true,
             partial: None,
+            snapshot: None,
             system_id,
             timeline,
             slot_birth_lsn: Lsn::ZERO,
@@ -125,6 +129,51 @@ impl Position {
         let partial = self.partial.clone().filter(|partial| partial.commit_lsn < switch_lsn);
         let (seq, prev_lsn) = (self.seq + 1, self.end_lsn);
         Position { seq, prev_lsn, end_lsn: switch_lsn, partial, timeline, ..self.clone() }
+    }
+}
+
+/// How far a snapshot has come: which rows belong to it, and up to which key they are published.
+///
+/// A row belongs to it when the transaction that wrote it is one that `horizon` sees. All others end after `lsn`, and
+/// come by the stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Where it was taken: the consistent point of the slot that exported it.
+    pub lsn: Lsn,
+    /// Postgres's text of it (`pg_snapshot`): `xmin:xmax:xip,…`, transaction ids of 64 bits.
+    pub horizon: String,
+    /// Rows published.
+    pub rows: u64,
+    /// Its tables, in the order of their names.
+    pub tables: Vec<SnapshotTable>,
+}
+
+/// One table of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotTable {
+    /// OID of the table.
+    pub oid: u32,
+    /// The columns by which its rows are sorted, and no two are alike.
+    pub key: Vec<String>,
+    /// Every row up to this key, itself included, is published; values as Postgres prints them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Vec<String>>,
+    /// All of it is published.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+    /// It has rows so old that their transaction ids may be given out again: which of its rows the horizon sees
+    /// can be told in the snapshot itself only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ancient: bool,
+    /// Rows updated and deleted since the server counts, when the snapshot was taken.
+    #[serde(default)]
+    pub changed: (i64, i64),
+}
+
+impl Snapshot {
+    /// There are rows still to be published.
+    pub fn is_pending(&self) -> bool {
+        self.tables.iter().any(|table| !table.done)
     }
 }
 
@@ -183,6 +232,18 @@ mod tests {
             }),
         ] {
             position.partial = partial;
+            position.snapshot = position.partial.is_some().then(|| Snapshot {
+                lsn: Lsn::new(7),
+                horizon: "4294967300:4294967305:4294967301".into(),
+                rows: 3,
+                tables: vec![SnapshotTable {
+                    oid: 16_400,
+                    key: vec!["id".into()],
+                    reached: Some(vec!["7".into()]),
+                    ancient: true,
+                    ..SnapshotTable::default()
+                }],
+            });
             let text = serde_json::to_string(&position).unwrap();
             assert!(text.contains("\"end_lsn\":\"2/0\""), "{text}");
             assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), position);

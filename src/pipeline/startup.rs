@@ -130,7 +130,8 @@ fn by_position(seen: &Seen<'_>) -> Decision {
     if seen.server.timeline > stored.timeline && !same_timeline {
         return after_failover(seen, stored, confirmed);
     }
-    if stored.end_lsn > seen.server.flush_lsn {
+    let snapshot_lsn = stored.snapshot.as_ref().map_or(Lsn::ZERO, |snapshot| snapshot.lsn);
+    if stored.end_lsn.max(snapshot_lsn) > seen.server.flush_lsn {
         return stop(server_behind(seen, stored));
     }
     if confirmed > stored.end_lsn && !mutant::is_on(Mutant::GreaterLsnWins) {
@@ -170,6 +171,12 @@ fn after_failover(seen: &Seen<'_>, stored: &Position, confirmed: Lsn) -> Decisio
     let Some(switch) = seen.history.iter().find(|switch| switch.timeline == stored.timeline) else {
         return stop(foreign_timeline(seen, stored));
     };
+    // What a snapshot saw of the lost timeline's end is not what the ids of the new one stand for.
+    if let Some(snapshot) =
+        stored.snapshot.as_ref().filter(|it| it.is_pending() && it.lsn > switch.switch_lsn)
+    {
+        return stop(snapshot_cut(seen, snapshot.lsn, switch.switch_lsn));
+    }
     if stored.end_lsn <= switch.switch_lsn {
         return if confirmed > stored.end_lsn {
             stop(refusal::slot_ahead(seen.slot_name, stored.end_lsn, confirmed))
@@ -226,6 +233,21 @@ fn failover_gap(seen: &Seen<'_>, stored: &Position, switch: Lsn, confirmed: Lsn)
         ),
         "compare the outbox rows committed since the failover with their topics; then walpost offsets forget, and \
          walpost run --adopt slot",
+    )
+}
+
+/// Row 5, with a snapshot that is not yet published whole.
+fn snapshot_cut(seen: &Seen<'_>, taken: Lsn, switch: Lsn) -> Failure {
+    Failure::new(
+        Exit::Snapshot,
+        "a failover lost WAL before the point at which the interrupted snapshot was taken",
+        format!(
+            "the snapshot was taken at {taken}, and timeline {} begins at {switch}: which rows belong to it cannot be \
+             told any more",
+            seen.server.timeline
+        ),
+        "walpost verify tells which rows are not published. To publish every row again: walpost offsets forget, \
+         walpost slot drop, and walpost run",
     )
 }
 

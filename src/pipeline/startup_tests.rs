@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fingerprint::{Fingerprint, Table};
+use crate::position::{Snapshot, SnapshotTable};
 
 const SYSTEM: u64 = 7_300_000_000_000_000_001;
 
@@ -128,6 +129,30 @@ fn row_5_a_failover_that_lost_published_wal_resumes_at_the_switch_or_stops() {
         assert_eq!(World::new(stored(2000), slot(confirmed)).promoted(2, 1500).decide(), at_switch);
     }
     assert_eq!(World::new(stored(2000), slot(1501)).promoted(2, 1500).refusal(), Exit::FailoverGap);
+}
+
+/// A position whose snapshot was taken at `taken`; there are rows to come, or not.
+fn with_snapshot(end_lsn: u64, taken: u64, is_pending: bool) -> Option<Position> {
+    let table = SnapshotTable { done: !is_pending, ..SnapshotTable::default() };
+    let snapshot = Snapshot { lsn: lsn(taken), horizon: "7:7:".into(), rows: 0, tables: vec![table] };
+    Some(Position { snapshot: Some(snapshot), ..stored(end_lsn).unwrap() })
+}
+
+#[test]
+fn a_snapshot_that_was_taken_after_the_position_counts_for_how_far_the_server_must_have_come() {
+    let mut world = World::new(with_snapshot(2000, 2100, true), slot(2000));
+    assert_eq!(world.decide(), Decision::Resume);
+    world.server.flush_lsn = lsn(2099);
+    assert_eq!(world.refusal(), Exit::ServerBehind);
+}
+
+#[test]
+fn a_failover_that_cuts_before_an_unfinished_snapshot_stops_and_after_it_resumes() {
+    let at =
+        |taken, is_pending| World::new(with_snapshot(1500, taken, is_pending), slot(1000)).promoted(2, 2000);
+    assert_eq!(at(2000, true).decide(), Decision::Resume);
+    assert_eq!(at(2001, true).refusal(), Exit::Snapshot);
+    assert_eq!(at(2001, false).decide(), Decision::Resume);
 }
 
 #[test]

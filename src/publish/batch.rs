@@ -6,7 +6,7 @@
 use crate::encode::Outgoing;
 use crate::lsn::Lsn;
 use crate::memory::Share;
-use crate::position::{Partial, Position};
+use crate::position::{Partial, Position, Snapshot};
 use crate::rejection::{Origin, Reason, Tally};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub struct Batch {
     pub end_lsn: Lsn,
     /// Set when the batch ends inside a source transaction.
     pub partial: Option<Partial>,
+    /// Set when the batch is of rows of a snapshot: how far that has come with it.
+    pub snapshot: Option<Snapshot>,
     /// Source transactions that end in here, and events that belong to none.
     pub transactions: u64,
     /// The last of them; unchanged from before when there is none.

@@ -94,7 +94,9 @@ impl<O: Outlet> Publisher<O> {
         if batch.partial.is_some() {
             failpoint::hit("mid_split");
         }
-        if batch.outgoing.is_empty() {
+        if batch.snapshot.is_some() {
+            failpoint::hit("mid_snapshot");
+        } else if batch.outgoing.is_empty() {
             failpoint::hit("in_idle_position");
         }
         Ok(Receipt {
@@ -288,6 +290,7 @@ impl Position {
             end_lsn: batch.end_lsn,
             creating: false,
             partial: batch.partial.clone(),
+            snapshot: batch.snapshot.clone(),
             system_id: self.system_id,
             timeline: self.timeline,
             slot_birth_lsn: self.slot_birth_lsn,

@@ -361,7 +361,8 @@ async fn in_wal(
 /// Where some rows may still come: an expression that tells those that must have come.
 fn settled(reach: &Reach, moment: &Moment) -> Option<String> {
     let last = reach.position.as_ref().map_or(0, |position| position.last_commit_us);
-    let is_of_use = !reach.is_beyond(moment.lsn) && moment.commit_times && last > 0;
+    let is_of_use =
+        !reach.has_rows_to_come() && !reach.is_beyond(moment.lsn) && moment.commit_times && last > 0;
     is_of_use.then(|| range::committed_before(last))
 }
 

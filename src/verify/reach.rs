@@ -42,9 +42,15 @@ impl Reach {
         self.slot.as_ref().filter(|slot| !slot.is_invalidated())?.confirmed_flush_lsn
     }
 
+    /// A snapshot is not published whole: rows may come that no stream brings.
+    pub fn has_rows_to_come(&self) -> bool {
+        let snapshot = self.position.as_ref().and_then(|position| position.snapshot.as_ref());
+        snapshot.is_some_and(|snapshot| snapshot.is_pending())
+    }
+
     /// Rows that a snapshot of this moment sees are as settled as they will be.
     pub fn is_beyond(&self, moment: Lsn) -> bool {
-        self.settled().is_none_or(|settled| settled >= moment)
+        !self.has_rows_to_come() && self.settled().is_none_or(|settled| settled >= moment)
     }
 
     /// The slot is past the stored position: what ended between the two will not be sent any more.
@@ -98,6 +104,7 @@ fn stored(config: &Config) -> Result<Option<Position>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::{Snapshot, SnapshotTable};
 
     fn reach(stored: Option<u64>, confirmed: Option<Option<u64>>) -> Reach {
         let mark = Position::creating(7, 1, "run");
@@ -125,6 +132,14 @@ mod tests {
         let mut lost = reach(Some(50), Some(Some(60)));
         lost.slot.as_mut().unwrap().wal_status = Some("lost".into());
         assert!(lost.is_beyond(moment));
+        let mut begun = reach(Some(100), None);
+        begun.position.as_mut().unwrap().snapshot = Some(Snapshot {
+            lsn: Lsn::new(100),
+            horizon: "7:7:".into(),
+            rows: 0,
+            tables: vec![SnapshotTable::default()],
+        });
+        assert!(!begun.is_beyond(moment), "the rest of a snapshot is still to come");
         assert_eq!(reach(Some(50), Some(Some(70))).gap(), Some((Lsn::new(50), Lsn::new(70))));
         assert_eq!(reach(Some(70), Some(Some(70))).gap(), None);
     }

@@ -69,7 +69,8 @@ const ANYWHERE: [Network; 6] = [
 
 /// What happens to processes: each takes a second or less.
 pub fn kills() -> Vec<Fault> {
-    let failpoints = failpoint::NAMES.iter().filter(|name| **name != "after_slot_create");
+    let is_of_a_first_start = |name: &str| name.contains("snapshot") || name == "after_slot_create";
+    let failpoints = failpoint::NAMES.iter().filter(|name| !is_of_a_first_start(name));
     let mut kills: Vec<_> = failpoints.map(|name| Fault::Failpoint(name)).collect();
     kills.push(Fault::Kill);
     kills

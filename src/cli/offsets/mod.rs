@@ -83,6 +83,11 @@ pub(super) fn next_start(
 /// The decision in a sentence.
 pub(super) fn in_words(decision: &Decision, stored: Option<&Position>) -> String {
     match decision {
+        Decision::Resume
+            if stored.and_then(|stored| stored.snapshot.as_ref()).is_some_and(|it| it.is_pending()) =>
+        {
+            "goes on with the rows of its snapshot".to_owned()
+        }
         Decision::Resume => format!("goes on at {}", or_dash(stored.map(|position| position.end_lsn))),
         Decision::ResumeAtSwitch { switch_lsn } => {
             format!(

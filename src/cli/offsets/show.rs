@@ -101,6 +101,16 @@ fn of_position(position: &Position) -> Vec<(&'static str, String)> {
     if position.creating {
         pairs.push(("  state", "the slot is being created; nothing is published yet".to_owned()));
     }
+    if let Some(snapshot) = &position.snapshot {
+        let done = snapshot.tables.iter().filter(|table| table.done).count();
+        let text = format!(
+            "taken at {}; {} rows and {done} of {} tables are published",
+            snapshot.lsn,
+            snapshot.rows,
+            snapshot.tables.len()
+        );
+        pairs.push(("  snapshot", text));
+    }
     if let Some(partial) = &position.partial {
         let text = format!(
             "{} changes of transaction {} (commit {}) are published",
