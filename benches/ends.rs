@@ -191,11 +191,11 @@ pub fn drive(chunks: &[Bytes]) -> Lsn {
         },
         place: Place::default(),
     };
-    let publisher = Publisher::new(Taken, position, b"key".to_vec());
+    let mut publisher = Publisher::new(Taken, position, b"key".to_vec());
     let mut told = reporter();
     thread::scope(|scope| {
         let publishing =
-            scope.spawn(|| publishing::run(publisher, &handover, &ledger, &acknowledger, &mut told));
+            scope.spawn(|| publishing::run(&mut publisher, &handover, &ledger, &acknowledger, &mut told));
         road.run().expect("the road");
         publishing.join().expect("the publisher's thread").expect("the publisher");
     });

@@ -3,7 +3,11 @@
 use super::context::Context;
 use crate::config::Adopt;
 use crate::error::{Exit, Failure};
+use crate::pipeline::snapshot::Progress;
 use clap::ValueEnum;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,5 +49,27 @@ pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
     if let Some(AdoptArg::Slot) = args.adopt {
         config.adopt = Some(Adopt::Slot);
     }
-    crate::pipeline::run(config).map(|()| Exit::Ok)
+    let progress = Arc::new(Progress::default());
+    show_on_a_terminal(&progress);
+    crate::pipeline::run(config, progress).map(|()| Exit::Ok)
+}
+
+/// How far a snapshot has come, on one line; a line of the log writes over it.
+fn show_on_a_terminal(progress: &Arc<Progress>) {
+    const PAUSE: Duration = Duration::from_millis(200);
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let progress = Arc::downgrade(progress);
+    std::thread::spawn(move || {
+        let mut is_shown = false;
+        while let Some(progress) = progress.upgrade() {
+            let text = progress.text();
+            if text.is_some() || std::mem::replace(&mut is_shown, text.is_some()) {
+                let _ = write!(std::io::stderr(), "\u{1b}[2K{}\r", text.unwrap_or_default());
+            }
+            drop(progress);
+            std::thread::sleep(PAUSE);
+        }
+    });
 }

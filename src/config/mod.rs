@@ -54,6 +54,8 @@ pub struct Config {
     pub publication_autocreate: PublicationAutocreate,
     /// `publish.via.partition.root`.
     pub publish_via_partition_root: bool,
+    /// `snapshot.mode` and what goes with it.
+    pub snapshot: Snapshot,
     /// `walpost.adopt`.
     pub adopt: Option<Adopt>,
     /// `slot.drop.on.stop` is refused; `slot.failover` is honoured on 17 and later.
@@ -149,6 +151,44 @@ pub enum PublicationAutocreate {
     Filtered,
     /// Without tables.
     NoTables,
+}
+
+/// Which rows that were there before the slot are published, and how.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// `snapshot.mode`.
+    pub mode: SnapshotMode,
+    /// `snapshot.max.threads`: tables read at a time, at most.
+    pub threads: usize,
+    /// `snapshot.include.collection.list` on `schema.table`; empty: every outbox table.
+    pub tables: Vec<fancy_regex::Regex>,
+}
+
+/// `snapshot.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotMode {
+    /// None: events begin with the slot (`no_data`, `never`).
+    NoData,
+    /// On the first start.
+    Initial,
+    /// On the first start, and nothing is streamed.
+    InitialOnly,
+    /// On the first start, and when what lies between position and slot cannot be had any more.
+    WhenNeeded,
+    /// On every start.
+    Always,
+}
+
+impl SnapshotMode {
+    /// A first start takes a snapshot, and streams from there.
+    pub fn begins_with_rows(self) -> bool {
+        matches!(self, SnapshotMode::Initial | SnapshotMode::WhenNeeded | SnapshotMode::Always)
+    }
+
+    /// A snapshot that was begun is gone on with.
+    pub fn wants_rows(self) -> bool {
+        self != SnapshotMode::NoData
+    }
 }
 
 /// `walpost.adopt`: what a first start may take over.

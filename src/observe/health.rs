@@ -20,6 +20,8 @@ pub enum State {
     Starting,
     /// Another instance holds the lock; this one waits.
     Standby,
+    /// Rows that were there before are published; the stream comes after.
+    Snapshot,
     /// Events flow.
     Streaming,
     /// A server is in trouble that may pass.
@@ -40,14 +42,15 @@ pub enum State {
 
 impl State {
     /// The names, in the order of a life.
-    pub const NAMES: [&'static str; 6] =
-        ["starting", "standby", "streaming", "retrying", "draining", "halted"];
+    pub const NAMES: [&'static str; 7] =
+        ["starting", "standby", "snapshot", "streaming", "retrying", "draining", "halted"];
 
     /// The name in metrics, logs and the probe's answer.
     pub const fn name(&self) -> &'static str {
         match self {
             State::Starting => "starting",
             State::Standby => "standby",
+            State::Snapshot => "snapshot",
             State::Streaming => "streaming",
             State::Retrying { .. } => "retrying",
             State::Draining => "draining",
@@ -125,6 +128,11 @@ impl Health {
         self.set(State::Standby);
     }
 
+    /// Rows that were there before are published.
+    pub fn snapshot(&self) {
+        self.set(State::Snapshot);
+    }
+
     /// Events flow.
     pub fn streaming(&self) {
         self.set(State::Streaming);
@@ -174,7 +182,7 @@ impl Health {
     pub fn ready(&self) -> Readiness {
         let (state, since) = self.current().clone();
         Readiness {
-            ready: matches!(state, State::Streaming | State::Standby),
+            ready: matches!(state, State::Snapshot | State::Streaming | State::Standby),
             role: if state == State::Standby { "standby" } else { "leader" },
             state: state.name(),
             since_seconds: since.elapsed().as_secs(),

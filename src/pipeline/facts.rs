@@ -5,7 +5,7 @@
 use super::startup::{self, Decision, Publication, Seen};
 use super::tables;
 use super::trouble::Trouble;
-use crate::config::{Config, PublicationAutocreate};
+use crate::config::{Config, PublicationAutocreate, SnapshotMode};
 use crate::error::{Exit, Failure};
 use crate::fingerprint::Fingerprint;
 use crate::lsn::Lsn;
@@ -67,11 +67,31 @@ impl Facts {
 
     /// What a start does, given the position that Kafka holds.
     pub fn decide(&self, config: &Config, stored: Option<&Position>) -> Decision {
+        if config.snapshot.mode != SnapshotMode::InitialOnly {
+            return self.decide_by(config, stored, self.slot.as_ref());
+        }
+        // Nothing is streamed: all is as if there were a slot at the position, and none without one.
+        let slot = stored.filter(|stored| !stored.creating).map(|stored| SlotFacts {
+            name: config.source.slot.clone(),
+            plugin: Some("pgoutput".to_owned()),
+            database: Some(config.postgres.database.clone()),
+            confirmed_flush_lsn: Some(stored.end_lsn),
+            ..SlotFacts::default()
+        });
+        self.decide_by(config, stored, slot.as_ref())
+    }
+
+    /// The same as if there had been no start before.
+    pub fn decide_anew(&self, config: &Config) -> Decision {
+        self.decide_by(config, None, None)
+    }
+
+    fn decide_by(&self, config: &Config, stored: Option<&Position>, slot: Option<&SlotFacts>) -> Decision {
         startup::decide(&Seen {
             slot_name: &config.source.slot,
             database: &config.postgres.database,
             stored,
-            slot: self.slot.as_ref(),
+            slot,
             server: &self.server,
             history: &self.history,
             publication_name: &config.source.publication,

@@ -16,7 +16,9 @@ pub mod refusal;
 pub mod report;
 pub mod resume;
 pub mod road;
+mod scene;
 pub mod session;
+pub mod snapshot;
 pub mod standing;
 pub mod start;
 pub mod startup;
@@ -34,6 +36,7 @@ use crate::observe::metrics::Metrics;
 use crate::shutdown::Shutdown;
 use lessons::Lessons;
 use session::Common;
+use snapshot::Progress;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,26 +45,28 @@ use trouble::Trouble;
 /// A session that lived this long was healthy: the next wait is the shortest again.
 const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Runs the connector until it is asked to leave, or must stop.
-pub fn run(config: Config) -> Result<(), Failure> {
+/// Runs the connector until it is asked to leave, or must stop. `progress` shows how far a snapshot has come.
+pub fn run(config: Config, progress: Arc<Progress>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failure, "no threads to run on", error.to_string(), ""))?;
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(config, progress));
     // Blocking calls into a Kafka that does not answer must not keep the process.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, progress: Arc<Progress>) -> Result<(), Failure> {
     let metrics = Metrics::new(&config.topic_prefix);
     let common = Common {
         instance: Arc::from(uuid::Uuid::now_v7().to_string()),
         health: Health::new(metrics.clone()),
         metrics,
         shutdown: Shutdown::default(),
+        progress,
+        took_rows: Arc::default(),
         config: Arc::new(config),
     };
     let Common { config, metrics, health, shutdown, .. } = &common;

@@ -36,7 +36,7 @@ pub enum Error {
 
 /// Runs until the road has ended and its last batch is confirmed.
 pub fn run<O: Outlet>(
-    mut publisher: Publisher<O>,
+    publisher: &mut Publisher<O>,
     handover: &Handover,
     ledger: &Mutex<Ledger>,
     acknowledger: &Acknowledger,
@@ -44,7 +44,7 @@ pub fn run<O: Outlet>(
 ) -> Result<(), Error> {
     let mut used = None;
     while let Some(mut batch) = handover.next(used.take()) {
-        one(&mut publisher, &batch, ledger, acknowledger, reporter)?;
+        one(publisher, &batch, ledger, acknowledger, reporter)?;
         batch.let_go();
         used = Some(batch);
         // Not yet free: what comes in meanwhile goes into the next batch.

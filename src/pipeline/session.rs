@@ -8,11 +8,12 @@ use super::publishing;
 use super::report::Reporter;
 use super::resume::Resume;
 use super::road::{self, Heartbeat, Place, Road};
+use super::snapshot::{self, Progress};
 use super::start::{self, Started};
 use super::tables::SqlCatalog;
 use super::trouble::Trouble;
-use super::watch::{self, Alarm, Watch};
-use crate::config::Config;
+use super::watch::{self, Alarm, Holds, Watch};
+use crate::config::{Config, SnapshotMode};
 use crate::confirm::Ledger;
 use crate::decode::Decoder;
 use crate::encode::{DeadLetters, Encoder};
@@ -26,6 +27,7 @@ use crate::rejection::Policy;
 use crate::route::Router;
 use crate::shutdown::Shutdown;
 use crate::source::{Acknowledger, Feed, Nudge};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -43,13 +45,33 @@ pub struct Common {
     pub health: Health,
     /// The word to leave.
     pub shutdown: Shutdown,
+    /// How far a snapshot has come.
+    pub progress: Arc<Progress>,
+    /// This run has taken its snapshot, where the mode says that each run takes one.
+    pub took_rows: Arc<AtomicBool>,
 }
 
 /// Lives until shutdown (`Ok`) or trouble, by what earlier sessions have learnt.
 pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble> {
     let Common { config, metrics, health, shutdown, .. } = common;
+    let takes_anew = !common.took_rows.load(Ordering::Relaxed);
+    let mut prepared = tokio::select! {
+        prepared = start::prepare(config, &common.instance, health, takes_anew) => prepared?,
+        () = shutdown.asked() => return Ok(()),
+    };
+    common.took_rows.store(true, Ordering::Relaxed);
+    if let Some(rows) = prepared.rows.take() {
+        match snapshot::publish(common, prepared, rows).await? {
+            Some(whole) => prepared = whole,
+            None => return Ok(()),
+        }
+    }
+    if config.snapshot.mode == SnapshotMode::InitialOnly {
+        tracing::info!("the snapshot is published, and nothing is streamed after it, as the mode says");
+        return Ok(());
+    }
     let started = tokio::select! {
-        started = start::start(config, &common.instance, health) => started?,
+        started = start::stream(config, prepared) => started?,
         () = shutdown.asked() => return Ok(()),
     };
     lessons.begin(&started.position);
@@ -69,7 +91,9 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
     tracing::info!(slot = %config.source.slot, "streaming");
 
     let acknowledger = &ways_out.acknowledger;
-    let watch = Watch { config, session: &session, metrics, acknowledger, server: &server, seen: &seen };
+    let holds = Holds::Stream;
+    let watch =
+        Watch { config, session: &session, metrics, acknowledger, server: &server, seen: &seen, holds };
     let watched = async {
         match &config.heartbeat_action_query {
             Some(statement) if !config.heartbeat_interval.is_zero() => tokio::select! {
@@ -119,7 +143,7 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
 }
 
 /// How long a session that halts waits for its threads, of which the publisher's may have a transaction to abort.
-const FREEZE: Duration = Duration::from_secs(5);
+pub(super) const FREEZE: Duration = Duration::from_secs(5);
 
 /// The ways in which a session is ended from outside its threads.
 struct WaysOut {
@@ -149,7 +173,7 @@ impl WaysOut {
 }
 
 /// Both servers can be used, or at least one of them cannot.
-fn both(metrics: &Metrics, up: bool) {
+pub(super) fn both(metrics: &Metrics, up: bool) {
     metrics.up(Component::Postgres, up);
     metrics.up(Component::Kafka, up);
 }
@@ -167,7 +191,7 @@ fn spawn(
     let Started { feed, acknowledger, publisher, position, session, letter_bytes, parking, .. } = started;
     let config = &common.config;
     let letters = config.dead_letters.as_ref().map(|letters| letters.writer.clone());
-    let publisher = publisher
+    let mut publisher = publisher
         .heed(seen.clone(), ways_out.freeze.clone())
         .careful_until(lessons.singly_until)
         .dead_letters(letters.as_ref().map(|letters| Arc::clone(&letters.topic)));
@@ -220,7 +244,7 @@ fn spawn(
     });
     let mut reporter = reporter();
     let publishing = thread("publisher", move || {
-        let result = publishing::run(publisher, &handover, &ledger, &acknowledger, &mut reporter);
+        let result = publishing::run(&mut publisher, &handover, &ledger, &acknowledger, &mut reporter);
         handover.end_publisher();
         result.map_err(Trouble::from)
     });
@@ -237,7 +261,10 @@ fn foresight(config: &Config) -> Foresight {
 }
 
 /// A named thread whose result can be awaited; a panic shows as a closed channel.
-fn thread(name: &str, work: impl FnOnce() -> Result<(), Trouble> + Send + 'static) -> Ending {
+pub(super) fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> oneshot::Receiver<T> {
     let (sender, ending) = oneshot::channel();
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let _ = sender.send(work());

@@ -3,16 +3,15 @@
 //! Leaves: everything a session runs on. Promised: no word to Kafka before the fence, none to Postgres's stream before
 //! the position was read under that fence, and no slot made before Kafka holds the mark that says so.
 
-use super::facts::{self, Facts};
 use super::foresight::is_compressed;
 use super::parking::{self, Parking};
-use super::publication::compare;
-use super::startup::{Decision, Publication};
+use super::scene::{Purpose, Scene};
+use super::snapshot::Opened;
+use super::startup::Decision;
 use super::trouble::Trouble;
-use crate::config::Config;
+use crate::config::{Config, SnapshotMode};
 use crate::error::{Exit, Failure};
 use crate::failpoint;
-use crate::fingerprint::{Fingerprint, TABLES_MOST};
 use crate::kafka;
 use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::transactional::Transactional;
@@ -22,13 +21,12 @@ use crate::observe::metrics::Component;
 use crate::position::Position;
 use crate::postgres;
 use crate::postgres::facts::SystemIdentity;
-use crate::postgres::fingerprint::Beyond;
 use crate::postgres::replication::Connection;
 use crate::postgres::session::{self, Session};
+use crate::postgres::slot;
 use crate::postgres::slot::SlotFacts;
-use crate::postgres::{publication, slot};
 use crate::publish::kafka_outlet::KafkaOutlet;
-use crate::publish::{Publisher, offsets, publisher};
+use crate::publish::{Publisher, offsets};
 use crate::source::Acknowledger;
 use crate::source::stream::{self, StreamFeed};
 use std::sync::Arc;
@@ -54,18 +52,45 @@ pub struct Started {
     pub parking: Option<Parking>,
 }
 
-/// Goes through the order once.
-pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<Started, Trouble> {
+/// What a session has before the stream: all but the stream, and perhaps rows that come first.
+pub struct Prepared {
+    /// Holds the leader's lock.
+    pub session: Arc<Session>,
+    /// From which the stream will come. What it has exported lasts until its next command.
+    pub connection: Connection,
+    /// ⑤, under a fresh fence.
+    pub publisher: Publisher<KafkaOutlet>,
+    /// Where the stream comes from.
+    pub server: SystemIdentity,
+    /// Rows that are published before the stream begins.
+    pub rows: Option<Opened>,
+    /// The largest dead letter that Kafka takes, bytes.
+    pub letter_bytes: usize,
+}
+
+/// S1 to S6. `takes_anew`: a mode that takes a snapshot on every start takes one now.
+pub async fn prepare(
+    config: &Config,
+    instance: &str,
+    health: &Health,
+    takes_anew: bool,
+) -> Result<Prepared, Trouble> {
     let session =
         session::connect(&config.postgres).await.map_err(|error| Trouble::postgres(&error, "connecting"))?;
     let session = Arc::new(session);
     lead(config, &session, health).await?;
     let mut scene = Scene::look(config, &session, KAFKA_TIMEOUT.into()).await?;
     let letter_bytes = tokio::task::block_in_place(|| dead_letters(config, &mut scene.outlet))?;
-    let parking = tokio::task::block_in_place(|| parking(config))?;
-    let position = scene.position(config, instance, &session).await?;
+    let (position, rows) = scene.position(config, instance, &session, Purpose::Run { takes_anew }).await?;
     let Scene { outlet, connection, facts, .. } = scene;
+    let publisher = Publisher::new(outlet, position, config.publish.position_key.clone().into_bytes());
+    Ok(Prepared { session, connection, publisher, server: facts.server, rows, letter_bytes })
+}
 
+/// S7 and S8.
+pub async fn stream(config: &Config, prepared: Prepared) -> Result<Started, Trouble> {
+    let Prepared { session, connection, publisher, server, letter_bytes, .. } = prepared;
+    let position = publisher.position().clone();
     let acknowledger = Acknowledger::new(position.end_lsn);
     let streaming = connection
         .start_replication(
@@ -84,20 +109,23 @@ pub async fn start(config: &Config, instance: &str, health: &Health) -> Result<S
         .map_err(|error| Trouble::postgres(&error, "looking at the slot once more"))?;
     not_forwarded(slot.as_ref(), &position)?;
     let feed = stream::start(streaming, &config.source, acknowledger.clone())?;
-    // Not before: the fence may take longer than that, and nothing is said meanwhile.
-    session::speak_or_end(&session, LEADER_SILENCE)
-        .await
-        .map_err(|error| Trouble::postgres(&error, "limiting the silence of the leader's session"))?;
+    speak_or_end(&session).await?;
     failpoint::hit("after_start");
-    let publisher =
-        Publisher::new(outlet, position.clone(), config.publish.position_key.clone().into_bytes());
-    let server = facts.server;
+    let parking = tokio::task::block_in_place(|| parking(config))?;
     Ok(Started { feed, acknowledger, publisher, position, server, session, letter_bytes, parking })
 }
 
 /// S2 to S6 ahead of the first start: makes the publication, the slot and the first position. Refuses where a position
 /// exists already.
 pub async fn begin(config: &Config, session: &Session, patience: Patience) -> Result<Position, Trouble> {
+    if config.snapshot.mode == SnapshotMode::InitialOnly {
+        return Err(Trouble::Halt(Failure::new(
+            Exit::Usage,
+            "a connector that only takes a snapshot has no slot",
+            "nothing is streamed after the rows, as the mode says",
+            "nothing is to be made: walpost run publishes the rows and leaves",
+        )));
+    }
     let mut scene = Scene::look(config, session, patience).await?;
     if matches!(scene.decision, Decision::Resume | Decision::ResumeAtSwitch { .. }) {
         return Err(Trouble::Halt(Failure::new(
@@ -107,102 +135,7 @@ pub async fn begin(config: &Config, session: &Session, patience: Patience) -> Re
             "nothing is to be done: walpost run goes on there",
         )));
     }
-    scene.position(config, &config.name, session).await
-}
-
-/// What a start knows after S5.
-struct Scene {
-    outlet: KafkaOutlet,
-    connection: Connection,
-    facts: Facts,
-    decision: Decision,
-    /// The stored position, or the mark of a new chain.
-    mark: Position,
-}
-
-impl Scene {
-    /// S2 to S5. The log-in goes beside the fence; nothing is asked before the position is read.
-    async fn look(config: &Config, session: &Session, patience: Patience) -> Result<Scene, Trouble> {
-        let fence = {
-            let config = config.clone();
-            blocking("the fence", move || {
-                fence_and_read(|| fence(&config, patience), || stored(&config, KAFKA_TIMEOUT))
-            })
-        };
-        let login = async {
-            Connection::connect(&config.postgres)
-                .await
-                .map_err(|error| Trouble::postgres(&error, "opening the replication connection"))
-        };
-        let ((outlet, stored), mut connection) = tokio::try_join!(fence, login)?;
-        let facts = Facts::ask(config, session, &mut connection).await?;
-        let decision = facts.decide(config, stored.as_ref());
-        tell(&facts, stored.as_ref(), &decision);
-        let decision = tokio::task::block_in_place(|| {
-            believe(decision, stored.as_ref(), || self::stored(config, KAFKA_TIMEOUT))
-        })?;
-        let server = &facts.server;
-        let mark =
-            stored.unwrap_or_else(|| Position::creating(server.system_id, server.timeline, &config.name));
-        Ok(Scene { outlet, connection, facts, decision, mark })
-    }
-
-    /// S6: does what the decision asks for; then there is a position to go on from.
-    async fn position(
-        &mut self,
-        config: &Config,
-        instance: &str,
-        session: &Session,
-    ) -> Result<Position, Trouble> {
-        let publication = self.facts.fingerprint();
-        let mark = Position { instance: instance.to_owned(), publication, ..self.mark.clone() };
-        match self.decision.clone() {
-            Decision::Stop(failure) => Err(Trouble::Halt(*failure)),
-            Decision::Resume => Ok(Position { timeline: self.facts.server.timeline, ..mark }),
-            Decision::ResumeAtSwitch { switch_lsn } => {
-                tracing::warn!(
-                    stored = %mark.end_lsn, switch = %switch_lsn, timeline = self.facts.server.timeline,
-                    "a failover lost WAL that was already published: events between the two exist in Kafka only"
-                );
-                self.write(config, mark.at_switch(switch_lsn, self.facts.server.timeline)).await
-            }
-            Decision::TakeSlot { slot_lsn } => {
-                tracing::info!(slot = %config.source.slot, position = %slot_lsn, "took the slot where it stands");
-                self.write(config, Position::first(&mark, slot_lsn)).await
-            }
-            Decision::Create => {
-                if let Publication::ToBeMade(scope) = &self.facts.publication {
-                    create_publication(config, session, scope).await?;
-                }
-                // As it is before there is a slot: the first position of the chain tells what came after.
-                let publication = self.look_again(config, session).await?;
-                let mark = self.write(config, Position { publication, ..mark }).await?;
-                tracing::info!(slot = %config.source.slot, "creating the slot, once every running transaction has ended");
-                let slot_lsn = slot::create(session, &config.source.slot, config.slot_failover)
-                    .await
-                    .map_err(|error| slot_not_created(&error))?;
-                failpoint::hit("after_slot_create");
-                self.write(config, Position::first(&mark, slot_lsn)).await
-            }
-        }
-    }
-
-    async fn look_again(&self, config: &Config, session: &Session) -> Result<Option<Fingerprint>, Trouble> {
-        facts::observe(config, session, self.facts.server.flush_lsn, Beyond::All)
-            .await
-            .map(|observed| observed.map(|observed| observed.fingerprint))
-            .map_err(|error| Trouble::postgres(&error, "looking at the publication"))
-    }
-
-    /// Writes a position in a Kafka transaction of its own.
-    async fn write(&mut self, config: &Config, position: Position) -> Result<Position, Trouble> {
-        let outlet = &mut self.outlet;
-        tokio::task::block_in_place(|| {
-            publisher::write(outlet, config.publish.position_key.as_bytes(), &position)
-                .map_err(|error| Trouble::from(super::publishing::Error::from(error)))
-        })?;
-        Ok(position)
-    }
+    scene.position(config, &config.name, session, Purpose::First).await.map(|(position, _)| position)
 }
 
 /// S1: one instance leads; the others wait here, ready to take over. An optimisation: safety is the fence's.
@@ -230,6 +163,13 @@ async fn lead(config: &Config, session: &Session, health: &Health) -> Result<(),
 /// A leader that says nothing for so long stands still, and another instance may have its lock. The watch speaks three
 /// times in that.
 const LEADER_SILENCE: Duration = Duration::from_secs(15);
+/// Not before S6: the fence may take longer than that, and nothing is said meanwhile.
+pub(super) async fn speak_or_end(session: &Session) -> Result<(), Trouble> {
+    session::speak_or_end(session, LEADER_SILENCE)
+        .await
+        .map_err(|error| Trouble::postgres(&error, "limiting the silence of the leader's session"))
+}
+
 /// How long one request to Kafka may go unanswered before the start begins anew.
 pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the fence may take: it waits for a predecessor's transaction to be ended.
@@ -337,46 +277,6 @@ fn position_broken(config: &Config, error: &offsets::Error) -> Failure {
     )
 }
 
-fn tell(facts: &Facts, stored: Option<&Position>, decision: &Decision) {
-    let confirmed = facts.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn);
-    tracing::info!(
-        stored = stored.map(|position| tracing::field::display(position.end_lsn)),
-        slot_confirmed = confirmed.map(tracing::field::display),
-        server_flushed = %facts.server.flush_lsn,
-        timeline = facts.server.timeline,
-        decision = decision.name(),
-        "start-up"
-    );
-    if let Publication::Exists(now) = &facts.publication
-        && now.fingerprint.tables.len() == TABLES_MOST
-    {
-        tracing::warn!(
-            TABLES_MOST,
-            "too many outbox tables to watch all of them; name yours in the include lists"
-        );
-    }
-    let before = stored.and_then(|position| position.publication.as_ref());
-    if let (Some(before), Publication::Exists(now)) = (before, &facts.publication) {
-        for change in compare(before, now).harmless {
-            tracing::warn!(change, "the publication was changed; no event is lost by that");
-        }
-    }
-}
-
-/// A first start makes the publication, where it may, before the slot: rows older than a publication cannot be decoded.
-async fn create_publication(
-    config: &Config,
-    session: &Session,
-    scope: &publication::Scope,
-) -> Result<(), Trouble> {
-    let name = &config.source.publication;
-    publication::create(session, name, scope, config.publish_via_partition_root)
-        .await
-        .map_err(|error| Trouble::postgres(&error, "creating the publication"))?;
-    tracing::info!(publication = %name, "created the publication");
-    Ok(())
-}
-
 /// S8: now that nobody else can move the slot, it is still no further than the position. Had it been moved since the
 /// facts were asked for, Postgres would have begun the stream there without a word; the next start says what happened.
 pub fn not_forwarded(slot: Option<&SlotFacts>, position: &Position) -> Result<(), Trouble> {
@@ -420,7 +320,7 @@ pub fn slot_not_created(error: &postgres::Error) -> Trouble {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {

@@ -2,9 +2,10 @@
 
 use super::road::Catalog;
 use crate::config::Config;
-use crate::decode::Relation;
 use crate::decode::value::TypeFacts;
-use crate::postgres::catalog::{self, CatalogColumn, CatalogType};
+use crate::decode::{Column, Relation};
+use crate::postgres::catalog::{self, CatalogColumn, CatalogTable, CatalogType};
+use crate::postgres::publication::PublishedTable;
 use crate::postgres::session::Session;
 use crate::postgres::{Error, publication};
 use crate::route::{ColumnFacts, Router, TableFacts};
@@ -42,6 +43,30 @@ pub async fn outbox_tables(config: &Config, session: &Session) -> Result<Vec<pub
 fn nameless_columns(table: &publication::TableName) -> Relation {
     let (schema, table) = (table.schema.clone(), table.table.clone());
     Relation { oid: 0, schema, table, replica_identity: b'd', columns: Vec::new() }
+}
+
+/// The table as the stream would describe it, of the columns that the router reads only: for rows that are read from it.
+pub fn relation(table: &CatalogTable, published: &PublishedTable, config: &Config) -> Relation {
+    let router = &config.route;
+    let always = [&router.id, &router.key, &router.payload, &router.route_by].into_iter();
+    let placed = router.placements.iter().map(|placement| &placement.column);
+    let optional = [&router.timestamp, &router.schema_version, &router.trace].into_iter().flatten();
+    let read: Vec<&String> = always.chain(optional).chain(placed).collect();
+    let is_sent = |name: &String| published.columns.as_ref().is_none_or(|columns| columns.contains(name));
+    let columns = table.columns.iter().filter(|column| read.contains(&&column.name) && is_sent(&column.name));
+    let columns = columns.map(|column| Column {
+        key: column.primary_key,
+        name: column.name.clone(),
+        type_oid: column.type_facts.oid,
+        type_modifier: column.type_facts.type_modifier,
+    });
+    Relation {
+        oid: published.oid,
+        schema: table.schema.clone(),
+        table: table.table.clone(),
+        replica_identity: b'd',
+        columns: columns.collect(),
+    }
 }
 
 /// The catalogue's columns as the router reads them.

@@ -47,6 +47,19 @@ pub struct Watch<'a> {
     pub server: &'a SystemIdentity,
     /// What the slot sends, as far as is known.
     pub seen: &'a LastSeen,
+    /// How the slot is held meanwhile.
+    pub holds: Holds,
+}
+
+/// How a session holds its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// By the stream.
+    Stream,
+    /// Not at all: it is to stay where it is.
+    Slot,
+    /// There is none.
+    NoSlot,
 }
 
 impl Watch<'_> {
@@ -72,6 +85,9 @@ impl Watch<'_> {
         if let Some(alarm) = self.where_are_we().await? {
             return Ok(Some(alarm));
         }
+        if self.holds == Holds::NoSlot {
+            return self.what_it_sends(flushed).await;
+        }
         let name = &self.config.source.slot;
         let slot = slot::find(self.session, name).await?;
         // Asked after: by then we may have confirmed more than the slot showed, but never less.
@@ -80,7 +96,7 @@ impl Watch<'_> {
             return Ok(Some(freeze(refusal::slot_missing(name, confirmed, flushed))));
         };
         self.metrics.slot(&sample(&slot, flushed));
-        if let Some(alarm) = is_ours(&slot, confirmed, flushed, holder) {
+        if let Some(alarm) = is_ours(&slot, confirmed, flushed, holder, self.holds) {
             return Ok(Some(alarm));
         }
         self.what_it_sends(flushed).await
@@ -143,12 +159,21 @@ fn freeze(failure: Failure) -> Alarm {
 }
 
 /// The slot is still the one we stream from, and nobody else has moved it.
-fn is_ours(slot: &SlotFacts, confirmed: Lsn, flushed: Lsn, holder: &mut Option<i32>) -> Option<Alarm> {
+fn is_ours(
+    slot: &SlotFacts,
+    confirmed: Lsn,
+    flushed: Lsn,
+    holder: &mut Option<i32>,
+    holds: Holds,
+) -> Option<Alarm> {
     if slot.is_invalidated() {
         return Some(freeze(refusal::slot_lost(slot, Some(confirmed), flushed)));
     }
     if let Some(ahead) = slot.confirmed_flush_lsn.filter(|lsn| *lsn > confirmed) {
         return Some(freeze(refusal::slot_ahead(&slot.name, confirmed, ahead)));
+    }
+    if holds != Holds::Stream {
+        return None;
     }
     let held_by = slot.active_pid.filter(|_| slot.active);
     if held_by.is_some_and(|pid| *holder.get_or_insert(pid) == pid) {
@@ -203,7 +228,7 @@ mod tests {
     }
 
     fn look(slot: &SlotFacts, holder: &mut Option<i32>) -> Option<Alarm> {
-        is_ours(slot, Lsn::new(200), Lsn::new(300), holder)
+        is_ours(slot, Lsn::new(200), Lsn::new(300), holder, Holds::Stream)
     }
 
     fn code(alarm: Option<Alarm>) -> Exit {
@@ -227,6 +252,13 @@ mod tests {
         assert_eq!(code(look(&slot(201, Some(7)), &mut None)), Exit::SlotAhead);
         let lost = SlotFacts { wal_status: Some("lost".into()), confirmed_flush_lsn: None, ..slot(0, None) };
         assert_eq!(code(look(&lost, &mut None)), Exit::SlotLost);
+    }
+
+    #[test]
+    fn a_slot_that_is_only_kept_may_be_held_by_nobody_and_still_must_not_move() {
+        let look = |slot: &SlotFacts| is_ours(slot, Lsn::new(200), Lsn::new(300), &mut None, Holds::Slot);
+        assert!(look(&slot(100, None)).is_none());
+        assert_eq!(code(look(&slot(201, None))), Exit::SlotAhead);
     }
 
     #[test]

@@ -90,6 +90,11 @@ pub async fn drop_slot(session: &Session, name: &str) -> Result<(), Error> {
     session.execute(&fill(include_str!("../../sql/slot_drop.sql"), &[("slot", name)])).await
 }
 
+/// Drops the slot if it is invalidated, and not otherwise.
+pub async fn drop_lost(session: &Session, name: &str) -> Result<(), Error> {
+    session.execute(&fill(include_str!("../../sql/slot_drop_lost.sql"), &[("slot", name)])).await
+}
+
 /// Moves the slot forward, at most to the end of the WAL; the answer is where it came to rest.
 pub async fn advance(session: &Session, name: &str, to: Lsn) -> Result<Lsn, Error> {
     let sql = fill(include_str!("../../sql/slot_advance.sql"), &[("slot", name), ("to", &to.to_string())]);

@@ -7,12 +7,12 @@ use super::finding::{Finding, Found, Place, Sink};
 use super::{Options, Progress, join, label};
 use crate::config::Config;
 use crate::decode::copy::{self, Lines};
-use crate::decode::{Cell, Cells, Change, Column, Relation, Tuple};
+use crate::decode::{Cell, Cells, Change, Relation, Tuple};
 use crate::encode::{self, Encoder, Outgoing};
 use crate::error::{Exit, Failure};
-use crate::pipeline::tables::facts;
+use crate::pipeline::tables::{facts, relation};
 use crate::postgres::Error;
-use crate::postgres::catalog::{self, CatalogTable};
+use crate::postgres::catalog;
 use crate::postgres::copy::Select;
 use crate::postgres::publication::PublishedTable;
 use crate::postgres::session::Session;
@@ -97,30 +97,6 @@ impl Table {
     /// What to ask for.
     pub fn select(&self) -> &Select {
         &self.select
-    }
-}
-
-/// The table as the stream would describe it, of the columns that the router reads only.
-fn relation(table: &CatalogTable, published: &PublishedTable, config: &Config) -> Relation {
-    let router = &config.route;
-    let always = [&router.id, &router.key, &router.payload, &router.route_by].into_iter();
-    let placed = router.placements.iter().map(|placement| &placement.column);
-    let optional = [&router.timestamp, &router.schema_version, &router.trace].into_iter().flatten();
-    let read: Vec<&String> = always.chain(optional).chain(placed).collect();
-    let is_sent = |name: &String| published.columns.as_ref().is_none_or(|columns| columns.contains(name));
-    let columns = table.columns.iter().filter(|column| read.contains(&&column.name) && is_sent(&column.name));
-    let columns = columns.map(|column| Column {
-        key: column.primary_key,
-        name: column.name.clone(),
-        type_oid: column.type_facts.oid,
-        type_modifier: column.type_facts.type_modifier,
-    });
-    Relation {
-        oid: published.oid,
-        schema: table.schema.clone(),
-        table: table.table.clone(),
-        replica_identity: b'd',
-        columns: columns.collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use walpost::kafka::settings;
 const WRONG: &[(&str, &str, usize, &str)] = &[
     ("slot.nmae", "s", 4, "write slot.name"),
     ("database.port", "x", 5, "write a number from 1 to 65535"),
-    ("snapshot.mode", "initial", 6, "write snapshot.mode=no_data"),
+    ("snapshot.mode", "custom", 6, "write snapshot.mode=initial"),
     ("database.sslfactory", "x.Y", 7, "database.sslmode says what is checked"),
     ("slot.failover", "yes", 8, "write true or false"),
     ("value.converter", "io.confluent.connect.avro.AvroConverter", 9, "StringConverter"),
@@ -97,7 +97,7 @@ fn properties_without_effect_are_no_error_and_are_told_with_their_reason() {
     for (line, key, why) in [
         (1, "tasks.max = 1", "one slot is one stream"),
         (2, "max.queue.size = 100", "walpost.source.queue.bytes"),
-        (3, "snapshot.fetch.size = 7", "no snapshot is taken"),
+        (3, "snapshot.fetch.size = 7", "rows are read by COPY"),
         (4, "producer.override.linger.ms = 5", "walpost.batch.max.age.ms"),
     ] {
         let begins = format!("notice: c.properties:{line}: {key}: ignored: ");

@@ -250,6 +250,16 @@ impl Database {
         std::fs::rename(self.0.scratch.join(name), self.data_directory()).expect("renamed");
     }
 
+    /// Runs `pg_resetwal` with these arguments; the server is down.
+    pub fn reset_wal(&self, arguments: &[&str]) {
+        assert!(self.pid().is_none(), "the server still runs");
+        let mut command = Command::new(self.0.bin.join("pg_resetwal"));
+        command.arg("-D").arg(self.data_directory()).args(arguments).current_dir(self.data_directory());
+        as_postgres(&mut command);
+        let output = command.output().expect("pg_resetwal runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Starts as a standby that has all the WAL there is, and is promoted: the same cluster on its next timeline.
     pub fn start_promoted(&self) {
         let signal = self.data_directory().join("standby.signal");

@@ -35,6 +35,11 @@ impl DatabaseHandle {
         format!("{}.{aggregate}", self.name)
     }
 
+    /// A session of its own, which speaks beside the others.
+    pub(crate) fn another(&self) -> Session {
+        Session::new(self.server.port(), &self.name)
+    }
+
     pub async fn connect(&self) -> Client {
         self.server.connect_to(&self.name).await
     }

@@ -1,6 +1,6 @@
 //! Postgres: how to connect, slot and publication, tables, and how types are read.
 
-use super::Default::{Required, Unset, Value};
+use super::Default::{Derived, Required, Unset, Value};
 use super::Kind::{Boolean, Choice as OneOf, Class, Millis, Password, Path, RegexList, Text};
 use super::{Choice, Property, Section, int, named, not, refused, word};
 
@@ -39,19 +39,22 @@ const NO_DROP: &[Choice] = &[
     not("true", "a dropped slot loses every event until the next start", "write slot.drop.on.stop=false"),
 ];
 
-const NO_SNAPSHOT: &str =
-    "snapshots come with a later release: only events from the slot onwards are published";
-const WRITE_NO_DATA: &str = "write snapshot.mode=no_data";
+const NO_JAVA: &str = "there is no Java here to ask";
+const WRITE_INITIAL: &str = "write snapshot.mode=initial";
 const SNAPSHOT_MODES: &[Choice] = &[
     word("no_data"),
     word("never"),
-    not("initial", NO_SNAPSHOT, WRITE_NO_DATA),
-    not("initial_only", NO_SNAPSHOT, WRITE_NO_DATA),
-    not("always", NO_SNAPSHOT, WRITE_NO_DATA),
-    not("when_needed", NO_SNAPSHOT, WRITE_NO_DATA),
-    not("configuration_based", NO_SNAPSHOT, WRITE_NO_DATA),
-    not("custom", NO_SNAPSHOT, WRITE_NO_DATA),
-    not("schema_only", "that is the name other Debezium connectors had for it", WRITE_NO_DATA),
+    word("initial"),
+    word("initial_only"),
+    word("when_needed"),
+    word("always"),
+    not("configuration_based", "it says in five properties what one word does", WRITE_INITIAL),
+    not("custom", NO_JAVA, WRITE_INITIAL),
+    not(
+        "schema_only",
+        "that is the name other Debezium connectors had for it",
+        "write snapshot.mode=no_data",
+    ),
 ];
 
 const LSN_FLUSH_MODES: &[Choice] = &[
@@ -136,7 +139,9 @@ named! {
     COLUMN_EXCLUDE_LIST = "column.exclude.list", RegexList, Unset, "Columns that a row has not.";
     MESSAGE_PREFIX_INCLUDE_LIST = "message.prefix.include.list", RegexList, Unset, "Prefixes of logical decoding messages that are events: Java regexes that match the whole prefix.";
     MESSAGE_PREFIX_EXCLUDE_LIST = "message.prefix.exclude.list", RegexList, Unset, "Prefixes of messages that are not.";
-    SNAPSHOT_MODE = "snapshot.mode", OneOf(SNAPSHOT_MODES), Value("no_data"), "Rows that were there before the slot are not published. Debezium's default is `initial`.";
+    SNAPSHOT_MODE = "snapshot.mode", OneOf(SNAPSHOT_MODES), Value("no_data"), "Which rows that were there before the slot are published (see Snapshots). Debezium's default is `initial`.";
+    SNAPSHOT_MAX_THREADS = "snapshot.max.threads", int("tables", 1, 64), Derived("4, or as many as the server has connections for"), "Tables that a snapshot reads at a time, at most.";
+    SNAPSHOT_INCLUDE = "snapshot.include.collection.list", RegexList, Unset, "Outbox tables whose rows a snapshot publishes: Java regexes that match the whole of `schema.table`; all when unset.";
     STATUS_UPDATE_INTERVAL = "status.update.interval.ms", Millis(1), Value("10000"), "How often Postgres hears from us when nothing changes.";
     LSN_FLUSH_MODE = "lsn.flush.mode", OneOf(LSN_FLUSH_MODES), Value("connector"), "The slot follows what Kafka has committed, idle included.";
     FLUSH_LSN_SOURCE = "flush.lsn.source", OneOf(FLUSH_LSN), Value("true"), "Older name of `lsn.flush.mode`.";
@@ -176,6 +181,17 @@ const OTHERS: &[Property] = &[
     refused("column.mask.with.<length>.chars", CHANGES_ROWS, NO_MASKS),
     refused("column.truncate.to.<length>.chars", CHANGES_ROWS, NO_MASKS),
     refused("column.propagate.source.type", CHANGES_SCHEMAS, "leave it out"),
+    refused(
+        "snapshot.select.statement.overrides",
+        "a snapshot publishes every row that the stream would have",
+        "leave it out; publish fewer rows with CREATE PUBLICATION … WHERE (condition), or fewer tables with \
+         snapshot.include.collection.list",
+    ),
+    refused(
+        "snapshot.select.statement.overrides.<table>",
+        "a snapshot publishes every row that the stream would have",
+        "leave it out, as snapshot.select.statement.overrides",
+    ),
     refused("datatype.propagate.source.type", CHANGES_SCHEMAS, "leave it out"),
     refused(CUSTOM_CONVERTERS, NO_JVM, "leave it out; cast the column in the outbox table instead"),
     refused(POST_PROCESSORS, NO_JVM, "leave it out; write the finished event into the outbox row"),

@@ -15,7 +15,10 @@ const BOUNDARIES: &[Choice] = &[
     not("connector", "Debezium's connector refuses it as well", "leave it out"),
 ];
 
-const NO_SNAPSHOT: &str = "no snapshot is taken";
+const AT_ONCE: &str = "a snapshot begins at once, and the stream right after it";
+const ONE_MOMENT: &str = "all rows are read as of one moment, which the slot exports";
+const NO_LOCKS: &str = "a snapshot takes no locks";
+const BY_COPY: &str = "rows are read by COPY";
 const NO_POLLING: &str = "nothing is polled: events are handed on as they arrive";
 const NO_SIGNALS: &str = "nothing here listens to signals, and whoever sent one would wait for ever";
 const INSTEAD_OF_SIGNALS: &str = "leave it out; to publish rows again, insert them again into the outbox table; to pause, stop the process: the slot keeps what comes meanwhile";
@@ -102,26 +105,30 @@ const OTHERS: &[Property] = &[
         Value("fail"),
         "the slot is told on its own time and never waited for",
     ),
-    ignored("streaming.delay.ms", Value("0"), NO_SNAPSHOT),
-    ignored("snapshot.isolation.mode", Value("serializable"), NO_SNAPSHOT),
-    ignored("snapshot.locking.mode", Value("none"), NO_SNAPSHOT),
-    ignored("snapshot.locking.mode.custom.name", Unset, NO_SNAPSHOT),
-    ignored("snapshot.query.mode", Value("select_all"), NO_SNAPSHOT),
-    ignored("snapshot.query.mode.custom.name", Unset, NO_SNAPSHOT),
-    ignored("snapshot.mode.custom.name", Unset, NO_SNAPSHOT),
-    ignored("snapshot.mode.configuration.based.<option>", Unset, NO_SNAPSHOT),
-    ignored("snapshot.fetch.size", Value("10240"), NO_SNAPSHOT),
-    ignored("snapshot.max.threads", Value("1"), NO_SNAPSHOT),
-    ignored("snapshot.max.threads.multiplier", Value("1"), NO_SNAPSHOT),
-    ignored("snapshot.delay.ms", Value("0"), NO_SNAPSHOT),
-    ignored("snapshot.lock.timeout.ms", Value("10000"), NO_SNAPSHOT),
-    ignored("snapshot.include.collection.list", Unset, NO_SNAPSHOT),
-    ignored("snapshot.tables.order.by.row.count", Value("disabled"), NO_SNAPSHOT),
-    ignored("snapshot.select.statement.overrides", Unset, NO_SNAPSHOT),
-    ignored("snapshot.select.statement.overrides.<table>", Unset, NO_SNAPSHOT),
-    ignored("legacy.snapshot.max.threads", Value("false"), NO_SNAPSHOT),
+    ignored("streaming.delay.ms", Value("0"), AT_ONCE),
+    ignored("snapshot.delay.ms", Value("0"), AT_ONCE),
+    ignored("snapshot.isolation.mode", Value("serializable"), ONE_MOMENT),
+    ignored("snapshot.locking.mode", Value("none"), NO_LOCKS),
+    ignored("snapshot.locking.mode.custom.name", Unset, NO_LOCKS),
+    ignored("snapshot.lock.timeout.ms", Value("10000"), NO_LOCKS),
+    ignored("snapshot.query.mode", Value("select_all"), BY_COPY),
+    ignored("snapshot.query.mode.custom.name", Unset, BY_COPY),
+    ignored("snapshot.fetch.size", Value("10240"), BY_COPY),
+    ignored("snapshot.mode.custom.name", Unset, "it goes with snapshot.mode=custom"),
+    ignored(
+        "snapshot.mode.configuration.based.<option>",
+        Unset,
+        "it goes with snapshot.mode=configuration_based",
+    ),
+    ignored("snapshot.max.threads.multiplier", Value("1"), "one session reads one table"),
+    ignored("legacy.snapshot.max.threads", Value("false"), "one session reads one table"),
+    ignored(
+        "snapshot.tables.order.by.row.count",
+        Value("disabled"),
+        "tables are read by name, several at a time",
+    ),
     refused("incremental.snapshot.<option>", NO_INCREMENTS, INSTEAD_OF_INCREMENTS),
-    ignored("read.only", Value("false"), NO_SNAPSHOT),
+    ignored("read.only", Value("false"), "it goes with incremental snapshots"),
     refused("signal.<option>", NO_SIGNALS, INSTEAD_OF_SIGNALS),
     ignored("notification.<option>", Unset, NO_NOTICES),
     ignored("custom.metric.tags", Unset, NO_JMX),

@@ -8,7 +8,7 @@ use super::values::View;
 use crate::config::catalog::{Property, connector as declared, converters, postgres as pg, walpost};
 use crate::config::problem::Notice;
 use crate::config::raw::Entry;
-use crate::config::{Adopt, Config, PublicationAutocreate};
+use crate::config::{Adopt, Config, PublicationAutocreate, Snapshot, SnapshotMode};
 use crate::observe::logging::{self, Format};
 use crate::postgres::SslMode;
 use crate::publish::Limits;
@@ -71,6 +71,7 @@ pub(super) fn connector(
             _ => PublicationAutocreate::AllTables,
         },
         publish_via_partition_root: view.flag(&pg::PUBLISH_VIA_PARTITION_ROOT),
+        snapshot: snapshot(view, report),
         adopt: view.word(&walpost::ADOPT).map(|_| Adopt::Slot),
         slot_failover: view.flag(&pg::SLOT_FAILOVER),
         heartbeat_interval: view.millis(&declared::HEARTBEAT_INTERVAL),
@@ -89,7 +90,8 @@ pub(super) fn connector(
 /// What holds because nothing was written, where Debezium would do something else.
 fn defaults_that_differ(view: View<'_>, report: &mut Report) {
     if view.entry(&pg::SNAPSHOT_MODE).is_none() {
-        let text = "no_data is taken; Debezium's default, initial, would also publish the rows that are there already";
+        let text = "no_data is taken; Debezium's default, initial, would on a first start also publish the rows that are there \
+                    already";
         report.notice(Notice::absent(pg::SNAPSHOT_MODE.name, text));
     }
     for converter in [&converters::KEY, &converters::VALUE] {
@@ -154,6 +156,32 @@ fn check_skipped_operations(view: View<'_>, report: &mut Report) {
         report.wrong(entry, "there is no such operation", INSTEAD);
     }
 }
+
+/// A row that a snapshot reads is an operation that can be skipped, too.
+fn snapshot(view: View<'_>, report: &mut Report) -> Snapshot {
+    let mode = match view.word(&pg::SNAPSHOT_MODE) {
+        Some("initial") => SnapshotMode::Initial,
+        Some("initial_only") => SnapshotMode::InitialOnly,
+        Some("when_needed") => SnapshotMode::WhenNeeded,
+        Some("always") => SnapshotMode::Always,
+        _ => SnapshotMode::NoData,
+    };
+    let is_skipped = view.list(&declared::SKIPPED_OPERATIONS).contains(&"r");
+    if let (true, Some(entry), true) = (is_skipped, view.entry(&pg::SNAPSHOT_MODE), mode.wants_rows()) {
+        let what =
+            format!("with r in {}, no row of it would be published", declared::SKIPPED_OPERATIONS.name);
+        report.wrong(entry, what, "write no_data here, or take r out there");
+    }
+    let threads = view.entry(&pg::SNAPSHOT_MAX_THREADS).map(|_| view.number(&pg::SNAPSHOT_MAX_THREADS));
+    Snapshot {
+        mode,
+        threads: threads.and_then(|it| it.try_into().ok()).filter(|it| *it > 0).unwrap_or(SNAPSHOT_THREADS),
+        tables: view.regexes(&pg::SNAPSHOT_INCLUDE),
+    }
+}
+
+/// Tables that a snapshot reads at a time when nothing was written.
+const SNAPSHOT_THREADS: usize = 4;
 
 fn postgres(view: View<'_>, report: &mut Report) -> postgres::Config {
     let mut required = |property: &Property| {

@@ -51,7 +51,23 @@ pub(super) struct Families {
     pub(super) inflight_bytes: Gauge,
     pub(super) memory_resident: Gauge,
     pub(super) memory_max: Gauge,
+    pub(super) snapshot_running: Gauge,
+    pub(super) snapshot_rows: Gauge,
+    pub(super) snapshot_estimated: Gauge,
+    pub(super) snapshot_rate: Float,
+    pub(super) snapshot_tables_left: Gauge,
     pub(super) debezium: Debezium,
+    pub(super) debezium_snapshot: DebeziumSnapshot,
+}
+
+/// Debezium's names for a snapshot.
+#[derive(Debug)]
+pub(super) struct DebeziumSnapshot {
+    pub(super) running: Gauge,
+    pub(super) completed: Gauge,
+    pub(super) tables: Gauge,
+    pub(super) tables_left: Gauge,
+    pub(super) seconds: Gauge,
 }
 
 /// The names of Debezium's JMX exporter rules, so that dashboards made for it light up. Gauges, as there.
@@ -114,7 +130,36 @@ impl Families {
             inflight_bytes: unit(r, "inflight", Unit::Bytes, "Records of the batch that Kafka has not yet committed", Gauge::default()),
             memory_resident: unit(r, "memory_resident", Unit::Bytes, "Memory of this process that is resident", Gauge::default()),
             memory_max: unit(r, "memory_max", Unit::Bytes, "The bound on it", Gauge::default()),
+            snapshot_running: add(r, "snapshot_running", "Whether rows that were there before the slot are being published", Gauge::default()),
+            snapshot_rows: add(r, "snapshot_rows", "Rows of the last snapshot that were handed to the publisher", Gauge::default()),
+            snapshot_estimated: add(r, "snapshot_rows_estimated", "Rows of the last snapshot, as Postgres estimates; 0: it does not say", Gauge::default()),
+            snapshot_rate: add(r, "snapshot_rows_per_second", "Rows a second since this run began to read them", Float::default()),
+            snapshot_tables_left: add(r, "snapshot_tables_left", "Tables of the snapshot that are not read to their end", Gauge::default()),
             debezium: Debezium::register(root, topic_prefix),
+            debezium_snapshot: DebeziumSnapshot::register(root, topic_prefix),
+        }
+    }
+}
+
+/// The families of Debezium's metrics, of its streaming or its snapshot.
+fn debezium<'r>(root: &'r mut Registry, topic_prefix: &str, context: &str) -> &'r mut Registry {
+    let labels = [("plugin", "postgres"), ("name", topic_prefix), ("context", context)];
+    root.sub_registry_with_labels(
+        labels.into_iter().map(|(name, value)| (name.into(), value.to_owned().into())),
+    )
+    .sub_registry_with_prefix("debezium_metrics")
+}
+
+impl DebeziumSnapshot {
+    #[rustfmt::skip]
+    fn register(root: &mut Registry, topic_prefix: &str) -> DebeziumSnapshot {
+        let r = debezium(root, topic_prefix, "snapshot");
+        DebeziumSnapshot {
+            running: add(r, "SnapshotRunning", "Whether a snapshot is being published", Gauge::default()),
+            completed: add(r, "SnapshotCompleted", "Whether the last snapshot of this run was published whole", Gauge::default()),
+            tables: add(r, "TotalTableCount", "Tables of the last snapshot", Gauge::default()),
+            tables_left: add(r, "RemainingTableCount", "Tables of it that are not read to their end", Gauge::default()),
+            seconds: add(r, "SnapshotDurationInSeconds", "How long this run has read rows", Gauge::default()),
         }
     }
 }
@@ -122,10 +167,7 @@ impl Families {
 impl Debezium {
     #[rustfmt::skip]
     fn register(root: &mut Registry, topic_prefix: &str) -> Debezium {
-        let labels = [("plugin", "postgres".to_owned()), ("name", topic_prefix.to_owned()), ("context", "streaming".to_owned())];
-        let r = root
-            .sub_registry_with_labels(labels.into_iter().map(|(name, value)| (name.into(), value.into())))
-            .sub_registry_with_prefix("debezium_metrics");
+        let r = debezium(root, topic_prefix, "streaming");
         Debezium {
             connected: add(r, "Connected", "Whether Postgres is connected", Gauge::default()),
             since_last_event: add(r, "MilliSecondsSinceLastEvent", "Since the last event; -1: none yet", Gauge::default()),

@@ -113,6 +113,25 @@ pub struct SlotSample {
     pub server_lsn: Lsn,
 }
 
+/// How far a snapshot has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SnapshotStats {
+    /// It has not come to its end.
+    pub is_running: bool,
+    /// Rows handed to the publisher, by this run or one before it.
+    pub rows: u64,
+    /// Rows there will be, as Postgres estimates; `None`: it does not say.
+    pub rows_estimated: Option<u64>,
+    /// Rows a second, of this run.
+    pub per_second: f64,
+    /// Tables.
+    pub tables: usize,
+    /// Tables that are not read to their end.
+    pub tables_left: usize,
+    /// How long this run has been reading.
+    pub seconds: u64,
+}
+
 /// All families. Cheap to clone: clones count into the same registry.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Inner>);
@@ -330,6 +349,22 @@ impl Metrics {
             moments.slot_last_active = now_us;
         }
         moments.slot_active = sample.active;
+    }
+
+    /// A snapshot goes on, or ends.
+    pub fn snapshot(&self, stats: &SnapshotStats) {
+        let of = &self.0.families;
+        of.snapshot_running.set(stats.is_running.into());
+        of.snapshot_rows.set(signed(stats.rows));
+        of.snapshot_estimated.set(signed(stats.rows_estimated.unwrap_or(0)));
+        of.snapshot_rate.set(stats.per_second);
+        of.snapshot_tables_left.set(signed(stats.tables_left as u64));
+        let of = &of.debezium_snapshot;
+        of.running.set(stats.is_running.into());
+        of.completed.set((!stats.is_running && stats.tables_left == 0).into());
+        of.tables.set(signed(stats.tables as u64));
+        of.tables_left.set(signed(stats.tables_left as u64));
+        of.seconds.set(signed(stats.seconds));
     }
 
     /// The page in OpenMetrics 1.0.

@@ -77,6 +77,15 @@ fn names_types_and_help_are_those_dashboards_were_made_for() {
         server_lsn: Lsn::new(5000),
     };
     metrics.slot_at(&slot, NOON);
+    metrics.snapshot(&SnapshotStats {
+        is_running: true,
+        rows: 250_000,
+        rows_estimated: Some(1_000_000),
+        per_second: 125_000.0,
+        tables: 3,
+        tables_left: 2,
+        seconds: 2,
+    });
     let page = sorted(&metrics.page_at(NOON + 2 * SECOND));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &page).unwrap();

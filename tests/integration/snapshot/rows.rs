@@ -59,7 +59,8 @@ fn a_later_reading_takes_exactly_the_rows_that_the_exported_snapshot_has() {
         first.batch_execute("commit").await.unwrap();
         waits_for(&db, &second).await;
         // Runs while the snapshot is taken, in a subtransaction: its id is in no ordinary snapshot's list.
-        third.batch_execute("begin; insert into t values ('third'); savepoint a; insert into t values ('third, within'); release a").await.unwrap();
+        let within = "begin; insert into t values ('third'); savepoint a; insert into t values ('third, within'); release a";
+        third.batch_execute(within).await.unwrap();
         second.batch_execute("commit").await.unwrap();
         let (connection, exported) = exporting.await.unwrap();
 
@@ -71,7 +72,8 @@ fn a_later_reading_takes_exactly_the_rows_that_the_exported_snapshot_has() {
         assert_eq!(ids(&reading, &by_rule).await, seen, "the rule says the same in the snapshot itself");
         drop((reading, connection));
 
-        third.batch_execute("commit; insert into t values ('new'); begin; savepoint a; insert into t values ('new, within'); commit").await.unwrap();
+        let later = "commit; insert into t values ('new'); begin; savepoint a; insert into t values ('new, within'); commit";
+        third.batch_execute(later).await.unwrap();
         third.batch_execute("vacuum freeze t").await.unwrap();
         third.batch_execute("begin; insert into t values ('open')").await.unwrap();
         let later = session::connect(&config).await.unwrap();

@@ -8,7 +8,7 @@ mod taken;
 mod wrong;
 
 use super::*;
-use crate::config::{Adopt, ProducerKind, PublicationAutocreate};
+use crate::config::{Adopt, ProducerKind, PublicationAutocreate, SnapshotMode};
 use crate::encode::{Converter, DecimalFormat, HeaderConverter};
 use crate::observe::logging::Format;
 use crate::postgres::SslMode;

@@ -37,6 +37,26 @@ fn defaults_are_debeziums_and_connects() {
 }
 
 #[test]
+fn every_snapshot_mode_of_debezium_is_taken_that_needs_no_java() {
+    for (word, mode) in [
+        ("no_data", SnapshotMode::NoData),
+        ("never", SnapshotMode::NoData),
+        ("initial", SnapshotMode::Initial),
+        ("initial_only", SnapshotMode::InitialOnly),
+        ("when_needed", SnapshotMode::WhenNeeded),
+        ("ALWAYS", SnapshotMode::Always),
+    ] {
+        assert_eq!(config(&format!("snapshot.mode={word}")).snapshot.mode, mode, "{word}");
+    }
+    let snapshot =
+        config("snapshot.max.threads=7\nsnapshot.include.collection.list=public\\\\.out.*").snapshot;
+    assert_eq!((snapshot.threads, snapshot.tables.len()), (7, 1));
+    assert!(snapshot.tables[0].is_match("public.outbox").unwrap());
+    assert_eq!(config("").snapshot.threads, 4);
+    assert_eq!(config("skipped.operations=t,r").snapshot.mode, SnapshotMode::NoData);
+}
+
+#[test]
 fn walposts_own_properties_have_their_defaults() {
     let config = config("slot.name=s1");
     assert_eq!(config.publish.position_topic, "__walpost.position.shop.s1");

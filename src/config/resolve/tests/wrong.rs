@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn all_problems_are_reported_at_once_by_file_and_line() {
     let json = "{\n  \"name\": \"orders\",\n  \"slot.nmae\": \"s\",\n  \"database.port\": \"x\",\n  \
-                \"snapshot.mode\": \"initial\",\n  \"transforms\": \"outbox,flat\",\n  \
+                \"snapshot.mode\": \"custom\",\n  \"transforms\": \"outbox,flat\",\n  \
                 \"transforms.outbox.type\": \"io.debezium.transforms.outbox.EventRouter\",\n  \
                 \"transforms.flat.type\": \"io.debezium.transforms.ExtractNewRecordState\",\n  \
                 \"transforms.flat.drop.tombstones\": true,\n  \"slot.name\": \"S\"\n}";
@@ -312,6 +312,14 @@ fn a_key_in_javas_form_is_told_how_to_become_pem() {
     let found = problem(&format!("{certificate}\ndatabase.sslkey={}", files.path("e.pem")));
     assert!(found.contains("the key is encrypted; decrypt it: openssl pkey"), "{found}");
     assert!(problem(&certificate).contains("its key is missing; write database.sslkey=…"));
+}
+
+#[test]
+fn a_snapshot_whose_rows_would_all_be_skipped_is_refused_and_so_is_one_of_chosen_rows() {
+    let found = problem("snapshot.mode=initial\nskipped.operations=r");
+    assert!(found.contains("no row of it would be published"), "{found}");
+    let found = problem("snapshot.select.statement.overrides=public.outbox");
+    assert!(found.contains("CREATE PUBLICATION … WHERE"), "{found}");
 }
 
 #[test]
