@@ -1,6 +1,6 @@
 # Every target is one script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test gauntlet mutants memory lint bench fuzz
+.PHONY: help demo test gauntlet mutants memory snapshot lint bench fuzz
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -23,6 +23,9 @@ bench: ## walpost beside Debezium and the servers' limits, hours; QUICK=1 takes 
 
 memory: ## what walpost takes at most: 10 M rows in one transaction, 100 events of 20 MB, a Kafka that halts; 30 minutes
 	@deploy/local/memory
+
+snapshot: ## how fast a snapshot publishes a million rows, counted; some minutes
+	@deploy/local/snapshot
 
 mutants: ## the broken builds that the tests must find out, each under those tests
 	@deploy/local/mutants
