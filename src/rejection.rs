@@ -104,6 +104,28 @@ pub struct Origin {
     pub xid: u32,
 }
 
+impl Origin {
+    /// A row that a snapshot read: where that was taken, and a number that is made of the row's table and key. No transaction
+    /// has the id 0.
+    pub fn of_row(taken: Lsn, number: u64) -> Origin {
+        Origin { commit_lsn: taken, change: number, xid: 0 }
+    }
+
+    /// Whether it is a row that a snapshot read.
+    pub fn is_row(&self) -> bool {
+        self.xid == 0 && self.commit_lsn != Lsn::ZERO
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_row() {
+            true => write!(f, "in the snapshot at {}", self.commit_lsn),
+            false => write!(f, "transaction {}, commit {}", self.xid, self.commit_lsn),
+        }
+    }
+}
+
 /// One event that cannot be published as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -126,12 +148,11 @@ impl fmt::Display for Rejection {
         let id = self.event_id.as_deref().unwrap_or("unknown");
         write!(
             f,
-            "event {id} of {} cannot be published ({}): {} (transaction {}, commit {})",
+            "event {id} of {} cannot be published ({}): {} ({})",
             self.table,
             self.reason.name(),
             self.detail,
-            self.origin.xid,
-            self.origin.commit_lsn
+            self.origin
         )
     }
 }
@@ -160,6 +181,15 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_of_a_snapshot_is_no_change_of_a_transaction() {
+        let (row, change) =
+            (Origin::of_row(Lsn::new(0x20), 7), Origin { xid: 3, ..Origin::of_row(Lsn::new(0x20), 7) });
+        assert_eq!(row.to_string(), "in the snapshot at 0/20");
+        assert_eq!(change.to_string(), "transaction 3, commit 0/20");
+        assert!(row.is_row() && !change.is_row() && !Origin::default().is_row());
+    }
 
     #[test]
     fn every_reason_is_known_by_its_name_and_counted_by_itself() {

@@ -4,10 +4,11 @@
 //! Enters: one change of an open transaction; a message of none counts as one by itself. Leaves: at most one record more
 //! in the batch, in the change's place; or the rejection for which the connector stops.
 
-use super::foresight::{Foreseen, Foresight};
+use super::foresight::{ClusterTopics, Foreseen, Foresight};
 use super::lessons::Lessons;
 use super::parking::{Full, Parking};
 use super::report::Reporter;
+use crate::config::Config;
 use crate::decode::message::MessageRow;
 use crate::decode::{Change, Relation, Tuple};
 use crate::encode::dead_letter::{Letter, Message, Row, hash_of_key};
@@ -15,7 +16,7 @@ use crate::encode::{DeadLetters, Encoder, Outgoing};
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
-use crate::rejection::{Policies, Policy, Reason, Rejection};
+use crate::rejection::{Origin, Policies, Policy, Reason, Rejection};
 use crate::route::{Event, Outline, Routed, Router, Skipped};
 use std::sync::Arc;
 
@@ -30,6 +31,24 @@ pub struct Treatment {
     pub foresight: Foresight,
     /// Keys whose events follow a dead letter, where that is asked for.
     pub parking: Option<Parking>,
+}
+
+impl Treatment {
+    /// As it is configured; dead letters of at most `letter_bytes`, and the keys that wait for theirs.
+    pub fn new(config: &Config, letter_bytes: usize, parking: Option<Parking>) -> Treatment {
+        let letters = config.dead_letters.as_ref().map(|letters| letters.writer.clone());
+        // A connector that stops for whatever Kafka refuses can hear it from Kafka.
+        let goes_on = config.policies.has(Policy::DeadLetter) || config.policies.has(Policy::Skip);
+        Treatment {
+            policies: config.policies.clone(),
+            letters: letters.map(|letters| DeadLetters::new(letters, letter_bytes)),
+            foresight: match goes_on {
+                true => Foresight::new(Box::new(ClusterTopics::new(&config.kafka))),
+                false => Foresight::default(),
+            },
+            parking,
+        }
+    }
 }
 
 /// Why the connector stops before an event's transaction.
@@ -67,6 +86,18 @@ impl Desk<'_> {
         now_ms: i64,
     ) -> Result<bool, Stop> {
         let origin = self.batcher.next_change();
+        self.take_from(origin, change, bytes, share, now_ms)
+    }
+
+    /// The same of what comes from elsewhere than the next change of an open transaction.
+    pub fn take_from(
+        &mut self,
+        origin: Origin,
+        change: &Change<'_>,
+        bytes: usize,
+        share: &mut Option<Share>,
+        now_ms: i64,
+    ) -> Result<bool, Stop> {
         let (rejection, topic) = match self.router.route(change) {
             Routed::Event(event) if is_parked(self.treatment.parking.as_ref(), &event) => {
                 (event.rejected(Reason::Parked, PARKED.to_owned(), REPLAY), Some(Arc::clone(event.topic)))

@@ -21,6 +21,10 @@ pub struct Lessons {
 impl Lessons {
     /// Kafka refuses the record of this event: its next one is not sent. Whether that is news.
     pub fn learn(&mut self, rejection: Rejection) -> bool {
+        // All rows of a snapshot stand at one LSN: the rest of them need not be sent one by one.
+        if rejection.origin.is_row() {
+            self.singly_until = Lsn::ZERO;
+        }
         self.refused.insert(rejection.origin, rejection).is_none()
     }
 
@@ -69,5 +73,19 @@ mod tests {
 
         lessons.begin(&Position { timeline: 5, ..position });
         assert!(lessons.refused(at(150, 3)).is_none(), "that LSN was another timeline's");
+    }
+
+    #[test]
+    fn a_row_of_a_snapshot_that_was_refused_is_known_until_the_snapshot_is_published() {
+        let position = |end| Position::first(&Position::creating(1, 4, "test"), Lsn::new(end));
+        let row = |number| Origin::of_row(Lsn::new(150), number);
+        let mut lessons = Lessons { singly_until: Lsn::new(150), ..Lessons::default() };
+        assert!(lessons.learn(refused(row(7))));
+        assert_eq!(lessons.singly_until, Lsn::ZERO, "the other rows are sent together again");
+        lessons.begin(&position(150));
+        assert!(lessons.refused(row(7)).is_some() && lessons.refused(row(8)).is_none());
+        assert!(lessons.refused(at(150, 7)).is_none(), "a change of a transaction that begins there");
+        lessons.begin(&position(200));
+        assert!(lessons.refused(row(7)).is_none());
     }
 }

@@ -1,7 +1,6 @@
 //! One life of the connector: from the fence until trouble or shutdown. Two threads for the road, one task to watch.
 
 use super::desk::Treatment;
-use super::foresight::{ClusterTopics, Foresight};
 use super::handover::{Downstream, Handover};
 use super::lessons::Lessons;
 use super::publishing;
@@ -16,14 +15,14 @@ use super::watch::{self, Alarm, Holds, Watch};
 use crate::config::{Config, SnapshotMode};
 use crate::confirm::Ledger;
 use crate::decode::Decoder;
-use crate::encode::{DeadLetters, Encoder};
+use crate::encode::Encoder;
 use crate::error::Failure;
 use crate::fingerprint::LastSeen;
 use crate::freeze::Freeze;
 use crate::observe::health::Health;
 use crate::observe::metrics::{Component, Metrics};
-use crate::publish::Batcher;
-use crate::rejection::Policy;
+use crate::publish::kafka_outlet::KafkaOutlet;
+use crate::publish::{Batcher, Publisher};
 use crate::route::Router;
 use crate::shutdown::Shutdown;
 use crate::source::{Acknowledger, Feed, Nudge};
@@ -60,8 +59,9 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
         () = shutdown.asked() => return Ok(()),
     };
     common.took_rows.store(true, Ordering::Relaxed);
+    lessons.begin(prepared.publisher.position());
     if let Some(rows) = prepared.rows.take() {
-        match snapshot::publish(common, prepared, rows).await? {
+        match snapshot::publish(common, prepared, rows, lessons.clone()).await? {
             Some(whole) => prepared = whole,
             None => return Ok(()),
         }
@@ -190,11 +190,7 @@ fn spawn(
 ) -> (Ending, Ending) {
     let Started { feed, acknowledger, publisher, position, session, letter_bytes, parking, .. } = started;
     let config = &common.config;
-    let letters = config.dead_letters.as_ref().map(|letters| letters.writer.clone());
-    let mut publisher = publisher
-        .heed(seen.clone(), ways_out.freeze.clone())
-        .careful_until(lessons.singly_until)
-        .dead_letters(letters.as_ref().map(|letters| Arc::clone(&letters.topic)));
+    let mut publisher = told(publisher, config, &lessons).heed(seen.clone(), ways_out.freeze.clone());
     let reporter = || Reporter::new(common.metrics.clone(), common.health.clone());
     let handover = Arc::clone(&ways_out.handover);
     let ledger = Arc::new(Mutex::new(Ledger::new(position.end_lsn)));
@@ -209,12 +205,7 @@ fn spawn(
         decoder: Decoder::new(),
         router: Router::new(config.route.clone()),
         encoder: Encoder::new(config.encode.clone()),
-        treatment: Treatment {
-            policies: config.policies.clone(),
-            letters: letters.map(|letters| DeadLetters::new(letters, letter_bytes)),
-            foresight: foresight(config),
-            parking,
-        },
+        treatment: Treatment::new(config, letter_bytes, parking),
         batcher: Batcher::new(config.publish.limits, &position),
         resume: Resume::new(&position),
         catalog: Box::new(SqlCatalog::new(session, tokio::runtime::Handle::current())),
@@ -251,13 +242,14 @@ fn spawn(
     (road, publishing)
 }
 
-/// A connector that stops for whatever Kafka refuses can hear it from Kafka.
-fn foresight(config: &Config) -> Foresight {
-    let goes_on = config.policies.has(Policy::DeadLetter) || config.policies.has(Policy::Skip);
-    match goes_on {
-        true => Foresight::new(Box::new(ClusterTopics::new(&config.kafka))),
-        false => Foresight::default(),
-    }
+/// The publisher, told where dead letters go, and how far records are sent one by one.
+pub(super) fn told(
+    publisher: Publisher<KafkaOutlet>,
+    config: &Config,
+    lessons: &Lessons,
+) -> Publisher<KafkaOutlet> {
+    let letters = config.dead_letters.as_ref().map(|letters| Arc::clone(&letters.writer.topic));
+    publisher.careful_until(lessons.singly_until).dead_letters(letters)
 }
 
 /// A named thread whose result can be awaited; a panic shows as a closed channel.

@@ -236,7 +236,7 @@ fn dead_letters(config: &Config, outlet: &mut KafkaOutlet) -> Result<usize, Trou
 }
 
 /// Which keys wait for their dead letters. Blocks. Only under a fresh fence is the answer final.
-fn parking(config: &Config) -> Result<Option<Parking>, Trouble> {
+pub(super) fn parking(config: &Config) -> Result<Option<Parking>, Trouble> {
     let (Some(rule), Some(letters)) = (&config.parking, &config.dead_letters) else { return Ok(None) };
     let parking = Parking::new(rule.clone(), config.source.slot.as_str());
     let parking = parking.read(&config.kafka.admin, &letters.topic.topic).map_err(|error| match error {

@@ -45,15 +45,23 @@ fn nameless_columns(table: &publication::TableName) -> Relation {
     Relation { oid: 0, schema, table, replica_identity: b'd', columns: Vec::new() }
 }
 
-/// The table as the stream would describe it, of the columns that the router reads only: for rows that are read from it.
+/// The table as the stream would describe it, of the columns that router and encoder read only: for rows that are read
+/// from it.
 pub fn relation(table: &CatalogTable, published: &PublishedTable, config: &Config) -> Relation {
     let router = &config.route;
     let always = [&router.id, &router.key, &router.payload, &router.route_by].into_iter();
     let placed = router.placements.iter().map(|placement| &placement.column);
     let optional = [&router.timestamp, &router.schema_version, &router.trace].into_iter().flatten();
     let read: Vec<&String> = always.chain(optional).chain(placed).collect();
+    let mut relation = whole_relation(table, published);
+    relation.columns.retain(|column| read.contains(&&column.name));
+    relation
+}
+
+/// The table as the stream would describe it.
+pub fn whole_relation(table: &CatalogTable, published: &PublishedTable) -> Relation {
     let is_sent = |name: &String| published.columns.as_ref().is_none_or(|columns| columns.contains(name));
-    let columns = table.columns.iter().filter(|column| read.contains(&&column.name) && is_sent(&column.name));
+    let columns = table.columns.iter().filter(|column| is_sent(&column.name));
     let columns = columns.map(|column| Column {
         key: column.primary_key,
         name: column.name.clone(),

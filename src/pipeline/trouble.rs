@@ -177,9 +177,16 @@ impl From<publishing::Error> for Trouble {
     }
 }
 
-fn rejected(rejection: &Rejection) -> Failure {
-    let detail =
-        "everything before its transaction is published; this event and all after it wait in Postgres";
+/// An event that cannot be published, and is not to be set aside.
+pub fn rejected(rejection: &Rejection) -> Failure {
+    let detail = match rejection.origin.is_row() {
+        true => {
+            "the rows of the snapshot before it are published; this one and all after it are still to come"
+        }
+        false => {
+            "everything before its transaction is published; this event and all after it wait in Postgres"
+        }
+    };
     Failure::new(Exit::Rejected, rejection.to_string(), detail, &rejection.hint)
 }
 

@@ -180,6 +180,12 @@ impl Batcher {
         self.advance(end_lsn, now);
     }
 
+    /// What the batch holds are rows of a snapshot, which has come so far with them; `None`: to its end. The stream stays
+    /// where it is, in the middle of a transaction or not.
+    pub fn at_rows(&mut self, snapshot: Option<Snapshot>, partial: Option<Partial>) {
+        (self.batch.snapshot, self.batch.partial) = (snapshot, partial);
+    }
+
     /// A transaction that was published before: nothing of it counts.
     pub fn forget(&mut self) {
         self.open = None;

@@ -73,6 +73,29 @@ fn an_event_of_no_transaction_counts_as_one_and_is_whole_at_its_own_lsn() {
 }
 
 #[test]
+fn rows_of_a_snapshot_leave_the_position_where_it_is_and_say_how_far_they_have_come() {
+    let mut batcher = batcher(2);
+    let partial = Some(Partial {
+        commit_lsn: Lsn::new(150),
+        xid: 7,
+        ordinal: 3,
+        change_hash: "0011223344556677".into(),
+    });
+    let snapshot = |rows| Snapshot { lsn: Lsn::new(100), horizon: "7:7:".into(), rows, tables: Vec::new() };
+    for rows in [2, 4] {
+        record(&mut batcher, "a");
+        assert!(!batcher.is_full());
+        record(&mut batcher, "b");
+        assert!(batcher.is_full());
+        batcher.at_rows(Some(snapshot(rows)), partial.clone());
+        let (keys, batch) = close(&mut batcher);
+        assert_eq!(keys, ["a", "b"]);
+        assert_eq!((batch.end_lsn, batch.transactions), (Lsn::new(100), 0));
+        assert_eq!((batch.snapshot, batch.partial), (Some(snapshot(rows)), partial.clone()));
+    }
+}
+
+#[test]
 fn a_transaction_too_large_for_a_batch_is_split_and_its_lsn_waits_for_the_last_piece() {
     let (mut batcher, now) = (batcher(2), Instant::now());
     batcher.begin(Lsn::new(150), 7, 5);

@@ -2,10 +2,12 @@
 //!
 //! - `modes`   what each `snapshot.mode` publishes, on a first start and on later ones
 //! - `tables`  several tables, keys of every kind, partitions, and what is refused
+//! - `letters` rows that cannot be published, by policy
 //! - `crash`   killed at every failpoint and at random, under load: nothing lost, nothing twice
 //! - `rows`    which rows a later reading takes, asked of Postgres itself
 
 mod crash;
+mod letters;
 mod modes;
 mod rows;
 mod tables;

@@ -12,16 +12,18 @@ pub mod road;
 pub use open::Opened;
 pub use progress::Progress;
 
+use super::desk::Treatment;
 use super::handover::{Downstream as _, Handover};
+use super::lessons::Lessons;
 use super::publishing;
 use super::report::Reporter;
-use super::session::{Common, FREEZE, both, thread};
+use super::session::{self, Common, FREEZE, both, thread};
 use super::start::{self, Prepared};
 use super::trouble::Trouble;
 use super::watch::{Alarm, Holds, Watch};
 use crate::config::SnapshotMode;
 use crate::confirm::Ledger;
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::failpoint;
 use crate::fingerprint::LastSeen;
 use crate::freeze::Freeze;
@@ -38,11 +40,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// Publishes the rows; `None` when asked to leave before the last one.
+/// Publishes the rows, by what earlier sessions have learnt; `None` when asked to leave before the last one.
 pub async fn publish(
     common: &Common,
     mut prepared: Prepared,
     opened: Opened,
+    lessons: Lessons,
 ) -> Result<Option<Prepared>, Trouble> {
     start::speak_or_end(&prepared.session).await?;
     let Prepared { session, connection, publisher, server, letter_bytes, .. } = prepared;
@@ -50,17 +53,20 @@ pub async fn publish(
     let Some(state) = position.snapshot.clone() else {
         return Err(Trouble::defect("a snapshot without a position"));
     };
+    let parking = tokio::task::block_in_place(|| start::parking(&common.config))?;
     let acknowledger = Acknowledger::new(position.end_lsn);
     let seen = LastSeen::new(position.publication.clone());
     let (leave, freeze, handover) = (Shutdown::default(), Freeze::default(), Arc::new(Handover::default()));
-    let publisher = publisher.heed(seen.clone(), freeze.clone());
+    let publisher = session::told(publisher, &common.config, &lessons).heed(seen.clone(), freeze.clone());
     both(&common.metrics, true);
     common.health.snapshot();
     common.progress.begin(&state, &opened);
 
     let (rows, readers) = start_reading(common, opened, leave.clone());
     let publishing = spawn_publisher(common, publisher, &handover, &acknowledger);
-    let road = spawn_road(Road::new(common, rows, &position, state, Arc::clone(&handover)), &handover);
+    let treatment = Treatment::new(&common.config, letter_bytes, parking);
+    let road = Road::new(common, rows, (&position, state), treatment, lessons, Arc::clone(&handover));
+    let road = spawn_road(road, &handover);
 
     let holds = match common.config.snapshot.mode {
         SnapshotMode::InitialOnly => Holds::NoSlot,
@@ -191,11 +197,4 @@ fn spawn_road(mut road: Road, handover: &Arc<Handover>) -> Ending<Result<bool, T
         handover.end_road();
         result
     })
-}
-
-/// A row that a snapshot cannot publish.
-fn refused(rejection: &crate::rejection::Rejection) -> Trouble {
-    let detail =
-        "the rows of the snapshot before it are published; this one and all after it are still to come";
-    Trouble::Halt(Failure::new(Exit::Rejected, rejection.to_string(), detail, &rejection.hint))
 }

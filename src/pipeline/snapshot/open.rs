@@ -17,6 +17,7 @@ use crate::postgres::replication::Exported;
 use crate::postgres::session::{self, Session};
 use crate::postgres::snapshot::{self, Horizon, KeyColumn};
 use crate::postgres::{Error, catalog};
+use crate::rejection::Policy;
 use crate::route::{Router, TableFacts};
 use postgres_protocol::escape::escape_identifier;
 use std::sync::Arc;
@@ -186,7 +187,11 @@ async fn describe(
     if key.is_empty() {
         return Err(no_key(published));
     }
-    let relation = tables::relation(&table, published, config);
+    // A dead letter tells of all columns.
+    let relation = match config.policies.has(Policy::DeadLetter) {
+        true => tables::whole_relation(&table, published),
+        false => tables::relation(&table, published, config),
+    };
     let order: Vec<String> = key.iter().map(|column| escape_identifier(&column.name)).collect();
     let columns = relation.columns.iter().map(|column| escape_identifier(&column.name));
     let select = Select {

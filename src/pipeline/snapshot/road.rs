@@ -1,23 +1,27 @@
-//! The snapshot's own thread: rows become records by the router and encoder of the stream, and records become batches.
+//! The snapshot's own thread: rows become records, or what their policies say, at the desk of the stream, and records
+//! become batches.
 
 use super::open::Table;
 use super::progress::Progress;
 use super::read::{Chunk, Item};
-use super::refused;
 use crate::config::SnapshotMode;
 use crate::decode::{Cell, Cells, Change, copy};
 use crate::encode::Encoder;
-use crate::memory::{APART, LARGE};
+use crate::lsn::Lsn;
+use crate::memory::{LARGE, Share};
 use crate::observe::metrics::Metrics;
+use crate::pipeline::desk::{Desk, Stop, Treatment};
 use crate::pipeline::handover::{Downstream, Handover, PublisherEnded};
+use crate::pipeline::lessons::Lessons;
 use crate::pipeline::report::Reporter;
 use crate::pipeline::session::Common;
-use crate::pipeline::trouble::Trouble;
-use crate::position::{Position, Snapshot};
-use crate::publish::{Batch, Limits};
-use crate::rejection::Rejection;
-use crate::route::{Routed, Router};
+use crate::pipeline::trouble::{self, Trouble};
+use crate::position::{Partial, Position, Snapshot};
+use crate::publish::Batcher;
+use crate::rejection::Origin;
+use crate::route::Router;
 use crate::shutdown::Shutdown;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
@@ -63,16 +67,23 @@ pub struct Road<D: Downstream = Handover> {
     rows: Rows,
     router: Router,
     encoder: Encoder,
-    limits: Limits,
+    treatment: Treatment,
+    lessons: Lessons,
+    batcher: Batcher,
+    /// A batch is handed over at this age, if the publisher is free.
+    age: Duration,
     handover: Arc<D>,
     reporter: Reporter,
     metrics: Metrics,
     progress: Arc<Progress>,
     /// The position after the last row still says that there was a snapshot: nothing comes after it.
     is_all: bool,
-    batch: Batch,
-    /// When the first record of the batch came in.
+    /// When the first rows of the batch came in.
     since: Option<Instant>,
+    /// Where the snapshot was taken, as its rows tell it: not before the position.
+    taken: Lsn,
+    /// Where in a transaction the stream stands meanwhile.
+    partial: Option<Partial>,
     /// How far the snapshot has come, rows of this batch included; keys are written into it at the hand-over.
     state: Snapshot,
     /// The key of the last row, of each table that is read.
@@ -81,12 +92,13 @@ pub struct Road<D: Downstream = Handover> {
 }
 
 impl<D: Downstream> Road<D> {
-    /// A road that goes on after `position`, whose snapshot is `state`.
+    /// A road that goes on after a position, whose snapshot is `state`.
     pub fn new(
         common: &Common,
         rows: Rows,
-        position: &Position,
-        state: Snapshot,
+        (position, state): (&Position, Snapshot),
+        treatment: Treatment,
+        lessons: Lessons,
         handover: Arc<D>,
     ) -> Road<D> {
         let config = &common.config;
@@ -99,14 +111,18 @@ impl<D: Downstream> Road<D> {
             rows,
             router,
             encoder: Encoder::new(config.encode.clone()),
-            limits: config.publish.limits,
+            treatment,
+            lessons,
+            batcher: Batcher::new(config.publish.limits, position),
+            age: config.publish.limits.age,
             handover,
             reporter: Reporter::new(common.metrics.clone(), common.health.clone()),
             metrics: common.metrics.clone(),
             progress: Arc::clone(&common.progress),
             is_all: config.snapshot.mode == SnapshotMode::InitialOnly,
-            batch: after(position),
             since: None,
+            taken: state.lsn.max(position.end_lsn),
+            partial: position.partial.clone(),
             state,
             keys,
             cells: Cells::default(),
@@ -147,30 +163,37 @@ impl<D: Downstream> Road<D> {
 
     fn chunk(&mut self, number: usize, mut chunk: Chunk) -> Result<(), Trouble> {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        let share = chunk.share.take();
+        let mut share = chunk.share.take();
+        if let Some(parking) = &mut self.treatment.parking {
+            parking.catch_up().map_err(|error| Trouble::kafka(&error, "following the dead letters"))?;
+        }
         for line in chunk.lines() {
-            if share.is_some() {
-                self.batch.outgoing.reserve(line.len(), APART);
-            }
-            if let Err(rejection) = self.row(number, line, now_ms) {
-                self.reporter.rejected(rejection.reason);
+            if let Err(stop) = self.row(number, line, &mut share, now_ms) {
+                if let Stop::Rejected(rejection) = &stop {
+                    self.reporter.rejected(rejection.reason);
+                }
                 self.hand_over(false)?;
-                return Err(refused(&rejection));
+                return Err(Trouble::Halt(match stop {
+                    Stop::Rejected(rejection) => trouble::rejected(&rejection),
+                    Stop::NoRoom(full) => trouble::parking_full(full),
+                }));
             }
-            let outgoing = &self.batch.outgoing;
-            if outgoing.len() >= self.limits.events || outgoing.bytes() >= self.limits.bytes {
+            if self.batcher.is_full() {
                 self.hand_over(false)?;
             }
         }
         self.since.get_or_insert_with(Instant::now);
-        if let Some(share) = share {
-            self.batch.shares.push(share);
-            self.hand_over(false)?;
-        }
         Ok(())
     }
 
-    fn row(&mut self, number: usize, line: &[u8], now_ms: i64) -> Result<(), Rejection> {
+    /// Deals with one row; a large one's share goes where its copy goes.
+    fn row(
+        &mut self,
+        number: usize,
+        line: &[u8],
+        share: &mut Option<Share>,
+        now_ms: i64,
+    ) -> Result<(), Stop> {
         if line.len() <= LARGE {
             self.cells.clear();
         } else {
@@ -178,20 +201,30 @@ impl<D: Downstream> Road<D> {
         }
         copy::row(line, &mut self.cells);
         let table = &self.rows.tables[number];
-        let row = self.cells.row();
-        match self.router.route(&Change::Insert { relation: &table.relation, new: row }) {
-            Routed::Event(event) => self.encoder.encode(&event, now_ms, &mut self.batch.outgoing)?,
-            Routed::Skipped(reason) => self.reporter.skipped(reason),
-            Routed::Rejected(rejection) => return Err(rejection),
-        }
-        let columns = table.relation.columns.len();
-        let key = &mut self.keys[number];
-        key.resize(row.len().saturating_sub(columns), Vec::new());
-        for (value, index) in key.iter_mut().zip(columns..) {
+        let (row, columns) = (self.cells.row(), table.relation.columns.len());
+        let key = || {
+            (columns..row.len()).map(move |index| match row.get(index) {
+                Some(Cell::Text(text)) => text,
+                _ => &[],
+            })
+        };
+        let origin = Origin::of_row(self.taken, number_of(table.relation.oid, key()));
+        self.batcher.outgoing().at(origin);
+        let mut desk = Desk {
+            router: &mut self.router,
+            encoder: &mut self.encoder,
+            batcher: &mut self.batcher,
+            treatment: &mut self.treatment,
+            lessons: &self.lessons,
+            reporter: &mut self.reporter,
+        };
+        let change = Change::Insert { relation: &table.relation, new: row };
+        desk.take_from(origin, &change, line.len(), share, now_ms)?;
+        let reached = &mut self.keys[number];
+        reached.resize(row.len().saturating_sub(columns), Vec::new());
+        for (value, text) in reached.iter_mut().zip(key()) {
             value.clear();
-            if let Some(Cell::Text(text)) = row.get(index) {
-                value.extend_from_slice(text);
-            }
+            value.extend_from_slice(text);
         }
         self.state.rows += 1;
         Ok(())
@@ -207,7 +240,7 @@ impl<D: Downstream> Road<D> {
     }
 
     fn is_aged(&self) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= self.limits.age)
+        self.since.is_some_and(|since| since.elapsed() >= self.age)
     }
 
     /// Hands over what there is, once the publisher is free, with the position after it. `is_last`: of all rows.
@@ -219,32 +252,21 @@ impl<D: Downstream> Road<D> {
             let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
             self.state.tables[table.number].reached = Some(key.iter().map(text).collect());
         }
-        self.batch.snapshot = (!is_last || self.is_all).then(|| self.state.clone());
-        let next = Batch {
-            end_lsn: self.batch.end_lsn,
-            partial: self.batch.partial.clone(),
-            last_xid: self.batch.last_xid,
-            last_commit_us: self.batch.last_commit_us,
-            ..Batch::default()
-        };
-        let mut spare = self.handover.give(std::mem::replace(&mut self.batch, next));
-        spare.outgoing.clear(2 * self.limits.bytes);
-        self.batch.outgoing = spare.outgoing;
+        let state = (!is_last || self.is_all).then(|| self.state.clone());
+        self.batcher.at_rows(state, self.partial.clone());
+        self.batcher.close(|batch| self.handover.give(batch));
         self.since = None;
         self.progress.come_to(self.state.rows, &self.metrics);
         Ok(())
     }
 }
 
-/// An empty batch after this position.
-fn after(position: &Position) -> Batch {
-    Batch {
-        end_lsn: position.end_lsn,
-        partial: position.partial.clone(),
-        last_xid: position.last_xid,
-        last_commit_us: position.last_commit_us,
-        ..Batch::default()
-    }
+/// What tells a row from the others of its snapshot, in this process: Kafka's refusal of it is remembered by that.
+fn number_of<'k>(table: u32, key: impl Iterator<Item = &'k [u8]>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    table.hash(&mut hasher);
+    key.for_each(|value| value.hash(&mut hasher));
+    hasher.finish()
 }
 
 /// Its own result says why.
