@@ -75,7 +75,7 @@ pub fn assemble(
         }
     }
     let has = |name: &&str| look.table.columns.iter().any(|column| column.name == **name);
-    let lacking: Vec<&str> = read_by(router).filter(has).filter(|name| !row.contains_key(*name)).collect();
+    let lacking: Vec<&str> = router.columns().filter(has).filter(|name| !row.contains_key(*name)).collect();
     if lacking.is_empty() {
         return Ok(Ok(row));
     }
@@ -96,14 +96,6 @@ pub fn assemble(
         // The columns were not there when the row was written.
         Found::Gone | Found::Several => Ok(row),
     })
-}
-
-/// The columns that an event is made of.
-pub fn read_by(router: &Router) -> impl Iterator<Item = &str> {
-    let always = [&router.id, &router.key, &router.payload, &router.route_by].into_iter();
-    let placed = router.placements.iter().map(|placement| &placement.column);
-    let sometimes = [&router.timestamp, &router.schema_version, &router.trace].into_iter().flatten();
-    always.chain(sometimes).chain(placed).map(String::as_str)
 }
 
 /// The payload of a cut letter is as long as it was.

@@ -48,13 +48,9 @@ fn nameless_columns(table: &publication::TableName) -> Relation {
 /// The table as the stream would describe it, of the columns that router and encoder read only: for rows that are read
 /// from it.
 pub fn relation(table: &CatalogTable, published: &PublishedTable, config: &Config) -> Relation {
-    let router = &config.route;
-    let always = [&router.id, &router.key, &router.payload, &router.route_by].into_iter();
-    let placed = router.placements.iter().map(|placement| &placement.column);
-    let optional = [&router.timestamp, &router.schema_version, &router.trace].into_iter().flatten();
-    let read: Vec<&String> = always.chain(optional).chain(placed).collect();
+    let read: Vec<&str> = config.route.columns().collect();
     let mut relation = whole_relation(table, published);
-    relation.columns.retain(|column| read.contains(&&column.name));
+    relation.columns.retain(|column| read.contains(&column.name.as_str()));
     relation
 }
 

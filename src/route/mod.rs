@@ -63,6 +63,16 @@ pub struct Config {
     pub strict: bool,
 }
 
+impl Config {
+    /// The columns that an event is made of.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let always = [&self.id, &self.key, &self.payload, &self.route_by].into_iter();
+        let sometimes = [&self.timestamp, &self.schema_version, &self.trace].into_iter().flatten();
+        let placed = self.placements.iter().map(|placement| &placement.column);
+        always.chain(sometimes).chain(placed).map(String::as_str)
+    }
+}
+
 /// Which tables are outbox tables: anchored, case-insensitive Java regexes, as Debezium's include lists are.
 #[derive(Clone, Debug, Default)]
 pub struct TableRule {

@@ -118,6 +118,20 @@ fn a_row_filter_and_a_column_list_of_the_publication_hold_for_the_snapshot_too()
 }
 
 #[test]
+fn a_trace_context_is_passed_on_from_rows_too() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (db, kafka) = outbox();
+    db.execute(&format!(
+        "alter table outbox add column tracingspancontext varchar(256);
+         insert into outbox values (default, 'order', 'k', 't', '{{}}', 'traceparent={PARENT}')"
+    ));
+    let builder = with_mode(&db, kafka, "initial").router("tracing.span.context.field", "tracingspancontext");
+    let _connector = run(builder);
+    let records = wait_once(&db, kafka, "outbox");
+    assert_eq!(records[0].header("traceparent"), Some(PARENT));
+}
+
+#[test]
 fn a_table_without_a_key_is_refused_before_anything_is_published() {
     let (db, kafka) = outbox();
     db.execute("alter table outbox drop constraint outbox_pkey");
