@@ -43,6 +43,7 @@ pub mod cli;
 pub mod config;
 pub mod dlq;
 pub mod error;
+pub mod migrate;
 pub mod pipeline;
 pub mod repair;
 pub mod verify;

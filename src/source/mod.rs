@@ -79,6 +79,19 @@ impl Chunk {
     pub fn frames(&self) -> Frames<'_> {
         Frames { rest: &self.bytes }
     }
+
+    /// The frames, each with the LSN in its header: of a change's WAL record, zero for what describes a table. For who
+    /// compares with the offsets of others; progress never comes from it.
+    pub fn placed(&self) -> impl Iterator<Item = Result<(Lsn, Frame<'_>), Error>> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let lsn = frame::change_lsn(rest);
+            Some(frame::split_frame(&mut rest).map(|frame| (lsn, frame)))
+        })
+    }
 }
 
 /// Walks the frames of a chunk.
@@ -218,6 +231,15 @@ pub enum Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_has_the_lsn_of_its_header() {
+        let mut bytes = recorded::wal(Lsn::new(7), b"BEGIN");
+        bytes.extend(recorded::wal(Lsn::ZERO, b"RELATION"));
+        let chunk = Chunk::new(bytes.into(), None);
+        let placed: Vec<_> = chunk.placed().map(Result::unwrap).collect();
+        assert_eq!(placed, [(Lsn::new(7), Frame::Wal(b"BEGIN")), (Lsn::ZERO, Frame::Wal(b"RELATION"))]);
+    }
 
     #[test]
     fn positions_only_go_forward_and_not_at_all_once_they_are_frozen() {

@@ -34,13 +34,15 @@ const ROAD: &[(&str, &[&str])] = &[
 
 /// What gathers the parts, each with what it may not import.
 const FRAME: &[(&str, &[&str])] = &[
-    ("config", &["error", "pipeline", "verify", "repair", "dlq", "cli"]),
-    ("error", &["pipeline", "verify", "repair", "dlq", "cli"]),
-    ("pipeline", &["verify", "repair", "dlq", "cli"]),
+    ("config", &["error", "pipeline", "verify", "repair", "dlq", "migrate", "cli"]),
+    ("error", &["pipeline", "verify", "repair", "dlq", "migrate", "cli"]),
+    ("pipeline", &["verify", "repair", "dlq", "migrate", "cli"]),
     // Beside the pipeline: the same acts, of rows that are read from the table, or from dead letters.
-    ("verify", &["repair", "dlq", "cli"]),
-    ("repair", &["dlq", "cli"]),
-    ("dlq", &["verify", "repair", "cli"]),
+    ("verify", &["repair", "dlq", "migrate", "cli"]),
+    ("repair", &["dlq", "migrate", "cli"]),
+    ("dlq", &["verify", "repair", "migrate", "cli"]),
+    // Beside it, too: where another connector has come to, in the stream of its slot.
+    ("migrate", &["verify", "repair", "dlq", "cli"]),
     ("cli", &[]),
     ("lib", &[]),
     ("main", &[]),
