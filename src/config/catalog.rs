@@ -8,6 +8,7 @@
 pub mod connector;
 pub mod converters;
 pub mod errors;
+pub mod foreign;
 pub mod kafka;
 pub mod nearest;
 pub mod postgres;

@@ -1,9 +1,11 @@
 //! Configuration: files in Debezium's and Kafka Connect's terms → one [`Config`] that is right.
 //!
 //! Enters: the connector's file and, optionally, a worker's. Leaves: a [`Config`], or every problem at once, each with
-//! key, file and line, value, and what to write instead. Not done here: connecting to anything.
+//! key, file and line, value, and what to write instead. Another connector's configuration becomes ours in `foreign`. Not
+//! done here: connecting to anything.
 
 pub mod catalog;
+pub mod foreign;
 mod json;
 mod placeholder;
 pub mod problem;

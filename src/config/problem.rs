@@ -65,6 +65,11 @@ impl Notice {
         self.text.starts_with(IGNORED)
     }
 
+    /// The text, without the word that it changes nothing.
+    pub fn reason(&self) -> &str {
+        self.text.strip_prefix(IGNORED).unwrap_or(&self.text)
+    }
+
     /// An entry that changes nothing.
     pub(super) fn ignored(entry: &Entry, why: &str) -> Notice {
         Notice::about(entry, format!("{IGNORED}{why}"))

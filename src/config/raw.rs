@@ -71,6 +71,11 @@ impl Raw {
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
+
+    /// The same, to be changed.
+    pub(super) fn entries_mut(&mut self) -> &mut BTreeMap<String, Entry> {
+        &mut self.entries
+    }
 }
 
 impl Entry {
@@ -131,10 +136,19 @@ pub(super) fn gather(
 
 impl Gathered {
     /// The entries of one file; its faults become problems.
-    fn file(&mut self, path: &Path) -> BTreeMap<String, Entry> {
-        let file: Arc<str> = path.display().to_string().into();
+    pub(super) fn file(&mut self, path: &Path) -> BTreeMap<String, Entry> {
+        self.entries(&path.display().to_string(), read(path))
+    }
+
+    /// The entries of a text that came from elsewhere, by its grammar.
+    pub(super) fn text(&mut self, name: &str, text: &[u8]) -> BTreeMap<String, Entry> {
+        self.entries(name, parse(Path::new(name), text))
+    }
+
+    fn entries(&mut self, name: &str, parsed: Parsed) -> BTreeMap<String, Entry> {
+        let file: Arc<str> = name.into();
         let mut entries = BTreeMap::new();
-        match read(path) {
+        match parsed {
             Ok((written, faults)) => {
                 for Written { key, value, line } in written {
                     let secret = catalog::is_secret_key(&key);
@@ -153,7 +167,7 @@ impl Gathered {
 
     /// The connector's entries over the worker's. A converter goes with its options: Connect takes them from the file
     /// that names its class, and no others.
-    fn merge(&mut self, mut under: BTreeMap<String, Entry>, mut over: BTreeMap<String, Entry>) {
+    pub(super) fn merge(&mut self, mut under: BTreeMap<String, Entry>, mut over: BTreeMap<String, Entry>) {
         for (key, meaning) in worker::OTHERWISE_IN_WORKER {
             if let Some(entry) = under.remove(*key) {
                 self.notices.push(Notice::ignored(&entry, meaning));
@@ -186,7 +200,7 @@ impl Gathered {
     }
 
     /// Fills in the placeholders of every value.
-    fn expand(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
+    pub(super) fn expand(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
         let providers = Providers::new(&self.raw, environment);
         for entry in self.raw.entries.values_mut() {
             let expanded = providers.expand(&entry.value);
@@ -218,16 +232,23 @@ impl Fault {
     }
 }
 
-/// One file by its grammar: `.json`, `.properties`, or by its first character when it is called otherwise.
-fn read(path: &Path) -> Result<(Vec<Written>, Vec<Fault>), Fault> {
+/// What was written and what is wrong with single entries, or with the whole.
+type Parsed = Result<(Vec<Written>, Vec<Fault>), Fault>;
+
+fn read(path: &Path) -> Parsed {
     let bytes = std::fs::read(path).map_err(|error| Fault {
         line: 0,
         key: None,
         what: format!("cannot be read: {error}"),
         instead: "check the name and who may read it".into(),
     })?;
+    parse(path, &bytes)
+}
+
+/// A text by its grammar: `.json`, `.properties`, or by its first character when it is called otherwise.
+fn parse(path: &Path, bytes: &[u8]) -> Parsed {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let is_json = match extension.to_ascii_lowercase().as_str() {
         "json" => true,
         "properties" => false,

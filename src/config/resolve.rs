@@ -19,7 +19,7 @@ mod values;
 use super::Config;
 use super::catalog::{self, Property, Support};
 use super::problem::{Notice, Problems};
-use super::raw::{self, Entry, MASK, Raw};
+use super::raw::{self, Entry, Gathered, MASK, Raw};
 use names::Names;
 use report::Report;
 use std::path::Path;
@@ -41,7 +41,12 @@ pub struct Loaded {
 impl Loaded {
     /// What was written for a property, its placeholders filled in: it may be a secret.
     pub fn written(&self, property: &Property) -> Option<&str> {
-        self.raw.get(property.name).map(|entry| entry.value.as_str())
+        self.written_as(property.name)
+    }
+
+    /// The same, by key.
+    pub fn written_as(&self, key: &str) -> Option<&str> {
+        self.raw.get(key).map(|entry| entry.value.as_str())
     }
 }
 
@@ -64,10 +69,15 @@ pub fn load(
     worker: Option<&Path>,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Problems> {
-    let gathered = raw::gather(config, worker, environment);
+    resolve(raw::gather(config, worker, environment), config).map_err(|(problems, _)| problems)
+}
+
+/// The same of what was gathered already; `config` is where what is missing should have been. With the problems comes
+/// what is worth knowing all the same.
+pub(super) fn resolve(gathered: Gathered, config: &Path) -> Result<Loaded, (Problems, Vec<Notice>)> {
     let mut report = Report::new(config, gathered.problems, gathered.notices);
     if gathered.torn {
-        return Err(report.into_problems());
+        return Err(report.into_both());
     }
     let raw = gathered.raw;
     let names = Names::find(&raw, &mut report);
@@ -83,7 +93,7 @@ pub fn load(
         Some(config) if !report.has_problems() => {
             Ok(Loaded { config, notices: report.into_notices(), raw, names })
         }
-        _ => Err(report.into_problems()),
+        _ => Err(report.into_both()),
     }
 }
 

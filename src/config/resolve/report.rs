@@ -57,8 +57,11 @@ impl Report {
         !self.problems.is_empty()
     }
 
-    pub(super) fn into_problems(self) -> Problems {
-        Problems::sorted(self.problems)
+    /// Everything that is wrong, and what is worth knowing beside.
+    pub(super) fn into_both(self) -> (Problems, Vec<Notice>) {
+        let Report { file, problems, notices } = self;
+        let rest = Report { file, problems: Vec::new(), notices };
+        (Problems::sorted(problems), rest.into_notices())
     }
 
     /// Each once, by file and line; what was not written first.
