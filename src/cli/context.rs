@@ -8,7 +8,7 @@ use crate::observe::logging;
 use crate::postgres::session::{self, Session};
 use clap::ValueEnum;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a one-shot command waits for Kafka: for an answer that is slow, and where nobody is to give one.
@@ -71,6 +71,16 @@ impl<'a> Context<'a> {
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Context { global, console: Console::new(global.output, colorful) }
+    }
+
+    /// The configuration's file, where one was named.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.global.config.as_deref()
+    }
+
+    /// The worker's file, where one was named.
+    pub fn worker_file(&self) -> Option<&Path> {
+        self.global.worker.as_deref()
     }
 
     /// The configuration, with everything that is worth knowing about it.

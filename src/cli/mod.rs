@@ -10,6 +10,7 @@ mod dlq;
 mod doctor;
 mod init;
 mod loss;
+mod migrate;
 mod offsets;
 mod publication;
 mod repair;
@@ -34,6 +35,7 @@ Examples:
   walpost verify --config connector.json           compare the outbox with its topics
   walpost repair --config connector.json           say what is missing; with --confirm, publish it
   walpost dlq list --config connector.json         look at events that could not be published
+  walpost migrate --from connector.json            say what becomes of a Debezium connector
 ";
 
 const EXIT_CODES: &str = "\
@@ -90,6 +92,7 @@ enum Command {
     Repair(repair::Args),
     #[command(subcommand)]
     Dlq(dlq::Command),
+    Migrate(Box<migrate::Args>),
 }
 
 /// Runs the command.
@@ -106,6 +109,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(args, &context),
         Command::Repair(args) => repair::run(args, &context),
         Command::Dlq(command) => dlq::run(command, &context),
+        Command::Migrate(args) => migrate::run(args, &context),
     }
 }
 

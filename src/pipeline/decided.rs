@@ -95,6 +95,18 @@ pub fn follow(
     Ok(Some(next))
 }
 
+/// No position any more, but the records that `left` makes of it, in one transaction: who goes on from there finds either
+/// what we left or our position, never both.
+pub fn leave(
+    config: &Config,
+    patience: Patience,
+    left: impl FnOnce(Option<&Position>) -> Result<Outgoing, Failure>,
+) -> Result<(), Failure> {
+    let mut fenced = take_over(config, patience)?;
+    let stored = fenced.stored.clone()?;
+    fenced.publish(&left(stored.as_ref())?, Last::Forgotten)
+}
+
 /// `next` with the number and the predecessor that it has in the chain after `stored`.
 pub fn after(stored: Option<&Position>, next: Position) -> Position {
     let (seq, prev_lsn) = stored.map_or((0, Lsn::ZERO), |stored| (stored.seq + 1, stored.end_lsn));

@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "dlq show",
     "doctor",
     "init",
+    "migrate",
     "offsets",
     "offsets forget",
     "offsets set",

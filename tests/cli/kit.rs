@@ -56,6 +56,11 @@ impl Files {
         Files::new(&[("c.properties", &with(lines))])
     }
 
+    /// Where a file of this name is, or would be.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Files {
         self.environment.push((name.into(), value.into()));
         self

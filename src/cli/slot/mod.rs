@@ -43,7 +43,7 @@ pub(super) fn run(command: &Command, context: &Context<'_>) -> Result<Exit, Fail
 }
 
 /// The slot of this name, or the failure that says which there are.
-async fn find(session: &Session, name: &str) -> Result<SlotFacts, Failure> {
+pub(super) async fn find(session: &Session, name: &str) -> Result<SlotFacts, Failure> {
     let found = slot::find(session, name).await;
     let found = found.map_err(|error| Failure::from_postgres(&error, "looking for the slot"))?;
     found.ok_or_else(|| {
@@ -63,7 +63,7 @@ fn is_ours(slot: &SlotFacts, config: &Config) -> bool {
 }
 
 /// Slots of other plugins and databases belong to somebody else.
-fn require_ours(slot: &SlotFacts, config: &Config, force: bool) -> Result<(), Failure> {
+pub(super) fn require_ours(slot: &SlotFacts, config: &Config, force: bool) -> Result<(), Failure> {
     if is_ours(slot, config) || force {
         return Ok(());
     }

@@ -33,7 +33,6 @@ const NO_SOURCE_BLOCK: &str = "events carry no source block";
 const NO_JDBC: &str = "there is no JDBC driver here";
 const INSERTS_ONLY: &str = "events are inserted rows";
 const NO_LINEAGE: &str = "lineage is not reported";
-const OWN_POSITIONS: &str = "positions are kept in walpost.position.topic";
 const NO_STATEMENTS: &str =
     "the settings of our sessions are fixed; give others to the role, with ALTER ROLE … SET";
 const NO_LOG: &str = "a payload is never logged";
@@ -64,7 +63,11 @@ const OTHERS: &[Property] = &[
         doc: "",
     },
     ignored("transaction.boundary.interval.ms", Unset, "a Kafka transaction ends as walpost.batch.* says"),
-    ignored("offsets.storage.topic", Unset, OWN_POSITIONS),
+    ignored(
+        "offsets.storage.topic",
+        Unset,
+        "positions are kept in walpost.position.topic; `walpost migrate --back` writes Debezium's offset there",
+    ),
     ignored("tombstones.on.delete", Value("true"), "a deleted outbox row publishes nothing"),
     ignored("skip.messages.without.change", Value("false"), INSERTS_ONLY),
     ignored("message.key.columns", Unset, "the event router sets the key"),
