@@ -15,6 +15,7 @@
 //! - `memory`    the bound on memory holds, whatever comes: huge transactions, large events, a Kafka that stands still
 //! - `observe`   metrics, probes and logs
 //! - `cli`       the commands that an operator has, and what they print
+//! - `migrate`   from Debezium on Kafka Connect and back, under load: every event once and in order
 //! - `verify`    the outbox beside its topics: each class of findings, on real tables and topics
 //! - `repair`    a gap between the outbox and its topics is closed from the outbox
 //! - `outcomes`  requests to Kafka of which nobody knows whether they were carried out
@@ -39,6 +40,7 @@ mod kafka;
 mod limits;
 mod login;
 mod memory;
+mod migrate;
 mod observe;
 mod outcomes;
 mod postgres;

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -145,6 +146,42 @@ impl ConnectWorker {
             return;
         };
         assert!(!status.contains("\"FAILED\""), "{name}: {status}\n{}", self.log());
+    }
+
+    /// Stops it until it is resumed: no task is left, slot and offsets stay.
+    pub fn stop_connector(&self, name: &str) {
+        self.ask_for(name, "stop");
+        wait_until("the connector is stopped", PATIENCE, || {
+            let states = self.states(name)?;
+            (states == ["STOPPED"]).then_some(())
+        });
+    }
+
+    /// Lets it go on.
+    pub fn resume_connector(&self, name: &str) {
+        self.ask_for(name, "resume");
+        self.wait_running(name);
+    }
+
+    fn ask_for(&self, name: &str, what: &str) {
+        let path = format!("/connectors/{name}/{what}");
+        wait_until(&format!("the worker takes {what}"), PATIENCE, || {
+            match self.request("PUT", &path, "")? {
+                (202 | 204, _) => Some(()),
+                (409, _) => None,
+                (status, body) => panic!("{name}: {status}: {body}"),
+            }
+        });
+    }
+
+    /// Where a connector is asked for.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/connectors/{name}", self.port)
+    }
+
+    /// The worker's own file.
+    pub fn file(&self) -> PathBuf {
+        self.scratch.join("worker.properties")
     }
 
     /// Until it is gone; its slot and its offsets stay.
