@@ -127,6 +127,22 @@ impl LastRow {
     }
 }
 
+/// What is left of a snapshot would be published by nobody: Debezium's offset has no place for it.
+pub fn check_whole(position: &Position) -> Result<(), Failure> {
+    let Some(begun) = position.snapshot.as_ref().filter(|snapshot| snapshot.is_pending()) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Exit::Failure,
+        "walpost is in the middle of its snapshot",
+        format!(
+            "{} rows are published; which they are is not in Debezium's offset. Nothing was done",
+            begun.rows
+        ),
+        "start walpost once more, and let the snapshot end",
+    ))
+}
+
 /// Somebody has gone on from the old offset: writing ours would take that back.
 pub fn check_older(stored: &Offset, ours: &Offset) -> Result<(), Failure> {
     let (theirs, limit) = (stored.furthest(), ours.furthest());
@@ -146,6 +162,7 @@ pub fn check_older(stored: &Offset, ours: &Offset) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::{Snapshot, SnapshotTable};
     use serde_json::json;
 
     fn partial(ordinal: u64, raw: &[u8]) -> Partial {
@@ -180,6 +197,19 @@ mod tests {
         assert_eq!(json, json!({ "lsn_commit": 100, "lsn": 100, "txId": 6, "ts_usec": 1000 }));
         let unborn = Position { last_xid: 0, ..position(100) };
         assert!(after(&unborn).json().get("txId").is_none());
+    }
+
+    #[test]
+    fn a_snapshot_that_is_not_published_whole_is_not_handed_back() {
+        let table = |done| SnapshotTable { done, ..SnapshotTable::default() };
+        let with = |done| {
+            let (horizon, tables) = ("7:7:".to_owned(), vec![table(true), table(done)]);
+            let snapshot = Some(Snapshot { lsn: Lsn::new(100), horizon, rows: 3, tables });
+            Position { snapshot, ..position(100) }
+        };
+        assert_eq!(check_whole(&position(100)), Ok(()));
+        assert_eq!(check_whole(&with(true)), Ok(()));
+        assert!(check_whole(&with(false)).unwrap_err().detail.contains("3 rows"));
     }
 
     #[test]

@@ -81,6 +81,7 @@ async fn hand_back(args: &Args, config: &Config, store: Store, owner: Owner) -> 
     let asked = config.clone();
     let stored = blocking(move || read(&asked, is_confirmed)).await?;
     let position = stored.filter(|stored| !stored.creating).ok_or_else(|| no_position(config))?;
+    back::check_whole(&position)?;
 
     let opening = |error| Failure::from_postgres(&error, "opening a replication connection");
     let mut connection = Connection::connect(&config.postgres).await.map_err(opening)?;
