@@ -82,7 +82,7 @@ pub fn migrate(
     if is_server {
         old.offsets_file =
             over.get(&format!("{}{}", declared::SERVER_SOURCE, declared::OFFSETS_FILE)).map(path);
-        over = moved.from_server(over);
+        over = moved.of_server(over);
     }
     for (key, value) in set {
         let origin = Origin { file: Arc::from("--set"), line: 0 };
@@ -147,7 +147,7 @@ struct Moved {
 
 impl Moved {
     /// Debezium Server's keys by the names that a connector has for them.
-    fn from_server(&mut self, over: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
+    fn of_server(&mut self, over: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
         let mut entries = BTreeMap::new();
         for (key, mut entry) in over {
             if let Some((_, why)) =

@@ -53,7 +53,7 @@ impl Address {
         if server.contains('@') || server.is_empty() || path.contains(['?', ' ']) {
             return wrong("this is not an address of a connector", EXAMPLE);
         }
-        if !path.split('/').rev().nth(1).is_some_and(|part| part == "connectors") {
+        if path.split('/').rev().nth(1).is_none_or(|part| part != "connectors") {
             return wrong("the address names no connector", EXAMPLE);
         }
         let (host, port) = match server.rsplit_once(':') {

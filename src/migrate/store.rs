@@ -36,6 +36,9 @@ pub struct Owner {
     pub server: String,
 }
 
+/// The partition and the value of a key's last record.
+type Newest = (Option<i32>, Option<Vec<u8>>);
+
 /// One that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -50,7 +53,7 @@ pub struct Kept {
 impl Store {
     /// The owner's offset; `None` when there never was one. Blocks.
     pub fn read(&self, kafka: &BTreeMap<String, String>, owner: &Owner) -> Result<Option<Kept>, Failure> {
-        let mut found: BTreeMap<Vec<u8>, (Option<i32>, Option<Vec<u8>>)> = BTreeMap::new();
+        let mut found: BTreeMap<Vec<u8>, Newest> = BTreeMap::new();
         match self {
             Store::Topic(topic) => read_topic(kafka, topic, owner, &mut found)?,
             Store::File(path) => {
@@ -111,7 +114,7 @@ fn read_topic(
     kafka: &BTreeMap<String, String>,
     topic: &str,
     owner: &Owner,
-    found: &mut BTreeMap<Vec<u8>, (Option<i32>, Option<Vec<u8>>)>,
+    found: &mut BTreeMap<Vec<u8>, Newest>,
 ) -> Result<(), Failure> {
     let reading =
         |error: crate::kafka::Error| Failure::from_kafka(&error, "reading the old connector's offsets");

@@ -107,10 +107,11 @@ impl Reading {
         while let Some(row) = rows.next().await.map_err(failed)? {
             let is_large = row.len() > LARGE;
             let is_full = is_large || chunk.bytes.len() + row.len() > CHUNK;
-            if is_full && !chunk.ends.is_empty() {
-                if self.items.send(Item::Rows(number, std::mem::take(&mut chunk))).await.is_err() {
-                    return Ok(Err(Unwanted));
-                }
+            if is_full
+                && !chunk.ends.is_empty()
+                && self.items.send(Item::Rows(number, std::mem::take(&mut chunk))).await.is_err()
+            {
+                return Ok(Err(Unwanted));
             }
             if is_large {
                 chunk.share = Some(self.room_for(row.len()).await?);
