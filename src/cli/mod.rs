@@ -43,7 +43,7 @@ Exit codes:
    0  it went well
    1  something failed that has no code of its own
    2  wrong arguments or configuration
-   3  a check found problems (doctor, verify), repair left events alone, or letters stay behind (dlq replay)
+   3  problems were found (doctor, verify), or something was left alone (repair, dlq replay)
    4  a destructive command without its --confirm, or a loss not accepted; nothing was done
    5  what was asked for does not exist
    6  Postgres refuses for good, or a one-shot command cannot reach it
@@ -61,6 +61,7 @@ Exit codes:
   27  a slot, but no stored position, or some that contradict one another
   28  the slot was re-created on a server that had been set back
   29  the publication is missing, younger than the slot, or changed so that events may be missing
+  30  a snapshot that was interrupted cannot be gone on with
  130  interrupted (Ctrl-C)
 ";
 
