@@ -20,10 +20,12 @@ use crate::support::{Broker, Connector, ConnectorBuilder, DatabaseHandle, PATIEN
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::Value;
 
+const NARROW: &[(&str, &str)] = &[("max.message.bytes", "9000")];
+
 /// An outbox whose topic `order` takes small records only, and a connector that sends the others to the dead letters.
 fn narrow() -> (DatabaseHandle, &'static Broker, ConnectorBuilder) {
     let (db, kafka) = outbox();
-    kafka.create_topic(&db.topic("order"), 3, &[("max.message.bytes", "9000")]);
+    kafka.create_topic(&db.topic("order"), 3, NARROW);
     let builder = forgiving(&db, kafka);
     (db, kafka, builder)
 }

@@ -88,6 +88,7 @@ fn what_others_keep_in_the_topic_stays() {
         (told["letters"].as_array().map(Vec::len), &told["of_other_connectors"]),
         (Some(0), &1.into())
     );
+    kafka.alter_topic(&db.topic("order"), NARROW);
     let connector = run(builder.clone());
     large(&db, "b");
     letters(&db, kafka, 3);
