@@ -85,7 +85,7 @@ fn go_on(
     };
     let kept = store(args, topic, old.offsets_file.clone())?;
     let position = context.wait(take_over(args, &config, old, kept, owner))?;
-    context.console.print(&format!("took over slot {:?}: {}", config.source.slot, in_words(&position)));
+    context.console.say(&format!("took over slot {:?}: {}", config.source.slot, in_words(&position)));
     context.console.say("next: walpost run. The way back: walpost migrate --back");
     Ok(Some(position))
 }
