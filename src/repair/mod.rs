@@ -220,6 +220,8 @@ pub async fn run(
     let (mut next, is_new) =
         plan.standing.next(end_lsn, &scene.facts.server, scene.facts.fingerprint(), audit);
     next.events += press.events();
+    // What it had not come to yet is published.
+    next.snapshot = next.snapshot.filter(|snapshot| !snapshot.is_pending());
     let last = if is_new { Last::Anew(&next) } else { Last::Position(&next) };
     tokio::task::block_in_place(|| press.publish(last))?;
     let transactions = press.transactions;
@@ -259,6 +261,11 @@ impl Scene {
         let standing = Standing::of(decision, &stored, facts.slot.as_ref())?;
         if !matches!(facts.publication, Publication::Exists(_)) {
             return Err(no_publication(config));
+        }
+        if let Standing::Fine(Position { snapshot: Some(snapshot), .. }) = &standing
+            && snapshot.is_pending()
+        {
+            return Err(in_a_snapshot(snapshot.rows));
         }
         Ok(Scene { fenced, connection, facts, standing })
     }
@@ -341,6 +348,16 @@ async fn survey(
         end_lsn: judged.end_lsn,
     };
     Ok((plan, choice))
+}
+
+/// The next start goes on with it.
+fn in_a_snapshot(rows: u64) -> Failure {
+    Failure::new(
+        Exit::Failure,
+        "the rows that were there before the slot are not all published yet",
+        format!("{rows} of them are; nothing is missing until the rest is. Nothing was done"),
+        "start walpost run, and let its snapshot end; then ask again",
+    )
 }
 
 fn no_publication(config: &Config) -> Failure {

@@ -1,6 +1,7 @@
 //! Each way in which position and slot come apart ends in every event once.
 
 use super::{all, begun, insert, is_whole, numbers, on, outbox, pass, plan, repair, run_until};
+use crate::cli::refused;
 use crate::kit::{confirmed, last_position, position_topic, positions};
 use crate::support::{
     Broker, ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, PATIENCE, wait_until,
@@ -188,4 +189,33 @@ fn a_slot_that_went_past_nothing_costs_one_position() {
     insert(&db, 3, 1, 1);
     assert_eq!(numbers(&run_until(&builder, &db, kafka, 3)), all(1, 3, 1));
     is_whole(&builder, 3);
+}
+
+#[test]
+fn what_a_snapshot_had_not_come_to_is_published_by_the_repair_and_by_it_alone() {
+    let (db, kafka, builder) = outbox();
+    db.execute("alter table outbox drop constraint outbox_pkey, add primary key (seq)");
+    let builder = builder.set("snapshot.mode", "initial").set("walpost.batch.max.events", 2);
+    insert(&db, 0, 12, 3);
+    let dies = builder.clone().env("WALPOST_FAILPOINT", "mid_snapshot:3");
+    let (exit, log) = dies.start().wait_exit(PATIENCE);
+    assert!(!exit.success() && log.contains("failpoint "), "{log}");
+    let published = kafka.records(&[&db.topic("order")]).len();
+    assert!((1..12).contains(&published), "{published}");
+    refused(
+        &builder,
+        &format!("repair --confirm {}", db.name()),
+        1,
+        &["not all published yet", "walpost run"],
+    );
+
+    drop_slot(&db);
+    insert(&db, 12, 3, 3);
+    stops(&builder, 25);
+    let done = repair(&builder, &db, "--order-by seq");
+    assert_eq!(done["repaired"]["events"], 15 - published, "{done:#}");
+    insert(&db, 15, 3, 3);
+    let records = run_until(&builder, &db, kafka, 18);
+    assert_eq!((records.len(), numbers(&records)), (18, all(0, 17, 3)));
+    is_whole(&builder, 18);
 }
