@@ -177,6 +177,10 @@ fn an_encoders_debug_shows_no_payload() {
 
 /// The headers of a row that an UPDATE has given another key.
 fn headers_of_update(header: HeaderConverter) -> Vec<(String, Option<String>)> {
+    headers_of_update_in(header, None)
+}
+
+fn headers_of_update_in(header: HeaderConverter, context: Option<Context>) -> Vec<(String, Option<String>)> {
     let columns = row(jsonb("{}"), &[]);
     let mut plan = plan(&columns);
     plan.old_key = vec![plan.id.clone()];
@@ -202,8 +206,17 @@ fn headers_of_update(header: HeaderConverter) -> Vec<(String, Option<String>)> {
         tombstone: false,
     };
     let mut out = Outgoing::default();
-    Encoder::new(Config { header, ..config(json(false)) }).encode(&event, NOW, &mut out).unwrap();
+    Encoder::new(Config { header, context, ..config(json(false)) }).encode(&event, NOW, &mut out).unwrap();
     headers_of(&out)
+}
+
+#[test]
+fn the_former_key_of_a_row_comes_before_the_context() {
+    let context = Context { logical_name: "app".into(), run_id: "run".into() };
+    let headers = headers_of_update_in(HeaderConverter::Simple, Some(context));
+    let names: Vec<&str> = headers.iter().map(|(name, _)| name.rsplit('.').next().unwrap()).collect();
+    assert_eq!(names, ["oldkey", "connectorLogicalName", "taskId", "connectorName", "runId", "id"]);
+    assert_eq!(headers[1].1.as_deref(), Some("app"));
 }
 
 #[test]

@@ -59,8 +59,9 @@ impl Encoder {
     pub fn encode(&mut self, event: &Event<'_>, now_ms: i64, out: &mut Outgoing) -> Result<(), Rejection> {
         let prepared = self.prepare(event);
         let mut draft = match &self.context {
-            Ok(shared) => out.draft_with(shared),
-            Err(_) => out.draft(),
+            // The context's headers come first, but for the former key.
+            Ok(shared) if event.old.is_none() => out.draft_with(shared),
+            _ => out.draft(),
         };
         let mut kept = self.kept.take();
         let written = self.write(event, &self.prepared[prepared], kept.as_deref_mut(), &mut draft, out);
@@ -131,14 +132,24 @@ impl Encoder {
         prepared: &Prepared,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
-        if let Err(unsuited) = self.context {
-            let what = "the context headers are STRING";
-            return Err(unsuited.refusal(Reason::HeaderNotEncodable, what));
-        }
+        let context = match &self.context {
+            Ok(context) => context,
+            Err(unsuited) => {
+                let what = "the context headers are STRING";
+                return Err(unsuited.refusal(Reason::HeaderNotEncodable, what));
+            }
+        };
         if let Some(old) = &event.old {
             let write =
                 |bytes: &mut Vec<u8>| old_key::write(&self.config.header, event.plan, old, prepared, bytes);
             out.header(&self.old_key, write)?;
+            for (name, value) in context.iter() {
+                let write = |bytes: &mut Vec<u8>| {
+                    bytes.extend_from_slice(value.unwrap_or_default());
+                    Ok::<bool, Refusal>(value.is_some())
+                };
+                out.header(&Arc::from(name), write)?;
+            }
         }
         if let Some(field) = &event.plan.trace {
             self.write_trace(event, field, out)?;

@@ -3,6 +3,7 @@
 
 use super::encoder::Refusal;
 use super::prepared::Prepared;
+use crate::decode::Cell;
 use crate::rejection::Reason;
 use crate::route::Event;
 use std::collections::HashMap;
@@ -54,7 +55,10 @@ impl FirstSchemas {
         }
         let known = self.by_version.entry(event.schema_version);
         let (schema, route) = known.or_insert_with(|| (self.schema.clone(), event.route.to_owned()));
-        if *schema == self.schema {
+        // A NULL has any schema.
+        let is_null = event.plan.payload.default.is_none()
+            && event.row.get(event.plan.payload.index) == Some(Cell::Null);
+        if *schema == self.schema || event.tombstone && is_null {
             return Ok(route);
         }
         Err(Refusal {

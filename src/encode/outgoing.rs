@@ -121,6 +121,11 @@ impl SharedHeaders {
         let framed = lengths().map(|(name, value)| framed_header(name, value)).sum();
         SharedHeaders { headers, bytes, framed }
     }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
 }
 
 impl Outgoing {

@@ -250,6 +250,9 @@ impl<'a> Columns<'a> {
         }
         let primary = self.relation.replica_identity == b'd' && column.key;
         let optional = !(primary || facts.is_some_and(|facts| facts.not_null));
+        // Debezium reads the defaults of types that it knows by name, and a domain is none of them.
+        let is_domain = column.type_oid >= FIRST_NORMAL_OID && column.type_oid != type_facts.oid;
+        let facts = facts.filter(|_| !is_domain);
         let expression = facts.and_then(|facts| facts.default_expression.as_deref());
         let default = expression.and_then(|expression| default_value(&kind, expression));
         Ok(Field { index, name: name.to_owned(), kind, optional, default })
@@ -297,10 +300,12 @@ pub(super) fn find(config: &Config, name: &str, relation: &Relation, facts: &Tab
     Columns::new(config, relation, facts).find(name).ok()
 }
 
+/// OIDs of types that are made begin here.
+const FIRST_NORMAL_OID: u32 = 16_384;
+
 /// Types with fixed OIDs are what the stream says they were when the row was written; of the others, the catalogue
 /// knows more.
 fn type_facts(column: &Column, facts: Option<&ColumnFacts>) -> TypeFacts {
-    const FIRST_NORMAL_OID: u32 = 16_384;
     match facts {
         Some(facts) if column.type_oid >= FIRST_NORMAL_OID => facts.type_facts.clone(),
         _ => TypeFacts {

@@ -107,6 +107,10 @@ fn integer(field: &Field, row: Tuple<'_>, reason: Reason) -> Result<Option<i32>,
 fn timestamp(field: &Field, row: Tuple<'_>) -> Result<Option<i64>, Refusal> {
     const REASON: Reason = Reason::TimestampIllegal;
     let Some(bytes) = cell(field, row, REASON)? else { return Ok(None) };
+    // Debezium has no value for a time that has no nanoseconds in 64 bits.
+    if field.kind == Kind::NanoTimestamp && value::parse(&field.kind, bytes) == Ok(Value::Null) {
+        return Ok(None);
+    }
     match value::epoch_ms(&field.kind, bytes).map_err(|error| unreadable(field, &error, REASON))? {
         // Kafka's word for "none": the producer takes its own clock.
         -1 => Ok(None),

@@ -167,9 +167,24 @@ fn topic(view: View<'_>, strict: bool, report: &mut Report) -> Option<TopicRule>
 fn placements(view: View<'_>, report: &mut Report) -> Vec<Placement> {
     let Some(entry) = view.entry(&declared::ADDITIONAL_PLACEMENT) else { return Vec::new() };
     let items = entry.value.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let mut members = vec!["payload".to_owned()];
     items
-        .filter_map(|item| placement(item).map_err(|what| misplaced(entry, item, &what, report)).ok())
+        .filter_map(|item| {
+            let placed = placement(item).and_then(|placed| another_member(placed, &mut members));
+            placed.map_err(|what| misplaced(entry, item, &what, report)).ok()
+        })
         .collect()
+}
+
+/// Each member of the envelope has a name of its own.
+fn another_member(placed: Placement, members: &mut Vec<String>) -> Result<Placement, String> {
+    if placed.place == Place::Envelope {
+        if members.contains(&placed.alias) {
+            return Err(format!("would be a second member {} of the envelope", placed.alias));
+        }
+        members.push(placed.alias.clone());
+    }
+    Ok(placed)
 }
 
 fn placement(item: &str) -> Result<Placement, String> {

@@ -1,6 +1,7 @@
 //! Arrays in their text form (manual, "Array Input and Output Syntax").
 
 use super::{Kind, Value, read as read_element};
+use std::borrow::Cow;
 
 /// Reads an array of `element`; inner arrays of several dimensions become arrays in arrays.
 pub(super) fn read<'a>(element: &Kind, text: &'a str) -> Result<Value<'a>, &'static str> {
@@ -15,6 +16,21 @@ pub(super) fn read<'a>(element: &Kind, text: &'a str) -> Result<Value<'a>, &'sta
         true => Ok(value),
         false => Err("something after the closing brace"),
     }
+}
+
+/// Times of day in arrays are as fine as JDBC hands them to Debezium: to the millisecond, and with a zone to the second.
+fn as_fine<'a>(element: &Kind, item: &'a str) -> Cow<'a, str> {
+    let digits = match element {
+        Kind::Time | Kind::MicroTime | Kind::NanoTime | Kind::ConnectTime | Kind::IsoTime => 3,
+        Kind::ZonedTime => 0,
+        _ => return Cow::Borrowed(item),
+    };
+    let Some((seconds, rest)) = item.split_once('.') else { return Cow::Borrowed(item) };
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (fraction, zone) = rest.split_at(end);
+    let kept = &fraction[..fraction.len().min(digits)];
+    let point = if kept.is_empty() { "" } else { "." };
+    Cow::Owned(format!("{seconds}{point}{kept}{zone}"))
 }
 
 /// Postgres allows no more dimensions than this (`MAXDIM`).
@@ -60,7 +76,10 @@ impl<'a> Reader<'_, 'a> {
             "" => Err("an empty element without quotes"),
             _ if item.eq_ignore_ascii_case("null") => Ok(Value::Null),
             // Postgres quotes whatever has a backslash in it.
-            _ => read_element(self.element, item.as_bytes()),
+            _ => match as_fine(self.element, item) {
+                Cow::Borrowed(item) => read_element(self.element, item.as_bytes()),
+                Cow::Owned(item) => read_element(self.element, item.as_bytes()).map(Value::into_owned),
+            },
         }
     }
 

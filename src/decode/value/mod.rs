@@ -98,7 +98,7 @@ pub struct ValueError {
 
 /// Reads a cell's text, as a session with [`crate::postgres::PINNED_SETTINGS`] writes it. Strings are borrowed.
 ///
-/// `Value::Null` where Debezium has no value either: a numeric NaN or infinity.
+/// `Value::Null` where Debezium has no value either: a numeric NaN or infinity, nanoseconds beyond 64 bits.
 pub fn parse<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, ValueError> {
     read(kind, text).map_err(|what| ValueError { type_name: kind.type_name(), what })
 }
@@ -154,8 +154,8 @@ fn read<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, &'static str> {
             Value::Integer(time::epoch_micros(string)?.div_euclid(1000))
         }
         Kind::NanoTimestamp => {
-            let nanos = time::epoch_micros(string)?.checked_mul(1000);
-            Value::Integer(nanos.ok_or("it has no nanoseconds in 64 bits")?)
+            // Beyond 64 bits, Debezium has no value.
+            time::epoch_micros(string)?.checked_mul(1000).map_or(Value::Null, Value::Integer)
         }
         Kind::IsoTimestamp => Value::Text(Cow::Owned(time::iso_timestamp(string)?)),
         Kind::MicroTimestamp => Value::Integer(time::epoch_micros(string)?),

@@ -286,6 +286,17 @@ fn bits_are_little_endian_without_zero_bytes_at_the_end() {
 }
 
 #[test]
+fn times_of_day_in_arrays_are_as_fine_as_jdbc_hands_them_on() {
+    let one = |kind: Kind, cell: &'static str| match read(&array(kind), cell) {
+        Value::Array(mut items) => items.remove(0),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(one(Kind::MicroTime, "{13:51:30.123456,NULL}"), Value::Integer(49_890_123_000));
+    assert_eq!(one(Kind::NanoTime, "{00:00:00.5}"), Value::Integer(500_000_000));
+    assert_eq!(one(Kind::ZonedTime, "{13:51:30.123456+02}"), text("11:51:30Z"));
+}
+
+#[test]
 fn arrays_nest_quote_and_have_bounds() {
     let strings = array(Kind::String);
     let list = |items: &[&'static str]| Value::Array(items.iter().map(|item| text(item)).collect());

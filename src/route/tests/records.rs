@@ -1,6 +1,7 @@
 //! What a record is made of: columns, topic, partition, timestamp, tombstone.
 
 use super::*;
+use crate::decode::value::{Modes, Times};
 use proptest::prelude::*;
 
 #[test]
@@ -198,6 +199,31 @@ fn a_timestamp_column_gives_milliseconds() {
         insert(config(), &with(&[("createdat", oid, cell)]), |event| {
             assert_eq!(event.timestamp_ms, ms, "{cell:?}");
         });
+    }
+}
+
+#[test]
+fn a_timestamp_without_nanoseconds_in_64_bits_is_none() {
+    let types = Modes { times: Times::Nanoseconds, ..Modes::default() };
+    let config = || Config { timestamp: Some("t".to_owned()), types, ..defaults() };
+    for (cell, ms) in [("2019-03-24 20:52:59", Some(1_553_460_779_000)), ("2400-01-01 00:00:00", None)] {
+        insert(config(), &with(&[("t", TIMESTAMP, Some(cell))]), |event| {
+            assert_eq!(event.timestamp_ms, ms, "{cell:?}");
+        });
+    }
+}
+
+#[test]
+fn the_default_of_a_domain_replaces_no_null() {
+    const DOMAIN: u32 = 16_400;
+    let key = || ColumnFacts {
+        type_facts: TypeFacts { name: "varchar".to_owned(), oid: VARCHAR, ..TypeFacts::default() },
+        ..default("aggregateid", "'a key'::text")
+    };
+    for (oid, is_there) in [(VARCHAR, true), (DOMAIN, false)] {
+        let columns = with(&[("aggregateid", oid, None)]);
+        let mut outbox = Outbox::new(defaults(), &relation(&columns), &facts(vec![key()]));
+        outbox.insert(&columns, |event| assert_eq!(event.plan.key.default.is_some(), is_there, "{oid}"));
     }
 }
 

@@ -257,6 +257,16 @@ fn each_placement_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn members_of_an_envelope_have_names_of_their_own() {
+    let found = problems(
+        "transforms.outbox.table.fields.additional.placement=a:envelope:x,b:header:x,c:envelope:x,d:Envelope:payload",
+    );
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("`c:envelope:x` would be a second member x of the envelope"), "{found:#?}");
+    assert!(found[1].contains("`d:Envelope:payload` would be a second member payload"), "{found:#?}");
+}
+
+#[test]
 fn without_an_event_router_the_two_lines_to_add_are_given() {
     let lines = "add transforms=outbox and transforms.outbox.type=io.debezium.transforms.outbox.EventRouter";
     let missing = problem("transforms=\ntransforms.outbox.type=");
