@@ -106,16 +106,17 @@ pub fn parse<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, ValueError> {
 /// A cell's moment in ms since 1970-01-01 UTC, for `Timestamp`, `MicroTimestamp`, `NanoTimestamp` and `ZonedTimestamp`;
 /// what is less is cut off toward zero, as Debezium does. An error for any other kind.
 pub fn epoch_ms(kind: &Kind, text: &[u8]) -> Result<i64, ValueError> {
-    let micros = match kind {
-        Kind::Timestamp | Kind::MicroTimestamp | Kind::NanoTimestamp | Kind::ZonedTimestamp { .. } => {
-            utf8(text).and_then(time::epoch_micros)
+    let millis = match kind {
+        Kind::Timestamp | Kind::MicroTimestamp | Kind::ZonedTimestamp { .. } => {
+            utf8(text).and_then(time::epoch_micros).map(|micros| micros / 1000)
         }
+        Kind::NanoTimestamp => utf8(text)
+            .and_then(time::epoch_nanos)
+            .and_then(|nanos| nanos.ok_or("it has no nanoseconds in 64 bits"))
+            .map(|nanos| nanos / 1_000_000),
         _ => Err("it holds no moment in time"),
     };
-    match micros {
-        Ok(micros) => Ok(micros / 1000),
-        Err(what) => Err(ValueError { type_name: kind.type_name(), what }),
-    }
+    millis.map_err(|what| ValueError { type_name: kind.type_name(), what })
 }
 
 fn read<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, &'static str> {
@@ -155,7 +156,7 @@ fn read<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, &'static str> {
         }
         Kind::NanoTimestamp => {
             // Beyond 64 bits, Debezium has no value.
-            time::epoch_micros(string)?.checked_mul(1000).map_or(Value::Null, Value::Integer)
+            time::epoch_nanos(string)?.map_or(Value::Null, Value::Integer)
         }
         Kind::IsoTimestamp => Value::Text(Cow::Owned(time::iso_timestamp(string)?)),
         Kind::MicroTimestamp => Value::Integer(time::epoch_micros(string)?),

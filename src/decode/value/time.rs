@@ -42,6 +42,15 @@ pub(super) fn epoch_micros(text: &str) -> Result<i64, &'static str> {
         .ok_or("not a time of day, or out of range")
 }
 
+/// The same in ns; `None` where 64 bits have no room for them. Infinity is the last that there is.
+pub(super) fn epoch_nanos(text: &str) -> Result<Option<i64>, &'static str> {
+    Ok(match text {
+        "infinity" => Some(i64::MAX),
+        "-infinity" => Some(i64::MIN),
+        _ => epoch_micros(text)?.checked_mul(1000),
+    })
+}
+
 /// A time of day as µs since midnight; 24:00:00 is one.
 pub(super) fn micros_of_day(text: &str) -> Result<i64, &'static str> {
     clock(text)

@@ -83,7 +83,7 @@ fn plays(tampering: Slot) {
 
 /// A connector that has stopped, and what happened meanwhile.
 fn tampered(tampering: Slot) -> Stopped {
-    let mut stopped = Stopped::new();
+    let stopped = Stopped::new();
     let drop_slot = "select pg_drop_replication_slot('SLOT')";
     match tampering {
         Slot::Untouched => {}
