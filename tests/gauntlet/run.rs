@@ -328,8 +328,7 @@ impl World {
 
 /// For the load.
 fn configuration(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
-    let settings = workload::CONNECTOR_SETTINGS.iter();
-    settings.fold(base(db, kafka), |builder, (name, value)| builder.set(name, value))
+    workload::configured(base(db, kafka), db)
 }
 
 /// Small batches, so that transactions are split; short timeouts, so that there is time for many faults.

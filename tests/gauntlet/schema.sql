@@ -1,8 +1,16 @@
 -- The tables of the load: what the connector publishes, and beside it what only the checker reads.
 
 create table outbox (
-    id uuid primary key, aggregatetype varchar(255) not null, aggregateid varchar(255) not null,
-    type varchar(255) not null, payload jsonb, at timestamptz not null);
+    id uuid primary key, aggregatetype varchar(255), aggregateid bytea,
+    type varchar(255) not null, payload bytea, at timestamptz not null, p int);
+
+-- No event of these is one that a connector for bytes can publish.
+create table text_keys (like outbox including all);
+alter table text_keys alter aggregateid type text using null;
+create table text_payloads (like outbox including all);
+alter table text_payloads alter payload type jsonb using null;
+create table no_payloads (like outbox including all);
+alter table no_payloads rename payload to content;
 
 -- Who holds an aggregate's row takes its next versions: they are the order of its events.
 create table aggregate (id int primary key, version bigint not null) with (fillfactor = 50);
@@ -11,7 +19,9 @@ insert into aggregate select n, 0 from generate_series(0, 119) n;
 -- One row for each event, written in the same transaction.
 create table truth (
     id uuid primary key, writer int not null, tx bigint not null, ordinal int not null, aggregate int not null,
-    version bigint not null, xid bigint not null, kilobytes int not null, at timestamptz not null);
+    version bigint not null, xid bigint not null, kilobytes int not null, at timestamptz not null,
+    -- What is bad about the event; null for a good one.
+    bad text);
 create index on truth (writer, tx);
 
 -- One row for each transaction; the witness is told of these.

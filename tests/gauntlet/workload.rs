@@ -4,10 +4,11 @@
 //! at the end the truth tells. Writers outlive their server: they connect again, finish what they had prepared, go on.
 
 mod neighbours;
+pub mod rows;
 mod session;
 
 use crate::random::Random;
-use crate::support::{Broker, DatabaseHandle, PATIENCE, wait_until};
+use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, PATIENCE, wait_until};
 use neighbours::Neighbours;
 use session::Session;
 use std::collections::BTreeMap;
@@ -20,14 +21,33 @@ use std::thread::JoinHandle;
 pub const TYPES: [&str; 3] = ["order", "customer", "invoice"];
 pub const PARTITIONS: i32 = 3;
 
-/// What the connector must be configured with, for the largest events and for the events' own timestamps.
-pub const CONNECTOR_SETTINGS: [(&str, &str); 2] = [
-    ("transforms.outbox.table.field.event.timestamp", "at"),
-    ("producer.override.max.request.size", "4194304"),
-];
+/// What the connector must be configured with: for the largest events, for the events' own timestamps, and for the bad
+/// ones.
+pub fn configured(builder: ConnectorBuilder, db: &DatabaseHandle) -> ConnectorBuilder {
+    let bytes = "org.apache.kafka.connect.converters.ByteArrayConverter";
+    let settings = [
+        ("table.include.list", r"public\.(outbox|text_keys|text_payloads|no_payloads)"),
+        ("transforms.outbox.table.field.event.timestamp", "at"),
+        ("transforms.outbox.table.fields.additional.placement", "p:partition"),
+        ("key.converter", bytes),
+        ("value.converter", bytes),
+        ("producer.override.max.request.size", "4194304"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+    ];
+    let builder = builder.set("errors.deadletterqueue.topic.name", letters_topic(db));
+    settings.into_iter().fold(builder, |builder, (name, value)| builder.set(name, value))
+}
 
 /// Of the event topics: room for the largest events, and nothing goes because its timestamp is old.
 const EVENT_TOPICS: [(&str, &str); 2] = [("max.message.bytes", "4194304"), ("retention.ms", "-1")];
+
+/// Of the topics to which only bad events go, and of the dead letters.
+const BAD_TOPICS: [(&str, (&str, &str)); 3] = [
+    ("narrow", ("max.message.bytes", rows::NARROW)),
+    ("compacted", ("cleanup.policy", "compact")),
+    ("letters", ("max.message.bytes", rows::LETTERS_MOST)),
+];
 
 /// Of the position topic: compacted, as it must be, but not before the checker has seen every record.
 const POSITION_TOPIC: [(&str, &str); 3] = [
@@ -47,11 +67,27 @@ pub fn create_topics(kafka: &Broker, db: &DatabaseHandle) {
     for topic in event_topics(db) {
         kafka.create_topic(&topic, PARTITIONS, &EVENT_TOPICS);
     }
+    for (topic, setting) in BAD_TOPICS {
+        kafka.create_topic(&db.topic(topic), 1, &[setting, EVENT_TOPICS[1]]);
+    }
     kafka.create_topic(&position_topic(db), 1, &POSITION_TOPIC);
 }
 
 pub fn event_topics(db: &DatabaseHandle) -> [String; 3] {
     TYPES.map(|aggregate| db.topic(aggregate))
+}
+
+/// One partition.
+pub fn letters_topic(db: &DatabaseHandle) -> String {
+    db.topic("letters")
+}
+
+/// Topics to which events may go, with their numbers of partitions: those of `TYPES` in their order, the dead letters, and
+/// two in which there may never be any.
+pub fn topics(db: &DatabaseHandle) -> Vec<(String, i32)> {
+    let good = event_topics(db).map(|topic| (topic, PARTITIONS));
+    let rest = ["letters", "narrow", "compacted"].map(|topic| (db.topic(topic), 1));
+    good.into_iter().chain(rest).collect()
 }
 
 pub fn position_topic(db: &DatabaseHandle) -> String {
@@ -87,7 +123,7 @@ pub struct Summary {
     pub events: u64,
     /// Committed transactions, likewise.
     pub transactions: u64,
-    /// Committed transactions by what is special about them; one may be of several kinds.
+    /// Committed transactions by what is special about them; one may be of several kinds. And bad events by kind.
     pub kinds: BTreeMap<String, u64>,
     /// What else happened: rollbacks, lost sessions, unknown outcomes and how they were settled, DDL, ….
     pub happened: BTreeMap<String, u64>,
@@ -106,6 +142,8 @@ pub(crate) struct Orders {
     stop: AtomicBool,
     /// Large transactions that are wanted and not yet taken up.
     large: AtomicU64,
+    /// Likewise events that only Kafka can refuse.
+    refused: AtomicU64,
     committed: AtomicU64,
     happened: Mutex<BTreeMap<&'static str, u64>>,
     /// Transactions whose commit was asked for and not answered: (writer, tx).
@@ -123,9 +161,9 @@ impl Orders {
         *locked(&self.happened).entry(what).or_default() += 1;
     }
 
-    fn takes_large(&self) -> bool {
+    fn takes(wanted: &AtomicU64) -> bool {
         let less = |left: u64| left.checked_sub(1);
-        self.large.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 }
 
@@ -153,6 +191,11 @@ impl Workload {
     /// So many transactions that are too large for a batch, soon.
     pub fn want_large(&self, n: u64) {
         self.orders.large.fetch_max(n, Ordering::Relaxed);
+    }
+
+    /// So many events that Kafka refuses and nobody foresees, soon.
+    pub fn want_refused(&self, n: u64) {
+        self.orders.refused.fetch_max(n, Ordering::Relaxed);
     }
 
     /// Events whose commit was acknowledged and is durable; there may be more.
@@ -185,7 +228,9 @@ impl Workload {
             happened.insert(format!("{what}, was committed"), committed.count() as u64);
             happened.insert(what.to_owned(), transactions.len() as u64);
         }
-        let kinds = "select string_agg(kind || ' ' || n, e'\\n') from (select kind, count(*) n from done, unnest(kinds) kind group by 1) kinds";
+        let kinds = "select string_agg(kind || ' ' || n, e'\\n') from (
+            select kind, count(*) n from done, unnest(kinds) kind group by 1
+            union all select 'bad: ' || bad, count(*) from truth where bad is not null group by 1) kinds";
         let kinds = self.db.query_one_text(kinds);
         let kinds = kinds.lines().filter_map(|line| line.rsplit_once(' '));
         Summary {

@@ -1,9 +1,12 @@
 //! Runs that never were: a faultless one, and then the same with one thing wrong. Each must violate the one property that
 //! is about it, and the faultless one none.
 
-use super::dump::{Commit, Delivered, Dump, Ends, Mark, Partition, PartitionLog, Sample, Slot, Stop, Truth};
+use super::dump::{
+    Commit, Delivered, Dump, Ends, LETTERS, Letter, Mark, Partition, PartitionLog, Sample, Slot, Stop, Truth,
+};
 use super::judge::judge;
 use super::log::{Batch, Decision, Log};
+use crate::workload::rows::{BAD, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use walpost::lsn::Lsn;
 use walpost::position::{Partial, Position};
@@ -32,7 +35,7 @@ struct Kafka {
 }
 
 /// Twelve commits of three events each, of the nine aggregates in turn. Two commits make a Kafka transaction; the seventh
-/// commit is split in two, and one Kafka transaction is aborted and sent again under a new epoch.
+/// commit is split in two, and one Kafka transaction is aborted and sent again under a new epoch. Three events are bad.
 fn run() -> Run {
     let mut truth = Vec::new();
     let mut commits = Vec::new();
@@ -54,6 +57,8 @@ fn run() -> Run {
                 version: u64::from(number / 9 + 1),
                 at_ms: 5_000 + i64::from(number),
                 digest: 77 + u64::from(number),
+                bytes: 100,
+                bad: bad(number),
             });
         }
     }
@@ -115,7 +120,7 @@ impl Run {
         let mut dump = Dump {
             truth: self.truth.clone(),
             commits: self.commits.clone(),
-            partitions: (0..9).map(partition).collect(),
+            partitions: (0..9).map(partition).chain([letters()]).collect(),
             position_log: PartitionLog { topic: POSITIONS.to_owned(), ..PartitionLog::default() },
             stops: vec![Stop::default()],
             drain: Some(Ok(40)),
@@ -145,7 +150,9 @@ impl Run {
         let Kafka { events, position, epoch, committed } = transaction;
         let mut by_partition: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for event in events {
-            by_partition.entry(self.truth[*event].aggregate as usize).or_default().push(*event);
+            let row = &self.truth[*event];
+            let at = if row.bad.is_some() { AT_LETTERS } else { row.aggregate as usize };
+            by_partition.entry(at).or_default().push(*event);
         }
         let mut touched = vec![(POSITIONS.to_owned(), 0)];
         for (at, events) in by_partition {
@@ -170,8 +177,37 @@ impl Run {
     fn delivered(&self, offset: i64, event: usize) -> Delivered {
         let row = &self.truth[event];
         let (id, key, at_ms, digest) = (row.id, Some(row.aggregate), row.at_ms, row.digest);
-        Delivered { offset, id, key, at_ms, digest, headers_right: true }
+        let good = Delivered { offset, id, key, at_ms, digest, headers_right: true, letter: None };
+        let Some(bad) = row.bad else { return good };
+        let has_payload = bad.payload_is != "claim";
+        let letter = Letter {
+            reason: bad.reason.to_owned(),
+            payload_is: bad.payload_is.to_owned(),
+            has_key: bad.has_key(),
+            has_payload,
+            bytes: Some(row.bytes),
+        };
+        let (key, digest) = (key.filter(|_| bad.has_key()), if has_payload { digest } else { 0 });
+        Delivered { key, digest, letter: Some(letter), ..good }
     }
+}
+
+/// Where the dead letters are in a dump.
+const AT_LETTERS: usize = 9;
+
+/// An ordinary one, one without a key, and one that is cut.
+fn bad(number: u32) -> Option<&'static Row> {
+    match number {
+        7 => Some(&BAD[1]),
+        16 => Some(&BAD[8]),
+        25 => Some(&BAD[10]),
+        _ => None,
+    }
+}
+
+fn letters() -> Partition {
+    let of = PartitionLog { topic: "letters".to_owned(), ..PartitionLog::default() };
+    Partition { kind: LETTERS, of, events: Vec::new() }
 }
 
 /// One for each aggregate.
@@ -227,7 +263,7 @@ fn a_faultless_run_has_every_property() {
     assert_eq!(outcome.violations, []);
     assert_eq!((outcome.truth, outcome.delivered, outcome.transactions), (36, 36, 12));
     assert_eq!((outcome.positions, outcome.pieces, outcome.uncommitted), (8, 1, 6));
-    assert_eq!(outcome.looked_at, [36, 36, 36, 36, 36, 8, 36, 8, 51, 11, 1, 36]);
+    assert_eq!(outcome.looked_at, [36, 36, 36, 33, 36, 8, 36, 8, 51, 12, 1, 33, 3]);
     assert_eq!(outcome.timeline.delivered.last(), Some(&(8_000, 36)));
     assert_eq!(outcome.timeline.recoveries["a fault"], [500]);
 }
@@ -335,12 +371,14 @@ fn merge(dump: &mut Dump, into: usize, from: usize, run: &Run) {
     let kept = dump.partitions[into].of.clone();
     let mut of = PartitionLog { topic: kept.topic.clone(), number: kept.number, ..PartitionLog::default() };
     let mut events = Vec::new();
-    for transaction in run.transactions.iter().filter(|transaction| !transaction.events.is_empty()) {
-        let first = append(&mut of, transaction.events.len(), transaction.epoch, transaction.committed);
+    let good = |event: &&usize| run.truth[**event].bad.is_none();
+    for transaction in
+        run.transactions.iter().filter(|transaction| transaction.events.iter().any(|event| good(&event)))
+    {
+        let sent: Vec<_> = transaction.events.iter().filter(good).collect();
+        let first = append(&mut of, sent.len(), transaction.epoch, transaction.committed);
         if transaction.committed {
-            events.extend(
-                (first..).zip(&transaction.events).map(|(offset, event)| run.delivered(offset, *event)),
-            );
+            events.extend((first..).zip(sent).map(|(offset, event)| run.delivered(offset, *event)));
         }
     }
     (of.stable, of.read_to) = (of.high, of.high);
@@ -512,8 +550,69 @@ fn a_byte_that_is_not_the_rows_is_seen() {
 }
 
 #[test]
+fn a_dead_letter_that_is_missing_or_there_twice_is_a_loss_or_a_duplicate() {
+    let lost = |run: &mut Run| {
+        run.transactions[2].events.retain(|event| *event != 7);
+        run.recount();
+    };
+    assert_eq!(violated_by(lost), [1]);
+    let doubled = |run: &mut Run| {
+        run.transactions[3].events.push(7);
+        run.recount();
+    };
+    assert_eq!(violated_by(doubled), [2]);
+    let late = |run: &mut Run| run.transactions[3].events.swap(1, 4);
+    assert_eq!(violated_by(late), [0_u8; 0], "it has no order with good ones");
+}
+
+#[test]
+fn a_dead_letter_that_is_not_its_row_is_seen() {
+    type Change = fn(&mut Delivered, &mut Letter);
+    let changes: [Change; 8] = [
+        |letter, _| letter.digest += 1,
+        |letter, _| letter.key = Some(8),
+        |_, told| told.has_key = false,
+        |_, told| told.has_payload = false,
+        |_, told| told.reason = "too_large".to_owned(),
+        |_, told| told.payload_is = "claim".to_owned(),
+        |_, told| told.bytes = Some(99),
+        |_, told| told.bytes = None,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let altered = |dump: &mut Dump| {
+            let letter = &mut dump.partitions[AT_LETTERS].events[0];
+            let mut told = letter.letter.take().expect("a letter");
+            change(letter, &mut told);
+            letter.letter = Some(told);
+        };
+        assert_eq!(violated_in(altered), [13], "{number}");
+    }
+    let of = |at: usize, change: fn(&mut Letter)| {
+        violated_in(|dump| {
+            dump.partitions[AT_LETTERS].events[at].letter.as_mut().map(change).expect("a letter");
+        })
+    };
+    assert_eq!(of(1, |told| told.has_key = true), [13], "the row has none");
+    assert_eq!(of(2, |told| told.bytes = Some(99)), [13], "a cut one says how large it was");
+    assert_eq!(of(2, |told| told.has_payload = true), [13]);
+}
+
+#[test]
+fn a_bad_event_that_is_published_and_a_good_one_that_is_not_are_seen() {
+    let published = |run: &mut Run| run.truth[7].bad = None;
+    let mut dump = run().dump();
+    dump.truth.iter_mut().filter(|row| row.id == 8).for_each(|row| row.bad = None);
+    assert!(violated(&dump).contains(&13), "a good one among the letters");
+    let mut run = run();
+    published(&mut run);
+    let mut dump = run.dump();
+    dump.truth.iter_mut().filter(|row| row.id == 8).for_each(|row| row.bad = bad(7));
+    assert_eq!(violated(&dump), [13], "a bad one in its topic, and not among the letters");
+}
+
+#[test]
 fn what_was_not_read_or_not_there_proves_nothing() {
-    assert_eq!(violated(&Dump::default()), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    assert_eq!(violated(&Dump::default()), (1..=13).collect::<Vec<_>>());
     assert_eq!(violated_in(|dump| dump.partitions[2].of.read_to -= 1), [1]);
     assert_eq!(violated_in(|dump| dump.partitions[2].of.read -= 1), [1]);
     assert_eq!(violated_in(|dump| dump.unread.push("a file".to_owned())), [1]);

@@ -4,6 +4,7 @@
 //! What is judged is this alone; where it came from does not matter.
 
 use super::log::{Decision, Log};
+use crate::workload::rows::Row;
 use walpost::lsn::Lsn;
 use walpost::position::Position;
 
@@ -13,7 +14,7 @@ pub struct Dump {
     pub truth: Vec<Truth>,
     /// In the order of commit.
     pub commits: Vec<Commit>,
-    /// Of the event topics.
+    /// Of the topics in `workload::topics`.
     pub partitions: Vec<Partition>,
     /// Of the position topic.
     pub position_log: PartitionLog,
@@ -44,6 +45,10 @@ pub struct Truth {
     pub at_ms: i64,
     /// Of the payload's text.
     pub digest: u64,
+    /// How long that is.
+    pub bytes: u64,
+    /// It cannot be published, and why not.
+    pub bad: Option<&'static Row>,
 }
 
 /// A transaction as the witness saw it end.
@@ -69,10 +74,13 @@ pub struct PartitionLog {
     pub read_to: i64,
 }
 
+/// `Partition::kind` of the dead letters.
+pub const LETTERS: u32 = crate::workload::TYPES.len() as u32;
+
 /// A partition of an event topic, read to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Partition {
-    /// The number of its topic in `workload::TYPES`.
+    /// The number of its topic in `workload::topics`.
     pub kind: u32,
     pub of: PartitionLog,
     /// In the order of their offsets.
@@ -92,6 +100,21 @@ pub struct Delivered {
     pub digest: u64,
     /// There is one header, the id.
     pub headers_right: bool,
+    /// It is a dead letter.
+    pub letter: Option<Letter>,
+}
+
+/// What a dead letter says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Letter {
+    pub reason: String,
+    /// Where the payload is, by the header's word.
+    pub payload_is: String,
+    pub has_key: bool,
+    /// The payload is in the record.
+    pub has_payload: bool,
+    /// The payload's size.
+    pub bytes: Option<u64>,
 }
 
 /// The slot at some moment between two.

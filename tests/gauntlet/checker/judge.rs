@@ -1,4 +1,4 @@
-//! The twelve properties of exactly once, each asked of everything it is about. Pure: a dump enters, violations leave.
+//! The thirteen properties of exactly once, each asked of everything it is about. Pure: a dump enters, violations leave.
 //!
 //! Each fault of a connector violates one property, where that can be: that an event is missing is said by property 1, and
 //! the others go on with what is there. Together they say more than each: 1, 2 and 7 that at each position a consumer has
@@ -7,13 +7,14 @@
 
 mod chain;
 mod content;
+mod letters;
 mod order;
 mod places;
 
 use super::dump::Dump;
 use super::story::Story;
 use super::timeline::Timeline;
-use super::{Outcome, Violation};
+use super::{Outcome, PROPERTIES, Violation};
 
 /// So many of the same are told one by one.
 const EXAMPLES: u64 = 5;
@@ -25,6 +26,7 @@ pub fn judge(dump: &Dump) -> Outcome {
         findings.violated(1, format!("not everything could be read: {what}"));
     }
     content::judge(&story, &mut findings);
+    letters::judge(&story, &mut findings);
     order::judge(&story, &mut findings);
     chain::judge(&story, &mut findings);
     places::judge(&story, &mut findings);
@@ -49,8 +51,8 @@ pub fn judge(dump: &Dump) -> Outcome {
 /// What was looked at, and what was wrong with it.
 #[derive(Default)]
 pub(super) struct Findings {
-    looked_at: [u64; 12],
-    wrong: [u64; 12],
+    looked_at: [u64; PROPERTIES.len()],
+    wrong: [u64; PROPERTIES.len()],
     violations: Vec<Violation>,
 }
 
@@ -68,7 +70,7 @@ impl Findings {
     }
 
     fn end(mut self) -> Vec<Violation> {
-        for property in 1..=12 {
+        for property in 1..=PROPERTIES.len() as u8 {
             let at = usize::from(property) - 1;
             if self.wrong[at] > EXAMPLES {
                 let what = format!("and {} more", self.wrong[at] - EXAMPLES);

@@ -1,4 +1,4 @@
-//! What happened, against what must: watches a run, reads everything when it is over, and judges it by twelve properties.
+//! What happened, against what must: watches a run, reads everything when it is over, and judges it by thirteen properties.
 //!
 //! `watch` and `read` ask the servers, `log` the broker's files; what they find is a `dump`. `story` and `judge` are pure:
 //! `doctored` dumps show that they find what is wrong.
@@ -26,8 +26,8 @@ use watch::{Watch, now_ms};
 
 pub use timeline::Timeline;
 
-/// Of the twelve properties, for people.
-pub const PROPERTIES: [&str; 12] = [
+/// Of the thirteen properties, for people.
+pub const PROPERTIES: [&str; 13] = [
     "no loss",
     "no duplicate",
     "no phantom",
@@ -40,12 +40,13 @@ pub const PROPERTIES: [&str; 12] = [
     "not stuck",
     "honest stops",
     "byte fidelity",
+    "dead letters",
 ];
 
 /// A property that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// 1 to 12.
+    /// 1 to 13.
     pub property: u8,
     pub what: String,
 }
@@ -55,7 +56,7 @@ pub struct Violation {
 pub struct Outcome {
     pub violations: Vec<Violation>,
     /// On how many items each property was checked; to have looked at nothing is a violation already.
-    pub looked_at: [u64; 12],
+    pub looked_at: [u64; PROPERTIES.len()],
     /// Events and transactions committed in Postgres.
     pub truth: u64,
     pub transactions: u64,

@@ -23,8 +23,7 @@ fn small_run(afterwards: impl FnOnce(&Checker)) -> (Summary, Outcome) {
     let builder = Connector::new(&db, &kafka)
         .set("walpost.batch.max.events", 500)
         .set("walpost.idle.position.interval.ms", 200);
-    let settings = workload::CONNECTOR_SETTINGS.iter();
-    let builder = settings.fold(builder, |builder, (name, value)| builder.set(name, value));
+    let builder = workload::configured(builder, &db);
     let mut connector = builder.clone().start();
     connector.wait_ready();
     let checker = Checker::new(db.clone(), kafka.clone());

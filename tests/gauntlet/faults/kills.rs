@@ -2,9 +2,7 @@
 
 use super::Fault;
 use crate::run::{World, hold, tail};
-use crate::support::{block, wait_until};
-use crate::workload::TYPES;
-use rdkafka::admin::{AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
+use crate::support::block;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +32,10 @@ pub fn at_failpoint(world: &mut World, fault: &Fault, name: &str) {
             world.wait_exit(lead)
         }
         "in_idle_position" => idle(world, lead),
-        "in_abort" => refused(world, lead),
+        "in_abort" => {
+            world.workload.want_refused(1);
+            world.wait_exit(lead)
+        }
         "in_shutdown" => {
             world.recovered("something to drain");
             world.leader().sigterm();
@@ -82,54 +83,6 @@ fn idle(world: &mut World, lead: usize) -> (std::process::ExitStatus, String) {
     }
     drop(holder);
     world.wait_exit(lead)
-}
-
-/// Smaller than any event, larger than the marker that aborts a transaction: a broker that cannot write that one leaves
-/// the transaction open for ever.
-const TOO_SMALL: &str = "120";
-
-/// A topic that takes nothing for a moment: its records are refused, and their transaction is aborted.
-fn refused(world: &mut World, lead: usize) -> (std::process::ExitStatus, String) {
-    world.recovered("something to refuse");
-    let topic = world.db.topic(TYPES[world.random.below(TYPES.len() as u64) as usize]);
-    let own = settings(world, &topic);
-    let mut narrow = own.clone();
-    narrow.retain(|(name, _)| name != "max.message.bytes");
-    narrow.push(("max.message.bytes".into(), TOO_SMALL.into()));
-    set(world, &topic, narrow);
-    let ended = world.wait_exit(lead);
-    set(world, &topic, own);
-    ended
-}
-
-/// The topic's own settings, defaults aside.
-fn settings(world: &World, topic: &str) -> Vec<(String, String)> {
-    let (admin, topic) = (world.kafka.admin(), topic.to_owned());
-    let described = block(async move {
-        admin.describe_configs([&ResourceSpecifier::Topic(&topic)], &AdminOptions::new()).await
-    });
-    let described = described.expect("a request for configs").remove(0).expect("the topic's configs");
-    let own = described.entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
-    own.filter_map(|entry| Some((entry.name, entry.value?))).collect()
-}
-
-fn set(world: &World, topic: &str, settings: Vec<(String, String)>) {
-    let (admin, name) = (world.kafka.admin(), topic.to_owned());
-    let wanted =
-        settings.iter().find(|(name, _)| name == "max.message.bytes").map(|(_, value)| value.clone());
-    let altered = block(async move {
-        let mut config = AlterConfig::new(ResourceSpecifier::Topic(&name));
-        for (name, value) in &settings {
-            config = config.set(name, value);
-        }
-        let altered = admin.alter_configs([&config], &AdminOptions::new()).await;
-        altered.map(|results| results.into_iter().all(|result| result.is_ok()))
-    });
-    assert!(altered.expect("a request to change configs"), "the settings of {topic} can be changed");
-    let wanted = wanted.unwrap_or_else(|| "1048588".into());
-    wait_until("the topic's setting", crate::run::PATIENCE, || {
-        (world.kafka.topic_config(topic)["max.message.bytes"] == wanted).then_some(())
-    });
 }
 
 /// Two processes of one configuration at the same moment: one leads, the other waits.

@@ -3,6 +3,7 @@
 //! Every event takes the next version of its aggregate under that row's lock: the versions of an aggregate's events are
 //! the order of their commits.
 
+use super::rows::{self, Row};
 use super::{Orders, Pace, locked};
 use crate::random::Random;
 use crate::support::DatabaseHandle;
@@ -18,9 +19,11 @@ const AGGREGATES: u64 = 120;
 /// ten events on a machine of two cores; the faults that need one ask for it.
 const LARGE_ONE_IN: u64 = 1_000;
 
-const INTO_OUTBOX: &str = "outbox (id, aggregatetype, aggregateid, type, payload, at)";
-const FROM_TRUTH: &str =
-    "select (t).id, aggregate_type((t).aggregate), (t).aggregate::text, 'changed', payload(t), (t).at";
+/// Of how many transactions in a hundred one event is bad: of some eight, as most have.
+const BAD_PERCENT: u64 = 8;
+
+/// So many of the bad ones are small.
+const SMALL_BAD: u64 = 9;
 
 pub(crate) struct Session {
     db: Arc<DatabaseHandle>,
@@ -155,20 +158,31 @@ impl Session {
         }
     }
 
-    /// One that is wanted large is committed, and wanted still if it was not.
+    /// What is wanted is committed, and wanted still if it was not.
     async fn transaction(&mut self, client: &Client, end: End) -> Result<(), Error> {
-        if !self.orders.takes_large() {
+        let orders = self.orders.clone();
+        let wanted = [&orders.large, &orders.refused].map(|wanted| Orders::takes(wanted).then_some(wanted));
+        let [large, refused] = wanted.map(|wanted| wanted.is_some());
+        if !large && !refused {
             let large = self.random.below(LARGE_ONE_IN) == 0;
-            return self.events_of_one(client, large, end).await;
+            return self.events_of_one(client, large, false, end).await;
         }
-        let done = self.events_of_one(client, true, End::Commit).await;
+        let done = self.events_of_one(client, large, refused, End::Commit).await;
         if done.is_err() {
-            self.orders.large.fetch_add(1, Ordering::Relaxed);
+            for wanted in wanted.into_iter().flatten() {
+                wanted.fetch_add(1, Ordering::Relaxed);
+            }
         }
         done
     }
 
-    async fn events_of_one(&mut self, client: &Client, large: bool, end: End) -> Result<(), Error> {
+    async fn events_of_one(
+        &mut self,
+        client: &Client,
+        large: bool,
+        refused: bool,
+        end: End,
+    ) -> Result<(), Error> {
         self.tx += 1;
         (self.ordinal, self.events) = (0, 0);
         self.kinds.clear();
@@ -179,10 +193,23 @@ impl Session {
         aggregates.sort_unstable();
         for aggregate in &aggregates {
             let events = 1 + self.random.below(4);
-            self.insert(client, *aggregate, events, 0).await?;
+            self.insert(client, *aggregate, events, &rows::GOOD).await?;
         }
+        self.bad(client, &aggregates, refused).await?;
         self.extras(client, &aggregates, large).await?;
         self.end_with(client, end).await
+    }
+
+    /// One event in a hundred is bad, between good ones of its key.
+    async fn bad(&mut self, client: &Client, aggregates: &[u64], refused: bool) -> Result<(), Error> {
+        if !refused && !self.random.percent(BAD_PERCENT) {
+            return Ok(());
+        }
+        self.kinds.push("with a bad event");
+        let row = if refused { &rows::UNFORESEEN } else { Row::draw(&mut self.random) };
+        let aggregate = aggregates[self.random.below(aggregates.len() as u64) as usize];
+        self.insert(client, aggregate, 1, row).await?;
+        self.insert(client, aggregate, 1, &rows::GOOD).await
     }
 
     /// What makes some transactions special.
@@ -190,21 +217,25 @@ impl Session {
         if large {
             self.kinds.push("large");
             for aggregate in aggregates {
-                self.insert(client, *aggregate, self.large_rows / aggregates.len() as u64 + 1, 0).await?;
+                let rows = self.large_rows / aggregates.len() as u64 + 1;
+                self.insert(client, *aggregate, rows, &rows::GOOD).await?;
+                // Small ones: dead letters of many large ones are another matter.
+                let small = &rows::BAD[self.random.below(SMALL_BAD) as usize];
+                self.insert(client, *aggregate, rows / 100, small).await?;
             }
         }
         let again = aggregates[self.random.below(aggregates.len() as u64) as usize];
         if self.megabytes && self.random.percent(1) {
             self.kinds.push("a megabyte");
-            self.insert(client, again, 1, 1024).await?;
+            self.insert(client, again, 1, &rows::A_MEGABYTE).await?;
         }
         if self.random.percent(10) {
             self.kinds.push("savepoint");
             client.batch_execute("savepoint here").await?;
-            self.insert(client, again, 3, 0).await?;
+            self.insert(client, again, 3, &rows::GOOD).await?;
             client.batch_execute("rollback to here").await?;
             self.events -= 3;
-            self.insert(client, again, 1, 0).await?;
+            self.insert(client, again, 1, &rows::GOOD).await?;
         }
         if self.random.percent(5) {
             self.kinds.push("copy");
@@ -267,17 +298,13 @@ impl Session {
     }
 
     /// Events of one aggregate by one statement.
-    async fn insert(
-        &mut self,
-        client: &Client,
-        aggregate: u64,
-        events: u64,
-        kilobytes: u64,
-    ) -> Result<(), Error> {
-        let truth = self.truth(client, aggregate, events, kilobytes).await?;
+    async fn insert(&mut self, client: &Client, aggregate: u64, events: u64, row: &Row) -> Result<(), Error> {
+        let truth = self.truth(client, aggregate, events, row).await?;
         let both = format!(
             "with twin as ({truth} returning truth as t)
-             insert into {INTO_OUTBOX} {FROM_TRUTH} from twin order by (t).ordinal"
+             insert into {} {} from twin order by (t).ordinal",
+            row.place(),
+            row.values()
         );
         client.batch_execute(&both).await
     }
@@ -285,12 +312,13 @@ impl Session {
     /// The same by COPY: all its rows have one LSN.
     async fn copy(&mut self, client: &Client, aggregate: u64, events: u64) -> Result<(), Error> {
         let (first, file) = (self.ordinal, self.file.clone());
-        let truth = self.truth(client, aggregate, events, 0).await?;
+        let truth = self.truth(client, aggregate, events, &rows::GOOD).await?;
+        let (place, values) = (rows::GOOD.place(), rows::GOOD.values());
         let these = format!("writer = {} and tx = {} and ordinal > {first}", self.number, self.tx);
         let copy = format!(
             "{truth};
-             copy ({FROM_TRUTH} from (select truth as t from truth where {these} order by ordinal) rows) to '{file}';
-             copy {INTO_OUTBOX} from '{file}'"
+             copy ({values} from (select truth as t from truth where {these} order by ordinal) rows) to '{file}';
+             copy {place} from '{file}'"
         );
         client.batch_execute(&copy).await
     }
@@ -302,20 +330,21 @@ impl Session {
         client: &Client,
         aggregate: u64,
         events: u64,
-        kilobytes: u64,
+        row: &Row,
     ) -> Result<String, Error> {
         let took = format!(
             "update aggregate set version = version + {events} where id = {aggregate} returning version"
         );
         let version: i64 = client.query_one(&took, &[]).await?.get(0);
         let (before, ordinal) = (version as u64 - events, self.ordinal);
+        let bad = row.bad.map_or("null".to_owned(), |bad| format!("'{bad}'"));
         self.ordinal += events;
         self.events += events;
         Ok(format!(
             "insert into truth select gen_random_uuid(), {}, {}, {ordinal} + n, {aggregate}, {before} + n,
-             pg_current_xact_id()::text::bigint, {kilobytes}, clock_timestamp() - random() * interval '50 minutes'
+             pg_current_xact_id()::text::bigint, {}, clock_timestamp() - random() * interval '50 minutes', {bad}
              from generate_series(1, {events}) n",
-            self.number, self.tx
+            self.number, self.tx, row.kilobytes
         ))
     }
 }
