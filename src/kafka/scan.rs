@@ -117,6 +117,15 @@ impl Tail {
         }
     }
 
+    /// The first offset that a partition has now.
+    pub fn first(&self, partition: i32) -> Result<i64, Error> {
+        let doing = format!("asking where topic {}, partition {partition}, begins", self.topic);
+        let ends = within_patience(&self.consumer, &doing, |consumer, left| {
+            consumer.fetch_watermarks(&self.topic, partition, left)
+        });
+        Ok(ends?.0)
+    }
+
     fn error(&self, error: &KafkaError) -> Error {
         self.consumer.context().error(&format!("following topic {}", self.topic), error)
     }

@@ -25,6 +25,7 @@ pub mod startup;
 pub mod tables;
 pub mod trouble;
 pub mod unsent;
+pub mod waiting;
 pub mod watch;
 
 use crate::backoff::Backoff;
@@ -67,6 +68,7 @@ async fn serve(config: Config, progress: Arc<Progress>) -> Result<(), Failure> {
         shutdown: Shutdown::default(),
         progress,
         took_rows: Arc::default(),
+        letters: Arc::default(),
         config: Arc::new(config),
     };
     let Common { config, metrics, health, shutdown, .. } = &common;

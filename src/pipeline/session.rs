@@ -11,6 +11,7 @@ use super::snapshot::{self, Progress};
 use super::start::{self, Started};
 use super::tables::SqlCatalog;
 use super::trouble::Trouble;
+use super::waiting::Follower;
 use super::watch::{self, Alarm, Holds, Watch};
 use crate::config::{Config, SnapshotMode};
 use crate::confirm::Ledger;
@@ -27,7 +28,7 @@ use crate::route::Router;
 use crate::shutdown::Shutdown;
 use crate::source::{Acknowledger, Feed, Nudge};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -48,6 +49,8 @@ pub struct Common {
     pub progress: Arc<Progress>,
     /// This run has taken its snapshot, where the mode says that each run takes one.
     pub took_rows: Arc<AtomicBool>,
+    /// Counts the dead letters that wait, from the first session on.
+    pub letters: Arc<OnceLock<Follower>>,
 }
 
 /// Lives until shutdown (`Ok`) or trouble, by what earlier sessions have learnt.
@@ -59,6 +62,7 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
         () = shutdown.asked() => return Ok(()),
     };
     common.took_rows.store(true, Ordering::Relaxed);
+    common.letters.get_or_init(|| Follower::begin(config, metrics));
     lessons.begin(prepared.publisher.position());
     if let Some(rows) = prepared.rows.take() {
         match snapshot::publish(common, prepared, rows, lessons.clone()).await? {

@@ -6,12 +6,14 @@
 //! - `kills`    a replay that is killed at any point and run again loses and doubles nothing
 //! - `parking`  what follows a dead letter of its key, until that is dealt with
 //! - `purge`    nothing that waits is taken away unless it is given up
+//! - `waiting`  how many wait, and for how long, is measured
 
 mod kills;
 mod list;
 mod parking;
 mod purge;
 mod replay;
+mod waiting;
 
 use crate::cli::{ask, ask_json};
 use crate::dead_letters::{forgiving, letters_topic};

@@ -149,6 +149,8 @@ struct Moments {
     /// Commit time of the oldest source transaction that the publisher has taken up and Kafka has not committed.
     waiting: Option<i64>,
     last_event: i64,
+    /// When the oldest dead letter that waits was written.
+    oldest_letter: i64,
     slot_last_active: i64,
     slot_active: bool,
     server_lsn: Lsn,
@@ -285,6 +287,12 @@ impl Metrics {
         }
     }
 
+    /// So many dead letters wait; the oldest was written at `oldest_us` (0: there is none, or it is not known).
+    pub fn letters_waiting(&self, count: u64, oldest_us: i64) {
+        self.0.families.letters_waiting.set(signed(count));
+        self.moments().oldest_letter = oldest_us;
+    }
+
     /// A Kafka transaction was not committed, or nobody knows.
     pub fn batch_failed(&self) {
         self.0.families.transactions.get_or_create(&label("result", "failed")).inc();
@@ -387,6 +395,7 @@ impl Metrics {
         let moments = self.moments();
         let since = |moment: i64| seconds(now_us - moment).max(0.0);
         of.lag_seconds.set(moments.waiting.map_or(0.0, since));
+        of.oldest_letter.set(if moments.oldest_letter > 0 { since(moments.oldest_letter) } else { 0.0 });
         let published = moments.published_lsn;
         let behind = if published == Lsn::ZERO { 0 } else { moments.server_lsn.bytes_since(published) };
         of.lag_bytes.set(signed(behind));

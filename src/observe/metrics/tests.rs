@@ -107,6 +107,19 @@ fn lag_is_the_age_of_what_waits_and_zero_when_nothing_does() {
 }
 
 #[test]
+fn dead_letters_that_wait_are_counted_and_the_oldest_grows_older() {
+    let metrics = Metrics::new("app");
+    let page = |now| metrics.page_at(now);
+    let age = |now| sample(&page(now), "walpost_dead_letters_oldest_age_seconds");
+    assert_eq!((sample(&page(NOON), "walpost_dead_letters_waiting"), age(NOON)), (0.0, 0.0));
+    metrics.letters_waiting(2, NOON - 5 * SECOND);
+    assert_eq!((sample(&page(NOON), "walpost_dead_letters_waiting"), age(NOON)), (2.0, 5.0));
+    assert_eq!(age(NOON + SECOND), 6.0);
+    metrics.letters_waiting(0, 0);
+    assert_eq!(age(NOON), 0.0);
+}
+
+#[test]
 fn a_batch_that_is_read_again_keeps_its_age() {
     let metrics = Metrics::new("app");
     metrics.batch_taken(900, NOON);
