@@ -36,11 +36,7 @@ pub fn at_failpoint(world: &mut World, fault: &Fault, name: &str) {
             world.workload.want_refused(1);
             world.wait_exit(lead)
         }
-        "in_shutdown" => {
-            world.recovered("something to drain");
-            world.leader().sigterm();
-            world.wait_exit(lead)
-        }
+        "in_shutdown" => shutdown(world, lead, &armed),
         _ => world.wait_exit(lead),
     };
     let by_itself = exit.code().is_none() && log.contains(&format!("failpoint {name}\n"));
@@ -65,6 +61,22 @@ pub fn at_random(world: &mut World, fault: &Fault) {
 fn calm(world: &mut World) {
     if world.deaths() >= DEATHS_IN_A_ROW {
         world.up();
+    }
+}
+
+/// Asked to leave, until it dies of that: an event that Kafka refuses meanwhile ends the session, and what was not drained
+/// waits for the next start.
+fn shutdown(world: &mut World, lead: usize, armed: &str) -> (std::process::ExitStatus, String) {
+    let mut left = 4;
+    loop {
+        world.recovered("something to drain");
+        world.leader().sigterm();
+        let (exit, log) = world.wait_exit(lead);
+        if exit.code() != Some(0) || left == 0 {
+            return (exit, log);
+        }
+        left -= 1;
+        world.start_with(lead, |builder| builder.env("WALPOST_FAILPOINT", armed));
     }
 }
 
