@@ -4,6 +4,7 @@
 //! call the type's output function, and COPY escapes what it says. Pure.
 
 use super::tuple::Cells;
+use memchr::{memchr, memchr2};
 
 /// Puts lines together that were cut.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ impl Lines {
         mut piece: &[u8],
         mut each: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr(b'\n', piece) {
             let (line, rest) = (&piece[..end], &piece[end + 1..]);
             if self.begun.is_empty() {
                 each(line)?;
@@ -38,18 +39,35 @@ impl Lines {
 /// Reads a line as a row, in place of what `cells` held.
 pub fn row(line: &[u8], cells: &mut Cells) {
     cells.clear();
-    for field in line.split(|byte| *byte == b'\t') {
-        match field {
-            br"\N" => cells.null(),
-            field => cells.text(|out| unescape(field, out)),
-        }
+    let mut rest = Some(line);
+    while let Some(line) = rest {
+        rest = match line {
+            [b'\\', b'N'] => {
+                cells.null();
+                None
+            }
+            [b'\\', b'N', b'\t', after @ ..] => {
+                cells.null();
+                Some(after)
+            }
+            line => {
+                let mut after = None;
+                cells.text(|out| after = field(line, out));
+                after
+            }
+        };
     }
 }
 
-fn unescape(mut field: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = field.iter().position(|byte| *byte == b'\\') {
-        out.extend_from_slice(&field[..at]);
-        let Some(escaped) = field.get(at + 1) else { return };
+/// Appends the field that the line begins with; what comes after it.
+fn field<'l>(mut line: &'l [u8], out: &mut Vec<u8>) -> Option<&'l [u8]> {
+    while let Some(at) = memchr2(b'\t', b'\\', line) {
+        out.extend_from_slice(&line[..at]);
+        if line[at] == b'\t' {
+            return Some(&line[at + 1..]);
+        }
+        // No escape ends a line.
+        let escaped = line.get(at + 1)?;
         out.push(match escaped {
             b'b' => 0x08,
             b'f' => 0x0c,
@@ -59,9 +77,10 @@ fn unescape(mut field: &[u8], out: &mut Vec<u8>) {
             b'v' => 0x0b,
             other => *other,
         });
-        field = &field[at + 2..];
+        line = &line[at + 2..];
     }
-    out.extend_from_slice(field);
+    out.extend_from_slice(line);
+    None
 }
 
 #[cfg(test)]

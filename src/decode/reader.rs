@@ -82,8 +82,7 @@ impl<'a> Reader<'a> {
     /// A string that ends with a zero byte, which is read but not returned.
     pub(super) fn cstr(&mut self, what: &'static str) -> Result<&'a str, Error> {
         let rest = self.rest();
-        let length =
-            rest.iter().position(|&byte| byte == 0).ok_or_else(|| self.missing("the end of", what))?;
+        let length = memchr::memchr(0, rest).ok_or_else(|| self.missing("the end of", what))?;
         let text = std::str::from_utf8(&rest[..length]).map_err(|_| {
             self.error(format!("{what} is not UTF-8: the session's client_encoding must be UTF8"))
         })?;

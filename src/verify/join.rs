@@ -9,6 +9,8 @@ use super::entry::{Entry, Placed};
 use super::finding::{Difference, Doubt, Finding, Found, Place, Sink, Tally};
 use std::collections::HashMap;
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// A pair of buckets with more bytes is split first.
 const LARGEST: u64 = if cfg!(test) { 64 << 10 } else { 32 << 20 };
@@ -27,6 +29,7 @@ pub struct Known {
 }
 
 /// Joins the two sides.
+#[derive(Clone, Copy)]
 pub struct Join<'a> {
     /// By which both were sorted.
     pub seed: &'a Seed,
@@ -34,10 +37,8 @@ pub struct Join<'a> {
     pub known: &'a [Known],
     /// The snapshot is not after the stored position: what is not there now will not come.
     pub is_settled: bool,
-    /// Counts of each topic, by number.
-    pub tallies: &'a mut [Tally],
     /// Where pairs go whose order is to be looked at.
-    pub placed: Option<&'a mut Buckets>,
+    pub placed: Option<&'a Mutex<Buckets>>,
     /// Who is told.
     pub sink: &'a dyn Sink,
 }
@@ -51,31 +52,93 @@ fn hash_of(seed: &Seed, bytes: &[u8]) -> u64 {
     Entry::read(bytes).map_or(0, |entry| hash(seed, entry.topic, entry.id))
 }
 
+/// The buckets of both sides, from the last to the first.
+struct Left<'a> {
+    rows: &'a mut Buckets,
+    records: &'a mut Buckets,
+    left: usize,
+}
+
+/// A pair of buckets.
+enum Pair {
+    Fits(Contents, Contents),
+    TooLarge(Buckets, Buckets),
+}
+
+impl Left<'_> {
+    /// The next pair, and how many bytes it has.
+    fn next(&mut self, seed: &Seed) -> io::Result<Option<(Pair, u64)>> {
+        let Some(index) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = index;
+        let size = self.rows.size(index) + self.records.size(index);
+        let pair = if size > LARGEST && self.rows.can_split() {
+            let rows = self.rows.split(index, |bytes| hash_of(seed, bytes))?;
+            Pair::TooLarge(rows, self.records.split(index, |bytes| hash_of(seed, bytes))?)
+        } else {
+            Pair::Fits(self.rows.take(index)?, self.records.take(index)?)
+        };
+        Ok(Some((pair, size)))
+    }
+}
+
 impl Join<'_> {
-    /// Goes through all buckets; `done` is told how many bytes are behind.
+    /// Goes through all buckets, two at a time; counts into `tallies`, of each topic by number. `done` is told how many
+    /// bytes are behind.
     pub fn run(
-        &mut self,
+        self,
         rows: &mut Buckets,
         records: &mut Buckets,
-        done: &mut dyn FnMut(u64),
+        tallies: &mut [Tally],
+        done: &(dyn Fn(u64) + Sync),
     ) -> io::Result<()> {
-        for index in 0..COUNT {
-            let size = rows.size(index) + records.size(index);
-            if size > LARGEST && rows.can_split() {
-                let seed = self.seed;
-                let mut rows = rows.split(index, |bytes| hash_of(seed, bytes))?;
-                let mut records = records.split(index, |bytes| hash_of(seed, bytes))?;
-                self.run(&mut rows, &mut records, done)?;
-            } else {
-                self.bucket(&rows.take(index)?, &records.take(index)?)?;
-                done(size);
-            }
+        let left = Mutex::new(Left { rows, records, left: COUNT });
+        let fresh = || Joiner { join: self, tallies: vec![Tally::default(); tallies.len()] };
+        let work = || {
+            let mut joiner = fresh();
+            joiner.run(&left, done).map(|()| joiner.tallies)
+        };
+        let counts = thread::scope(|scope| {
+            let other = thread::Builder::new().name("join".into()).spawn_scoped(scope, work);
+            let ours = work();
+            // Without a second thread, this one has done all of it.
+            let theirs = other.map_or(Ok(Vec::new()), |other| {
+                other.join().unwrap_or_else(|_| Err(io::Error::other("a thread that compares has failed")))
+            });
+            Ok::<_, io::Error>([ours?, theirs?])
+        })?;
+        for counted in counts {
+            tallies.iter_mut().zip(counted).for_each(|(tally, more)| *tally = tally.plus(more));
         }
         Ok(())
     }
+}
+
+/// One of those who join.
+struct Joiner<'a> {
+    join: Join<'a>,
+    tallies: Vec<Tally>,
+}
+
+impl Joiner<'_> {
+    fn run(&mut self, left: &Mutex<Left<'_>>, done: &(dyn Fn(u64) + Sync)) -> io::Result<()> {
+        loop {
+            let next = locked(left).next(self.join.seed)?;
+            match next {
+                None => return Ok(()),
+                Some((Pair::Fits(rows, records), size)) => {
+                    self.bucket(&rows, &records)?;
+                    done(size);
+                }
+                Some((Pair::TooLarge(mut rows, mut records), _)) => {
+                    let smaller = Left { rows: &mut rows, records: &mut records, left: COUNT };
+                    self.run(&Mutex::new(smaller), done)?;
+                }
+            }
+        }
+    }
 
     fn bucket(&mut self, rows: &Contents, records: &Contents) -> io::Result<()> {
-        let seed = self.seed;
+        let seed = self.join.seed;
         let of = |contents: &Contents, is_record: bool, all: &mut Vec<(u64, bool, usize)>| {
             all.extend(contents.iter().map(|(begin, bytes)| (hash_of(seed, bytes), is_record, begin)));
         };
@@ -172,7 +235,7 @@ impl Join<'_> {
     /// A row and its record; `rows` have its id.
     fn pair(&mut self, row: &Entry<'_>, record: &Entry<'_>, rows: usize) -> io::Result<()> {
         self.tallies[row.topic as usize].matched += 1;
-        self.sink.paired(row.topic, row.id, rows);
+        self.join.sink.paired(row.topic, row.id, rows);
         let difference = difference(row, record);
         if !difference.is_none() {
             let found = Found {
@@ -184,9 +247,9 @@ impl Join<'_> {
                 record: record.partition.map(|partition| (partition, record.place)),
             };
             self.tallies[row.topic as usize].count(found.finding);
-            self.sink.found(&found);
+            self.join.sink.found(&found);
         }
-        let Some(placed) = &mut self.placed else { return Ok(()) };
+        let Some(placed) = self.join.placed else { return Ok(()) };
         let at = Placed {
             topic: record.topic,
             partition: record.partition.unwrap_or(-1),
@@ -195,17 +258,17 @@ impl Join<'_> {
             id: row.id,
             key: record.key,
         };
-        placed.put(super::order::hash(self.seed, &at), |out| at.write(out))
+        locked(placed).put(super::order::hash(self.join.seed, &at), |out| at.write(out))
     }
 
     /// A row without a record.
     fn alone(&mut self, row: &Entry<'_>) {
-        let known = self.known.get(row.topic as usize).copied().unwrap_or_default();
+        let known = self.join.known.get(row.topic as usize).copied().unwrap_or_default();
         let is_younger = |begins_ms: i64| {
             let oldest = begins_ms.saturating_add(CLOCKS_APART_MS);
             row.written_ms.is_some_and(|written_ms| written_ms > oldest)
         };
-        let finding = if !(self.is_settled || row.marked) {
+        let finding = if !(self.join.is_settled || row.marked) {
             Finding::Pending
         } else if known.is_open {
             Finding::Undecided(Doubt::Open)
@@ -224,8 +287,12 @@ impl Join<'_> {
         let record = is_record.then_some((entry.partition.unwrap_or(-1), entry.place));
         let place = (!is_record).then_some(Place::from(entry.place));
         let Entry { topic, id, key, .. } = *entry;
-        self.sink.found(&Found { finding, topic: Some(topic), id, key, place, record });
+        self.join.sink.found(&Found { finding, topic: Some(topic), id, key, place, record });
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn difference(row: &Entry<'_>, record: &Entry<'_>) -> Difference {

@@ -4,6 +4,7 @@ use super::*;
 use crate::verify::finding::Doubt;
 use crate::verify::label;
 use crate::verify::testing::{Kept, KeptFinding};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Two sides that are filled by hand.
 struct Sides {
@@ -44,18 +45,22 @@ impl Sides {
     }
 
     fn judge(&mut self) -> (Tally, Vec<KeptFinding>) {
-        let (kept, mut tallies, mut done) = (Kept::default(), vec![Tally::default(); 2], 0);
+        let (kept, mut tallies, done) = (Kept::default(), vec![Tally::default(); 2], AtomicU64::new(0));
         let sizes: u64 = (0..COUNT).map(|index| self.rows.size(index) + self.records.size(index)).sum();
-        let mut join = Join {
+        let placed = self.placed.take().map(Mutex::new);
+        let join = Join {
             seed: &self.seed,
             known: &self.known,
             is_settled: self.is_settled,
-            tallies: &mut tallies,
-            placed: self.placed.as_mut(),
+            placed: placed.as_ref(),
             sink: &kept,
         };
-        join.run(&mut self.rows, &mut self.records, &mut |bytes| done += bytes).unwrap();
-        assert_eq!(done, sizes, "everything is looked at");
+        let add = |bytes| {
+            done.fetch_add(bytes, Ordering::Relaxed);
+        };
+        join.run(&mut self.rows, &mut self.records, &mut tallies, &add).unwrap();
+        self.placed = placed.map(|placed| placed.into_inner().unwrap());
+        assert_eq!(done.into_inner(), sizes, "everything is looked at");
         (tallies[0].plus(tallies[1]), kept.all())
     }
 

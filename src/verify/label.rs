@@ -92,24 +92,33 @@ fn within_its_schema(text: &str) -> Option<String> {
 
 /// The bytes of a UUID that is written as Postgres writes it; any other form would not come back as it was.
 fn uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != 36 || [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
+    /// Where each byte's two digits are.
+    const AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let text: &[u8; 36] = text.try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
         return None;
     }
-    let mut bytes = [0; 16];
-    let mut digits = text.iter().filter(|byte| **byte != b'-');
-    for byte in &mut bytes {
-        *byte = (nibble(*digits.next()?)? << 4) | nibble(*digits.next()?)?;
+    let (mut bytes, mut seen) = ([0; 16], 0);
+    for (byte, at) in bytes.iter_mut().zip(AT) {
+        let [high, low] = [text[at], text[at + 1]].map(|digit| NIBBLES[usize::from(digit)]);
+        seen |= high | low;
+        *byte = (high << 4) | (low & 0xf);
     }
-    digits.next().is_none().then_some(bytes)
+    (seen < NO_DIGIT).then_some(bytes)
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// More than any digit.
+const NO_DIGIT: u8 = 0x10;
+
+/// The value of each digit.
+const NIBBLES: [u8; 256] = {
+    let (mut nibbles, mut value) = ([NO_DIGIT; 256], 0);
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    nibbles
+};
 
 #[cfg(test)]
 mod tests {
@@ -162,11 +171,12 @@ mod tests {
     fn different_ids_are_packed_differently() {
         let upper = "01890A5D-AC96-774B-BCCE-B302099A8057";
         let misplaced = "01890a5dac96-774b-bcce-b302099a8057-";
-        let ids = [Some("a"), Some("b"), Some(""), None, Some(upper), Some(misplaced)];
+        let spoilt = "01890a5d-ac96-774b-bcce-b302099a805g";
+        let ids = [Some("a"), Some("b"), Some(""), None, Some(upper), Some(misplaced), Some(spoilt)];
         let lower = upper.to_lowercase();
         let forms: std::collections::BTreeSet<_> =
             ids.into_iter().chain([Some(lower.as_str())]).map(packed).collect();
-        assert_eq!(forms.len(), 7);
+        assert_eq!(forms.len(), 8);
     }
 
     #[test]

@@ -43,6 +43,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What to look at, and how.
@@ -401,21 +402,16 @@ async fn compare(
     let directory = options.directory.clone();
     blocking(move || {
         let failed = |error| records::files(&error, &directory);
-        let mut placed = is_ordered.then(|| Buckets::new(&directory));
-        let mut join = Join {
-            seed: &seed,
-            known: &records.known,
-            is_settled,
-            tallies: &mut records.tallies,
-            placed: placed.as_mut(),
-            sink: &*sink,
-        };
-        let mut done = |bytes| {
+        let placed = is_ordered.then(|| Mutex::new(Buckets::new(&directory)));
+        let join =
+            Join { seed: &seed, known: &records.known, is_settled, placed: placed.as_ref(), sink: &*sink };
+        let done = |bytes| {
             progress.compared.fetch_add(bytes, Ordering::Relaxed);
         };
-        join.run(&mut rows, &mut records.buckets, &mut done).map_err(failed)?;
-        if let Some(placed) = &mut placed {
-            order::check(&seed, placed, &mut records.tallies, &*sink).map_err(failed)?;
+        join.run(&mut rows, &mut records.buckets, &mut records.tallies, &done).map_err(failed)?;
+        if let Some(placed) = placed {
+            let mut placed = placed.into_inner().unwrap_or_else(PoisonError::into_inner);
+            order::check(&seed, &mut placed, &mut records.tallies, &*sink).map_err(failed)?;
         }
         let topics = records.names.into_iter().zip(records.known).zip(records.tallies);
         Ok(topics.map(|((name, known), tally)| Topic { name, known, tally }).collect())
