@@ -6,12 +6,12 @@
 
 use super::outbox::{Look, Outbox, Row};
 use super::row::{self, Stored};
-use crate::decode::{Cells, Change, Column, Relation};
+use crate::decode::{Cells, Change, Column, Content, Relation};
 use crate::encode::{self, Encoder, Outgoing, RecordRef};
 use crate::error::Failure;
 use crate::pipeline::tables::facts;
 use crate::publish::letters::{ATTEMPTS, Letter};
-use crate::rejection::Reason;
+use crate::rejection::{Origin, Reason, Rejection};
 use crate::route::topic::TopicRule;
 use crate::route::{self, Routed, Router};
 use std::collections::BTreeMap;
@@ -80,6 +80,9 @@ impl<O: Outbox> Rebuilder<O> {
         (attempts, now_ms): (u32, i64),
         out: &mut Outgoing,
     ) -> Result<Result<(), Refusal>, Failure> {
+        if let Some(prefix) = &stored.prefix {
+            return Ok(self.message(letter, prefix, stored, (attempts, now_ms), out));
+        }
         let Some(look) = self.look(&letter.table)? else { return Ok(Err(Refusal::no_table(letter))) };
         if !self.router.serves_table(&look.table.schema, &look.table.table) {
             return Ok(Err(Refusal::not_served(letter)));
@@ -121,24 +124,51 @@ impl<O: Outbox> Rebuilder<O> {
                 _ => self.cells.null(),
             }
         }
-        let change = Change::Insert { relation: &relation, new: self.cells.row() };
-        let event = match self.router.route(&change) {
+        let cells = std::mem::take(&mut self.cells);
+        let change = Change::Insert { relation: &relation, new: cells.row() };
+        let made = self.publish(letter, &change, Refusal::not_served(letter), (attempts, now_ms), out);
+        self.cells = cells;
+        made
+    }
+
+    /// A logical decoding message is read from its content, as from the stream.
+    fn message(
+        &mut self,
+        letter: &Letter,
+        prefix: &str,
+        stored: &Stored,
+        (attempts, now_ms): (u32, i64),
+        out: &mut Outgoing,
+    ) -> Result<(), Refusal> {
+        let Origin { commit_lsn: lsn, xid, .. } = letter.origin;
+        let content = Content(stored.value.as_deref().unwrap_or_default());
+        // One of no transaction has none.
+        let change = Change::Message { transactional: xid != 0, lsn, prefix, content };
+        self.publish(letter, &change, Refusal::not_taken(prefix), (attempts, now_ms), out)
+    }
+
+    /// Appends the record of a change; `skipped` says why there is none of one that is no event.
+    fn publish(
+        &mut self,
+        letter: &Letter,
+        change: &Change<'_>,
+        skipped: Refusal,
+        (attempts, now_ms): (u32, i64),
+        out: &mut Outgoing,
+    ) -> Result<(), Refusal> {
+        let to = self.to.as_deref();
+        let refused = |rejection: Rejection| {
+            let Rejection { reason, detail, hint, .. } = rejection;
+            Refusal::of(reason, detail, hint, to)
+        };
+        let event = match self.router.route(change) {
             Routed::Event(event) => event,
-            Routed::Rejected(rejection) => {
-                return Err(Refusal::of(
-                    rejection.reason,
-                    rejection.detail,
-                    rejection.hint,
-                    self.to.as_deref(),
-                ));
-            }
-            Routed::Skipped(_) => return Err(Refusal::not_served(letter)),
+            Routed::Rejected(rejection) => return Err(refused(rejection)),
+            Routed::Skipped(_) => return Err(skipped),
         };
         self.made.clear(KEPT);
         self.made.at(letter.origin);
-        self.encoder.encode(&event, now_ms, &mut self.made).map_err(|rejection| {
-            Refusal::of(rejection.reason, rejection.detail, rejection.hint, self.to.as_deref())
-        })?;
+        self.encoder.encode(&event, now_ms, &mut self.made).map_err(refused)?;
         let count = attempts.to_string();
         let headers: &[(&str, &[u8])] = &[(ATTEMPTS, count.as_bytes())];
         if let Some(record) = self.made.last() {
@@ -249,6 +279,15 @@ impl Refusal {
             reason: "table_gone",
             detail: format!("table {} does not exist: the types of its columns are not known", letter.table),
             hint: "make the table again, be it without rows; or give the letter up".to_owned(),
+        }
+    }
+
+    fn not_taken(prefix: &str) -> Refusal {
+        Refusal {
+            reason: "message_not_taken",
+            detail: format!("messages of prefix {prefix:?} are no events of this configuration any more"),
+            hint: "message.prefix.include.list and the transform that decodes messages decide that"
+                .to_owned(),
         }
     }
 

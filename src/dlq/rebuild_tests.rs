@@ -273,3 +273,56 @@ fn a_letter_of_a_table_that_is_gone_or_served_no_more_says_so() {
     let built = rebuilder.record(&told, &stored, (2, NOW), &mut Outgoing::default()).unwrap();
     assert_eq!(built.unwrap_err().reason, "table_gone");
 }
+
+/// A letter of a message with this content, as the connector writes it.
+fn of_message(content: &str, xid: u32) -> Outgoing {
+    let (connector, slot) = ("shop".to_owned(), "walpost".to_owned());
+    let config = dead_letter::Config { topic: Arc::from("dlt"), connect_headers: false, connector, slot };
+    let rejection = Rejection {
+        reason: Reason::TooLarge,
+        detail: "large".into(),
+        hint: String::new(),
+        table: "logical decoding messages".into(),
+        event_id: None,
+        origin: Origin { commit_lsn: crate::lsn::Lsn::new(7), change: 1, xid },
+    };
+    let message =
+        dead_letter::Message { prefix: "outbox", lsn: crate::lsn::Lsn::new(7), content: content.as_bytes() };
+    let (topic, mut letter) = (None, Outgoing::default());
+    let what =
+        dead_letter::Letter { rejection: &rejection, topic, commit_us: 1, row: None, message: Some(message) };
+    assert!(DeadLetters::new(config, 1 << 20).write(&what, NOW, &mut letter));
+    letter
+}
+
+#[test]
+fn a_letter_of_a_message_is_read_as_the_stream_reads_it() {
+    let content =
+        r#"{"id":"m-1","aggregatetype":"User","aggregateid":"k","kind":"made","payload":"text"} and more"#;
+    let rule = route::MessageRule { alone: true, ..route::MessageRule::default() };
+    let taking = |messages| route::Config { messages, ..route() };
+    let columns = event((TEXT, None));
+    let replay =
+        |route, content: &str, xid| replay(route, None, &of_message(content, xid), Fake::of(&columns));
+    for xid in [0, 3] {
+        let mut router = Router::new(taking(Some(rule.clone())));
+        let content = Content(content.as_bytes());
+        let lsn = crate::lsn::Lsn::new(7);
+        let change = Change::Message { transactional: xid != 0, lsn, prefix: "outbox", content };
+        let Routed::Event(event) = router.route(&change) else { panic!("an event") };
+        let mut record = Outgoing::default();
+        Encoder::new(encode()).encode(&event, NOW, &mut record).unwrap();
+        let replayed = replay(taking(Some(rule.clone())), std::str::from_utf8(content.0).unwrap(), xid);
+        assert_same(&replayed.unwrap(), &record);
+    }
+    let refused = |route, content, xid| replay(route, content, xid).unwrap_err().reason;
+    assert_eq!(refused(taking(Some(rule.clone())), "no JSON", 3), "payload_not_encodable");
+    let strict = route::MessageRule::default();
+    assert_eq!(
+        refused(taking(Some(strict.clone())), content, 0),
+        "payload_not_encodable",
+        "of no transaction"
+    );
+    assert!(replay(taking(Some(strict)), content, 3).is_ok());
+    assert_eq!(refused(taking(None), content, 3), "message_not_taken");
+}

@@ -20,6 +20,8 @@ pub struct Stored {
     pub value: Option<Vec<u8>>,
     /// The header `outbox.dlt.row`, where it was not cut.
     pub row: Option<Vec<u8>>,
+    /// The prefix of the logical decoding message whose content the value is, where it is one.
+    pub prefix: Option<String>,
 }
 
 impl Stored {
@@ -27,19 +29,25 @@ impl Stored {
     pub fn of<'h>(
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        mut headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
+        headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) -> Stored {
-        let row = headers.find(|(name, _)| *name == ROW).and_then(|(_, row)| row);
-        Stored {
-            key: key.map(<[u8]>::to_vec),
-            value: value.map(<[u8]>::to_vec),
-            row: row.map(<[u8]>::to_vec),
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+        let mut stored = Stored { key, value, ..Stored::default() };
+        for (name, value) in headers {
+            match (name, value) {
+                (ROW, Some(row)) => stored.row = Some(row.to_vec()),
+                (PREFIX, Some(prefix)) => stored.prefix = Some(String::from_utf8_lossy(prefix).into_owned()),
+                _ => {}
+            }
         }
+        stored
     }
 }
 
 /// The header with the row's other columns.
 const ROW: &str = "outbox.dlt.row";
+/// The header that only letters of messages have.
+const PREFIX: &str = "outbox.dlt.message.prefix";
 
 /// OID of bytea.
 const BYTEA: u32 = 17;

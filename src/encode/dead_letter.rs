@@ -216,6 +216,7 @@ impl DeadLetters {
         let Row { relation, cells, outline } = *row;
         let of = |field: &Option<Field>| field.as_ref().map(|field| field.index);
         let type_column = relation.columns.iter().position(|column| column.name == TYPE_COLUMN);
+        let type_column = type_column.filter(|index| !outline.left_out.contains(index));
         for (name, column) in [
             ("outbox.dlt.event.id", of(&outline.id)),
             ("outbox.dlt.event.type", type_column),
@@ -306,7 +307,7 @@ impl<'a> Parts<'a> {
             return Parts { key, payload: Part::NoColumn, others: 0 };
         };
         let payload = outline.payload.as_ref();
-        let others = (0..cells.len()).filter(|column| Some(*column) != payload.map(|payload| payload.index));
+        let others = (0..cells.len()).filter(|column| outline.is_in_row(*column));
         let others = others.map(|column| cells.get(column).map_or(0, length)).sum();
         Parts { key, payload: Part::of(payload, cells), others }
     }
@@ -373,12 +374,13 @@ fn length(cell: Cell<'_>) -> usize {
     }
 }
 
-/// The row as a JSON object of texts, as they would stand in an INSERT; without the payload, which is elsewhere.
+/// The row as a JSON object of texts, as they would stand in an INSERT; without the payload, which is elsewhere, and
+/// columns that nobody is to be shown.
 fn write_row(row: &Row<'_>, out: &mut Vec<u8>) {
     let Row { relation, cells, outline } = *row;
-    let without = outline.payload.as_ref().map(|payload| payload.index);
     let mut before = b'{';
-    for (index, column) in relation.columns.iter().enumerate().filter(|(index, _)| Some(*index) != without) {
+    for (index, column) in relation.columns.iter().enumerate().filter(|(index, _)| outline.is_in_row(*index))
+    {
         let text = match cells.get(index) {
             None | Some(Cell::Unchanged) => continue,
             Some(Cell::Null) => None,

@@ -41,10 +41,20 @@ fn rejection(detail: &str) -> Rejection {
 }
 
 fn write(letters: &mut DeadLetters, columns: &[Column<'_>], rejection: &Rejection, out: &mut Outgoing) {
+    write_as(testing::defaults(), letters, columns, rejection, out);
+}
+
+fn write_as(
+    route: route::Config,
+    letters: &mut DeadLetters,
+    columns: &[Column<'_>],
+    rejection: &Rejection,
+    out: &mut Outgoing,
+) {
     let columns_described: Vec<_> =
         columns.iter().map(|(name, oid, _)| (*name, *oid, *name == "id")).collect();
     let table = described(16_400, "public", "outbox", &columns_described);
-    let (mut decoder, mut router) = (Decoder::new(), Router::new(testing::defaults()));
+    let (mut decoder, mut router) = (Decoder::new(), Router::new(route));
     decoder.decode(&relation(&table)).unwrap();
     router.learn(&table, &TableFacts { columns: Vec::<ColumnFacts>::new() });
     let cells: Vec<_> = columns.iter().map(|(.., cell)| *cell).collect();
@@ -294,4 +304,20 @@ fn a_message_that_does_not_fit_has_no_letter_as_no_row_keeps_it() {
         let (is_written, out) = of_message(most, "any", content.as_bytes());
         assert!(!is_written && out.is_empty() && out.bytes() == 0);
     }
+}
+
+#[test]
+fn columns_that_are_left_out_are_in_no_letter() {
+    let mut columns = row(text("payload", "{}"));
+    columns.push(text("secret", "hidden-1"));
+    columns[3] = text("type", "hidden-2");
+    let mut route = testing::defaults();
+    let exclude = r"^public\.outbox\.(secret|type)$";
+    route.tables.columns.exclude = vec![fancy_regex::Regex::new(exclude).unwrap()];
+    let mut out = Outgoing::default();
+    write_as(route, &mut letters(1 << 20, true), &columns, &rejection("no"), &mut out);
+    let letter = out.last().unwrap();
+    let all: Vec<_> = letter.headers().filter_map(|(_, value)| std::str::from_utf8(value?).ok()).collect();
+    assert!(all.contains(&r#"{"id":"e-1","aggregatetype":"User","aggregateid":"k"}"#), "{all:?}");
+    assert!(!all.iter().any(|text| text.contains("hidden")), "{all:?}");
 }

@@ -49,6 +49,15 @@ pub struct Outline {
     pub payload: Option<Field>,
     /// The route column.
     pub route_by: Option<Field>,
+    /// Indices of columns that `column.include.list` or `column.exclude.list` leaves out: nobody is to be shown these.
+    pub left_out: Vec<usize>,
+}
+
+impl Outline {
+    /// Whether a letter's row has the column: all but the payload and what is left out.
+    pub fn is_in_row(&self, index: usize) -> bool {
+        self.payload.as_ref().is_none_or(|payload| payload.index != index) && !self.left_out.contains(&index)
+    }
 }
 
 impl Tables {
@@ -117,11 +126,15 @@ impl Table {
     /// The columns that the configuration names, those of them that are there.
     pub(super) fn outline(&self, config: &Config) -> Outline {
         let find = |name: &str| plan::find(config, name, &self.relation, &self.facts);
+        let Relation { schema, table, columns, .. } = &*self.relation;
+        let is_left_out = |name: &str| !config.tables.columns.has(schema, table, name);
+        let left_out = columns.iter().enumerate().filter(|(_, column)| is_left_out(&column.name));
         Outline {
             id: find(&config.id),
             key: find(&config.key),
             payload: find(&config.payload),
             route_by: find(&config.route_by),
+            left_out: left_out.map(|(index, _)| index).collect(),
         }
     }
 

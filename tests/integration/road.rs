@@ -10,7 +10,7 @@
 
 mod bytes;
 mod heartbeats;
-mod messages;
+pub mod messages;
 mod refusals;
 mod routing;
 mod tables;

@@ -219,3 +219,23 @@ fn letters_go_no_faster_than_the_rate_and_no_more_of_them_than_the_limit() {
     assert!(began.elapsed() >= Duration::from_secs(1), "eight letters' time");
     assert_eq!(listed(&builder, "").len(), 1);
 }
+
+#[test]
+fn a_logical_decoding_message_is_replayed_from_its_content() {
+    let (db, kafka) = outbox();
+    kafka.create_topic(&db.topic("order"), 1, &[("max.message.bytes", "9000")]);
+    let builder = crate::road::messages::forgiving(&db, kafka);
+    let connector = run(builder.clone());
+    db.execute(
+        "select pg_logical_emit_message(true, 'outbox', json_build_object('id', 'm-1', 'aggregatetype', 'order',
+         'aggregateid', 'a', 'payload', repeat('x', 10000))::text)",
+    );
+    letters(&db, kafka, 1);
+    stop(connector);
+    mend(&db, kafka);
+    assert_eq!(ids_of(&replay(&builder, &db, "", 0), "replayed"), ["m-1"]);
+    let records = wait_events(kafka, &db, &["order"], 1);
+    assert_eq!((ids(&records), records[0].key_text()), (vec!["m-1".to_owned()], "a"));
+    assert_eq!(records[0].value_text(), format!("\"{}\"", "x".repeat(10_000)));
+    assert!(listed(&builder, "").is_empty());
+}

@@ -110,7 +110,7 @@ fn letters(db: &DatabaseHandle, kafka: &Broker, n: usize) -> Vec<Record> {
 }
 
 /// What cannot be published goes to the dead letters.
-fn forgiving(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
+pub fn forgiving(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
     decoding(connector(db, kafka))
         .set("walpost.messages.without.transaction", "publish")
         .set("errors.tolerance", "all")
