@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use walpost::position::Position;
 
 /// Rows of a transaction in the middle of which somebody is stopped.
@@ -118,6 +119,9 @@ fn expect(output: &Output, code: i32) -> Value {
     }
 }
 
+/// How often it writes: less than Debezium publishes in transactions of a hundred events, or what waits grows for ever.
+const PACE: Duration = Duration::from_millis(20);
+
 /// Writes small transactions over four keys, each key's numbers in order, until it is told to stop.
 async fn write_on(db: &DatabaseHandle, stop: &AtomicBool) {
     let client = db.connect().await;
@@ -127,6 +131,7 @@ async fn write_on(db: &DatabaseHandle, stop: &AtomicBool) {
     for n in (1..).step_by(3).take_while(|_| !stop.load(Ordering::Relaxed)) {
         let statements = format!("begin; {} {} {} commit", row(n), row(n + 1), row(n + 2));
         client.batch_execute(&statements).await.expect("rows are written");
+        tokio::time::sleep(PACE).await;
     }
 }
 
