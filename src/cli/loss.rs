@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::lsn::{Lsn, LsnRange};
-use crate::pipeline::decided;
+use crate::pipeline::road::unix_ms;
 use crate::pipeline::unsent::{self, Fate, Told, Unsent};
 use crate::position::{Audit, Position};
 use crate::verify::label;
@@ -168,7 +168,7 @@ impl Loss {
         let range = self.range.unwrap_or(LsnRange { from, to });
         let ids = self.first.as_ref().zip(self.last.as_ref());
         Audit {
-            at_ms: decided::now_ms(),
+            at_ms: unix_ms(),
             by: by.to_owned(),
             from: range.from,
             to: range.to,

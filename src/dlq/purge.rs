@@ -12,10 +12,10 @@ use crate::error::{Exit, Failure};
 use crate::failpoint;
 use crate::kafka::admin::Patience;
 use crate::kafka::scan::Scan;
+use crate::pipeline::road::unix_ms;
 use crate::publish::letters::{self, Fate, Letter};
 use crate::publish::publisher;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is wanted.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +107,7 @@ fn purge(
             let mut marks = Outgoing::default();
             for letter in some {
                 let key = letter.aggregate_id.as_deref().map(str::as_bytes);
-                letters::write_mark(topic, letter, key, (Fate::Purged, None), now_ms(), &mut marks);
+                letters::write_mark(topic, letter, key, (Fate::Purged, None), unix_ms(), &mut marks);
             }
             publisher::deliver(&mut outlet, &marks, false)?;
             progress.done.fetch_add(some.len() as u64, Ordering::Relaxed);
@@ -130,8 +130,4 @@ fn purge(
         deleted.map_err(|error| Ended::of_kafka(&error, "deleting records that are dealt with"))?;
     }
     Ok(Report { given_up, removed, waiting })
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -18,6 +18,7 @@ use crate::failpoint;
 use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::scan::{Scan, Scanned, Span};
 use crate::pipeline::foresight::{ClusterTopics, Foreseen, Foresight};
+use crate::pipeline::road::unix_ms;
 use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::letters::{Letter, Place};
 use batch::Batch;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// What is wanted.
 #[derive(Clone, Debug, Default)]
@@ -270,7 +271,7 @@ impl<O: Outbox> Replay<'_, O> {
         self.wait_turn(round);
         let stored = Stored::of(record.key(), record.value(), record.headers());
         let replays = round.index.state(place).replays;
-        let attempts = (letter.attempts + replays + 1, now_ms());
+        let attempts = (letter.attempts + replays + 1, unix_ms());
         round.scratch.clear(0);
         let built = self.rebuilder.record(&letter, &stored, attempts, &mut round.scratch);
         let refused = match built.map_err(Ended::Failed)? {
@@ -368,8 +369,4 @@ impl<O: Outbox> Replay<'_, O> {
         };
         if self.options.dry { failure } else { Failure { detail, hint, ..failure } }
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

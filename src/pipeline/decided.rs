@@ -16,7 +16,7 @@ use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::publisher::{self, Last};
 use crate::publish::{self, Outlet as _};
 use crate::rejection::Rejection;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The position that Kafka holds, without a fence: a transaction that is open may hide the last one. The topic is the
 /// first start's to make; until then there is no position.
@@ -118,9 +118,4 @@ pub fn forget(config: &Config, patience: Patience) -> Result<(), Failure> {
     let mut outlet = start::fence(config, patience).map_err(Trouble::into_failure)?;
     publisher::forget(&mut outlet, config.publish.position_key.as_bytes())
         .map_err(|error| Trouble::from(publishing::Error::from(error)).into_failure())
-}
-
-/// Our clock, ms since 1970, for what is noted of a decision.
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

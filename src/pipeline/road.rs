@@ -406,7 +406,7 @@ fn lsn_alone(change: &Change<'_>) -> Option<Lsn> {
 }
 
 /// The connector's clock, ms since 1970.
-fn unix_ms() -> i64 {
+pub fn unix_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 

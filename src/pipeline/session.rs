@@ -113,6 +113,19 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
         publisher.unwrap_or_else(|_| Err(Trouble::defect("the publisher's thread")))?;
         road.unwrap_or_else(|_| Err(Trouble::defect("the road's thread")))
     };
+    let result = attend(common, watched, ended, || ways_out.drain(), |why| ways_out.freeze(why)).await;
+    both(metrics, false);
+    result
+}
+
+/// Waits for a session's threads, its watch, and the word to leave; `leave` drains it, `freeze` stops it.
+pub(super) async fn attend<T>(
+    common: &Common,
+    watched: impl Future<Output = Alarm>,
+    ended: impl Future<Output = Result<T, Trouble>>,
+    leave: impl Fn(),
+    freeze: impl Fn(&Trouble),
+) -> Result<T, Trouble> {
     tokio::pin!(watched, ended);
     let (mut leaving, mut trouble) = (false, None);
     let result = loop {
@@ -121,33 +134,32 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
             alarm = &mut watched, if trouble.is_none() => match alarm {
                 Alarm::Drain(seen) => {
                     trouble = Some(seen);
-                    ways_out.drain();
+                    leave();
                 }
                 Alarm::Freeze(seen) => {
-                    ways_out.freeze(&seen);
+                    freeze(&seen);
                     // A Kafka that does not answer may hold the publisher for long: a halt does not wait for it, and
                     // what begins anew fences it.
                     let most = if matches!(seen, Trouble::Halt(_)) { FREEZE } else { Duration::MAX };
                     let _ = tokio::time::timeout(most, &mut ended).await;
-                    break Err(seen);
+                    return Err(seen);
                 }
             },
-            () = shutdown.asked(), if !leaving => {
+            () = common.shutdown.asked(), if !leaving => {
                 leaving = true;
-                health.draining();
-                ways_out.drain();
+                common.health.draining();
+                leave();
             }
         }
     };
-    both(metrics, false);
     match (result, trouble) {
-        (Ok(()), Some(trouble)) if !leaving => Err(trouble),
+        (Ok(_), Some(trouble)) if !leaving => Err(trouble),
         (result, _) => result,
     }
 }
 
 /// How long a session that halts waits for its threads, of which the publisher's may have a transaction to abort.
-pub(super) const FREEZE: Duration = Duration::from_secs(5);
+const FREEZE: Duration = Duration::from_secs(5);
 
 /// The ways in which a session is ended from outside its threads.
 struct WaysOut {

@@ -27,6 +27,7 @@ use crate::kafka::admin::Patience;
 use crate::lsn::{Lsn, LsnRange};
 use crate::pipeline::decided::{self, Fenced, Stored, readable};
 use crate::pipeline::facts::Facts;
+use crate::pipeline::road::unix_ms;
 use crate::pipeline::standing::Standing;
 use crate::pipeline::startup::Publication;
 use crate::pipeline::trouble::Trouble;
@@ -166,7 +167,7 @@ impl Plan {
     fn audit(&self, end_lsn: Lsn, published: u64) -> Audit {
         let from = self.standing.stored().map_or(end_lsn, |stored| stored.end_lsn);
         let given_up = self.given_up().map_or(0, |_| self.left.events());
-        let (at_ms, by, to) = (decided::now_ms(), WRITTEN_BY.to_owned(), Some(end_lsn));
+        let (at_ms, by, to) = (unix_ms(), WRITTEN_BY.to_owned(), Some(end_lsn));
         Audit { at_ms, by, from, to, published, given_up: Some(given_up), ids: None }
     }
 }

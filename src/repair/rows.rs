@@ -7,8 +7,8 @@ use crate::decode::copy::{self, Lines};
 use crate::decode::{Cell, Cells, Change, Tuple};
 use crate::encode::{Encoder, Outgoing};
 use crate::error::Failure;
-use crate::pipeline::decided::now_ms;
 use crate::pipeline::foresight::{ClusterTopics, Foresight};
+use crate::pipeline::road::unix_ms;
 use crate::postgres::Error;
 use crate::postgres::catalog;
 use crate::postgres::copy::rows;
@@ -152,7 +152,7 @@ impl Rows {
             columns: &self.columns,
         };
         if taker.wants(&Row { topic, id, key: record.key.is_some().then_some(key), place, refused }) {
-            let encoded = self.encoder.encode(&event, now_ms(), taker.room()?);
+            let encoded = self.encoder.encode(&event, unix_ms(), taker.room()?);
             debug_assert!(encoded.is_ok(), "it was encoded a moment ago");
         }
         Ok(())

@@ -16,13 +16,14 @@ use crate::migrate::search;
 use crate::migrate::store::{self as stores, Kept, Owner, Store};
 use crate::pipeline::decided;
 use crate::pipeline::facts::Facts;
+use crate::pipeline::road::unix_ms;
 use crate::pipeline::startup::Decision;
 use crate::pipeline::trouble::Trouble;
 use crate::position::{Partial, Position};
 use crate::postgres::replication::Connection;
 use crate::postgres::session::Session;
 use serde_json::json;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The name that Debezium Server gives its one connector: its sink's.
 const SERVER_NAME: &str = declared::SERVER_SINK.1;
@@ -201,8 +202,4 @@ fn unsettled() -> Failure {
         "another instance has written one, or a failover has to be dealt with first. Nothing was done",
         "start walpost once more, stop it, and go back then",
     )
-}
-
-fn unix_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -17,10 +17,10 @@ use super::handover::{Downstream as _, Handover};
 use super::lessons::Lessons;
 use super::publishing;
 use super::report::Reporter;
-use super::session::{self, Common, FREEZE, both, thread};
+use super::session::{self, Common, attend, both, thread};
 use super::start::{self, Prepared};
 use super::trouble::Trouble;
-use super::watch::{Alarm, Holds, Watch};
+use super::watch::{Holds, Watch};
 use crate::config::SnapshotMode;
 use crate::confirm::Ledger;
 use crate::error::Failure;
@@ -35,7 +35,6 @@ use crate::source::Acknowledger;
 use read::{Queue, Reading};
 use road::Road;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -113,44 +112,6 @@ pub async fn publish(
     }
     failpoint::hit("after_snapshot");
     Ok(Some(prepared))
-}
-
-/// Waits for the threads, the watch, and the word to leave.
-async fn attend<T>(
-    common: &Common,
-    watched: impl Future<Output = Alarm>,
-    ended: impl Future<Output = Result<T, Trouble>>,
-    leave: impl Fn(),
-    freeze: impl Fn(&Trouble),
-) -> Result<T, Trouble> {
-    tokio::pin!(watched, ended);
-    let (mut leaving, mut trouble) = (false, None);
-    let result = loop {
-        tokio::select! {
-            result = &mut ended => break result,
-            alarm = &mut watched, if trouble.is_none() => match alarm {
-                Alarm::Drain(seen) => {
-                    trouble = Some(seen);
-                    leave();
-                }
-                Alarm::Freeze(seen) => {
-                    freeze(&seen);
-                    let most = if matches!(seen, Trouble::Halt(_)) { FREEZE } else { Duration::MAX };
-                    let _ = tokio::time::timeout(most, &mut ended).await;
-                    return Err(seen);
-                }
-            },
-            () = common.shutdown.asked(), if !leaving => {
-                leaving = true;
-                common.health.draining();
-                leave();
-            }
-        }
-    };
-    match (result, trouble) {
-        (Ok(_), Some(trouble)) if !leaving => Err(trouble),
-        (result, _) => result,
-    }
 }
 
 /// Starts a task for each session that reads. They end when what they fill, or the set, is dropped.

@@ -14,6 +14,7 @@ use crate::pipeline::desk::{Desk, Stop, Treatment};
 use crate::pipeline::handover::{Downstream, Handover, PublisherEnded};
 use crate::pipeline::lessons::Lessons;
 use crate::pipeline::report::Reporter;
+use crate::pipeline::road::unix_ms;
 use crate::pipeline::session::Common;
 use crate::pipeline::trouble::{self, Trouble};
 use crate::position::{Partial, Position, Snapshot};
@@ -23,7 +24,7 @@ use crate::route::Router;
 use crate::shutdown::Shutdown;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
@@ -162,7 +163,7 @@ impl<D: Downstream> Road<D> {
     }
 
     fn chunk(&mut self, number: usize, mut chunk: Chunk) -> Result<(), Trouble> {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let now_ms = unix_ms();
         let mut share = chunk.share.take();
         if let Some(parking) = &mut self.treatment.parking {
             parking.catch_up().map_err(|error| Trouble::kafka(&error, "following the dead letters"))?;
