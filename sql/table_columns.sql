@@ -1,7 +1,8 @@
 -- The columns of a table, but for generated ones, which the stream leaves out:
 -- psql -v oid="'outbox'::regclass::oid" -f sql/table_columns.sql
 -- A domain is resolved to its base type, and an array's element is told beside it. The type modifier of a column
--- is -1 where its domain has one.
+-- is -1 where its domain has one. key_position is the column's place in the primary key, or, where there is none, in the
+-- first unique index.
 with recursive resolved (number, type_oid, type_modifier, depth) as (
     select attnum, atttypid, atttypmod, 0
     from pg_catalog.pg_attribute
@@ -32,11 +33,20 @@ select
         from pg_catalog.pg_enum e where e.enumtypid = element.oid) as element_enum_labels,
     a.attnotnull or coalesce(a.attnum = any (p.indkey::int2[]), false) as not_null,
     coalesce(a.attnum = any (p.indkey::int2[]), false) as primary_key,
+    pg_catalog.array_position(k.columns, a.attnum) as key_position,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default_expression
 from base b
 join pg_catalog.pg_attribute a on a.attrelid = :oid and a.attnum = b.number
 join pg_catalog.pg_type t on t.oid = b.type_oid
 left join pg_catalog.pg_type element on element.oid = t.typelem and t.typcategory = 'A'
 left join pg_catalog.pg_index p on p.indrelid = a.attrelid and p.indisprimary
+left join (
+    select (i.indkey::int2[])[0 : i.indnkeyatts - 1] as columns
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    where i.indrelid = :oid and i.indisunique and i.indexprs is null
+    order by i.indisprimary desc, i.indisclustered desc, c.relname
+    limit 1
+) k on true
 left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.atthasdef
 order by a.attnum

@@ -27,6 +27,7 @@ pub mod kafka;
 pub mod postgres;
 
 pub mod backoff;
+pub mod clock;
 pub mod failpoint;
 pub mod fingerprint;
 pub mod freeze;

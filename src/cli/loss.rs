@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::lsn::{Lsn, LsnRange};
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_ms;
 use crate::pipeline::unsent::{self, Fate, Told, Unsent};
 use crate::position::{Audit, Position};
 use crate::verify::label;
@@ -39,6 +39,7 @@ impl Event {
                 label::text(&packed)
             }
             Fate::Rejected(rejection) => rejection.event_id.clone(),
+            Fate::Change => None,
         };
         Event {
             id: id.unwrap_or_else(|| "without an id".to_owned()),

@@ -2,8 +2,9 @@
 
 use super::check::Check;
 use crate::config::Config;
-use crate::postgres::publication::{PublicationFacts, TableName};
-use crate::route::{Config as Router, Place};
+use crate::pipeline::tables::operations;
+use crate::postgres::publication::{PublicationFacts, PublishedTable, Scope, TableName};
+use crate::route::{self, Config as Router, Place};
 
 /// The tables that an include list names outright: its items without anything of a regular expression but escaped or
 /// bare dots.
@@ -56,12 +57,38 @@ pub(super) fn publication_findings(
     let mut findings = Vec::new();
     let name = &found.name;
     let quoted = postgres_protocol::escape::escape_identifier(name);
+    let router = route::Router::new(config.route.clone());
+    let is_told = |table: &&PublishedTable| {
+        router.serves_table(&table.schema, &table.table) && !router.is_outbox(&table.schema, &table.table)
+    };
+    let told: Vec<String> = found
+        .tables
+        .iter()
+        .filter(is_told)
+        .map(|table| format!("{}.{}", table.schema, table.table))
+        .collect();
     if !found.insert {
         findings.push(Check::fail(
             "publication.operations",
             format!("publication {name:?} does not publish inserts: no event would ever be sent"),
             format!("ALTER PUBLICATION {quoted} SET (publish = 'insert')"),
         ));
+    } else if !told.is_empty() {
+        let skipped = config.route.changes.as_ref().map(|changes| changes.skipped).unwrap_or_default();
+        let lacks = (!found.update && !skipped.update) || (!found.delete && !skipped.delete);
+        if lacks {
+            findings.push(Check::warn(
+                "publication.operations",
+                format!(
+                    "publication {name:?} does not publish all that happens to {}: its change events leave that out",
+                    told.join(", ")
+                ),
+                format!(
+                    "ALTER PUBLICATION {quoted} SET (publish = '{}')",
+                    operations(config, &Scope::AllTables)
+                ),
+            ));
+        }
     } else if found.update || found.delete || found.truncate {
         findings.push(Check::warn(
             "publication.operations",
@@ -96,7 +123,8 @@ pub(super) fn publication_findings(
         if let Some(columns) = &table.columns {
             let hidden = needed(&config.route).into_iter().filter(|needed| !columns.contains(needed));
             let hidden: Vec<String> = hidden.collect();
-            let ours = wanted.iter().any(|wanted| wanted.to_string() == full);
+            let ours = router.is_outbox(&table.schema, &table.table)
+                && wanted.iter().any(|wanted| wanted.to_string() == full);
             if ours && !hidden.is_empty() {
                 findings.push(Check::fail(
                     "publication.columns",
@@ -137,7 +165,6 @@ mod tests {
     use super::*;
     use crate::cli::check::Finding;
     use crate::cli::testing;
-    use crate::postgres::publication::PublishedTable;
 
     fn name(schema: &str, table: &str) -> TableName {
         TableName { schema: schema.into(), table: table.into() }

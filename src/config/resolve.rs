@@ -4,6 +4,7 @@
 //! Each stage goes through what concerns it and reports what is wrong, whatever the others found. Not done here:
 //! connecting to anything; of the file system, only files that the configuration names are opened.
 
+mod changes;
 mod connector;
 mod converters;
 mod errors;

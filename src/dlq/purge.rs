@@ -12,7 +12,7 @@ use crate::error::{Exit, Failure};
 use crate::failpoint;
 use crate::kafka::admin::Patience;
 use crate::kafka::scan::Scan;
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_ms;
 use crate::publish::letters::{self, Fate, Letter};
 use crate::publish::publisher;
 use std::sync::atomic::Ordering;

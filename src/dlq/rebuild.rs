@@ -84,7 +84,7 @@ impl<O: Outbox> Rebuilder<O> {
             return Ok(self.message(letter, prefix, stored, (attempts, now_ms), out));
         }
         let Some(look) = self.look(&letter.table)? else { return Ok(Err(Refusal::no_table(letter))) };
-        if !self.router.serves_table(&look.table.schema, &look.table.table) {
+        if !self.router.is_outbox(&look.table.schema, &look.table.table) {
             return Ok(Err(Refusal::not_served(letter)));
         }
         let mut row = match row::assemble(letter, stored, &look, &self.config, &mut self.outbox)? {
@@ -164,7 +164,7 @@ impl<O: Outbox> Rebuilder<O> {
         let event = match self.router.route(change) {
             Routed::Event(event) => event,
             Routed::Rejected(rejection) => return Err(refused(rejection)),
-            Routed::Skipped(_) => return Err(skipped),
+            Routed::Skipped(_) | Routed::Change(_) | Routed::Truncated(_) => return Err(skipped),
         };
         self.made.clear(KEPT);
         self.made.at(letter.origin);

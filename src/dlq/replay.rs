@@ -18,7 +18,7 @@ use crate::failpoint;
 use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::scan::{Scan, Scanned, Span};
 use crate::pipeline::foresight::{ClusterTopics, Foreseen, Foresight};
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_ms;
 use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::letters::{Letter, Place};
 use batch::Batch;

@@ -6,7 +6,7 @@ use super::outgoing::Draft;
 use super::prepared::Prepared;
 use super::schema::Schema;
 use super::trace::Trace;
-use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, old_key};
+use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, change, old_key};
 use crate::decode::value::{self, Kind, Value, ValueError};
 use crate::decode::{Cell, Tuple};
 use crate::rejection::{Reason, Rejection};
@@ -26,6 +26,8 @@ pub struct Encoder {
     /// What precedes a STRING in a header.
     string_head: Vec<u8>,
     prepared: Vec<Prepared>,
+    /// The same of tables whose changes are told.
+    changes: Vec<change::Prepared>,
     /// What values need from event to event; nothing for those that are written as they come.
     kept: Option<Box<Kept>>,
 }
@@ -48,6 +50,7 @@ impl Encoder {
             trace: Trace::HEADERS.map(Arc::from),
             string_head: string_head(&config.header),
             prepared: Vec::new(),
+            changes: Vec::new(),
             kept: Kept::new(&config).map(Box::new),
             config,
         }
@@ -58,8 +61,8 @@ impl Encoder {
     /// `now_ms` is the connector's clock, for events without a timestamp of their own.
     pub fn encode(&mut self, event: &Event<'_>, now_ms: i64, out: &mut Outgoing) -> Result<(), Rejection> {
         let prepared = self.prepare(event);
+        // The connector names a row's former key before the context headers.
         let mut draft = match &self.context {
-            // The context's headers come first, but for the former key.
             Ok(shared) if event.old.is_none() => out.draft_with(shared),
             _ => out.draft(),
         };
@@ -82,6 +85,39 @@ impl Encoder {
     /// Key and value converter.
     pub(super) fn converters(&self) -> (&Converter, &Converter) {
         (&self.config.key, &self.config.value)
+    }
+
+    /// Converters and limits.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What is constant in change events, to be filled.
+    pub(super) fn of_changes(&mut self) -> (&Config, &mut Vec<change::Prepared>) {
+        (&self.config, &mut self.changes)
+    }
+
+    /// What is constant in change events.
+    pub(super) fn prepared_changes(&self) -> &[change::Prepared] {
+        &self.changes
+    }
+
+    /// The context headers.
+    pub(super) fn context_headers(&self) -> Result<&Arc<SharedHeaders>, Refusal> {
+        self.context.as_ref().map_err(|unsuited| {
+            unsuited.refusal(Reason::HeaderNotEncodable, "the context headers are STRING")
+        })
+    }
+
+    /// Appends the context headers as if they were the record's own.
+    pub(super) fn context_once(&self, out: &mut Outgoing) -> Result<(), Refusal> {
+        for (name, value) in self.context_headers()?.iter() {
+            out.header(&name.into(), |bytes| {
+                bytes.extend_from_slice(value.unwrap_or_default());
+                Ok::<_, Refusal>(value.is_some())
+            })?;
+        }
+        Ok(())
     }
 
     /// Index of the plan's constant bytes.
@@ -132,24 +168,12 @@ impl Encoder {
         prepared: &Prepared,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
-        let context = match &self.context {
-            Ok(context) => context,
-            Err(unsuited) => {
-                let what = "the context headers are STRING";
-                return Err(unsuited.refusal(Reason::HeaderNotEncodable, what));
-            }
-        };
+        self.context_headers()?;
         if let Some(old) = &event.old {
             let write =
                 |bytes: &mut Vec<u8>| old_key::write(&self.config.header, event.plan, old, prepared, bytes);
             out.header(&self.old_key, write)?;
-            for (name, value) in context.iter() {
-                let write = |bytes: &mut Vec<u8>| {
-                    bytes.extend_from_slice(value.unwrap_or_default());
-                    Ok::<bool, Refusal>(value.is_some())
-                };
-                out.header(&Arc::from(name), write)?;
-            }
+            self.context_once(out)?;
         }
         if let Some(field) = &event.plan.trace {
             self.write_trace(event, field, out)?;

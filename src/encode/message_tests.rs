@@ -52,7 +52,7 @@ fn value(asked: Asked, payload: &str) -> Result<String, String> {
     let event = match router.route(&change) {
         Routed::Event(event) => event,
         Routed::Rejected(rejection) => return Err(rejection.detail),
-        Routed::Skipped(reason) => panic!("{reason:?}"),
+        other => panic!("{other:?}"),
     };
     encoder.encode(&event, 0, &mut out).map_err(|rejection| rejection.detail)?;
     let record = out.iter().next().unwrap();

@@ -5,6 +5,7 @@
 //! Not done here: formats that need a schema registry.
 
 mod body;
+pub mod change;
 pub mod converter;
 pub mod dead_letter;
 pub mod encoder;
@@ -21,7 +22,9 @@ pub mod outgoing;
 mod prepared;
 mod schema;
 mod simple;
+mod structs;
 mod trace;
+pub mod transactions;
 
 pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
 pub use dead_letter::DeadLetters;

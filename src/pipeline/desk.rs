@@ -1,8 +1,8 @@
 //! Where the change of a row, or a logical decoding message, becomes a record, a dead letter or a mark: acts ③ and ④, and
 //! what becomes of an event that cannot be published.
 //!
-//! Enters: one change of an open transaction; a message of none counts as one by itself. Leaves: at most one record more
-//! in the batch, in the change's place; or the rejection for which the connector stops.
+//! Enters: one change of an open transaction; a message of none counts as one by itself. Leaves: a record more in the
+//! batch, in the change's place, or, of a table that is no outbox, all its records; or the rejection for which the connector stops.
 
 use super::foresight::{ClusterTopics, Foreseen, Foresight};
 use super::lessons::Lessons;
@@ -11,13 +11,14 @@ use super::report::Reporter;
 use crate::config::Config;
 use crate::decode::message::MessageRow;
 use crate::decode::{Change, Relation, Tuple};
+use crate::encode::change::At;
 use crate::encode::dead_letter::{Letter, Message, Row, hash_of_key};
 use crate::encode::{DeadLetters, Encoder, Outgoing};
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
 use crate::rejection::{Origin, Policies, Policy, Reason, Rejection};
-use crate::route::{Event, Outline, Routed, Router, Skipped};
+use crate::route::{Changed, Event, Outline, Routed, Router, Skipped, What};
 use std::sync::Arc;
 
 /// What becomes of events that cannot be published.
@@ -74,6 +75,8 @@ pub struct Desk<'r> {
     pub lessons: &'r Lessons,
     /// Counts.
     pub reporter: &'r mut Reporter,
+    /// When and where the change happened.
+    pub at: At<'r>,
 }
 
 impl Desk<'_> {
@@ -114,6 +117,39 @@ impl Desk<'_> {
                 match rejection {
                     Some(rejection) => (rejection, topic),
                     None => return Ok(true),
+                }
+            }
+            Routed::Change(changed) => {
+                let known = self.lessons.refused(origin);
+                let taken = changes(
+                    &[changed],
+                    known,
+                    &self.at,
+                    self.encoder,
+                    &mut self.treatment.foresight,
+                    self.batcher,
+                );
+                if let Err(rejection) = taken {
+                    (rejection, None)
+                } else {
+                    share.take().into_iter().for_each(|share| self.batcher.hold(share));
+                    return Ok(true);
+                }
+            }
+            Routed::Truncated(plans) => {
+                let known = self.lessons.refused(origin);
+                let told = plans.iter().map(|plan| Changed { plan, what: What::Truncated });
+                let told: Vec<Changed<'_>> = told.collect();
+                match changes(
+                    &told,
+                    known,
+                    &self.at,
+                    self.encoder,
+                    &mut self.treatment.foresight,
+                    self.batcher,
+                ) {
+                    Ok(()) => return Ok(true),
+                    Err(rejection) => (rejection, None),
                 }
             }
             Routed::Skipped(_) if mutant::is_on(Mutant::CountEvents) => return Ok(false),
@@ -249,4 +285,38 @@ fn record(
             Err(event.rejected(reason, detail, hint))
         }
     }
+}
+
+/// Appends the records of a change of a table that is no outbox, all of them or none.
+fn changes(
+    changed: &[Changed<'_>],
+    known: Option<&Rejection>,
+    at: &At<'_>,
+    encoder: &mut Encoder,
+    foresight: &mut Foresight,
+    batcher: &mut Batcher,
+) -> Result<(), Rejection> {
+    let out = batcher.outgoing();
+    let before = out.len();
+    for changed in changed {
+        let records = out.len();
+        let taken = match known {
+            Some(Rejection { reason, detail, hint, .. }) => {
+                Err(changed.rejected(*reason, detail.clone(), hint))
+            }
+            None => encoder.change(changed, at, out),
+        };
+        let taken = taken.and_then(|()| {
+            let foreseen = out.iter().skip(records).find_map(|record| foresight.refuses(&record));
+            match foreseen {
+                None => Ok(()),
+                Some(Foreseen { reason, detail, hint }) => Err(changed.rejected(reason, detail, hint)),
+            }
+        });
+        if let Err(rejection) = taken {
+            out.truncate(before);
+            return Err(rejection);
+        }
+    }
+    Ok(())
 }

@@ -126,7 +126,7 @@ pub async fn find_publication(
         PublicationAutocreate::Disabled => return Ok(Publication::Missing),
         PublicationAutocreate::AllTables => Scope::AllTables,
         PublicationAutocreate::NoTables => Scope::NoTables,
-        PublicationAutocreate::Filtered => Scope::Tables(tables::outbox_tables(config, session).await?),
+        PublicationAutocreate::Filtered => Scope::Tables(tables::served_tables(config, session).await?),
     };
     Ok(match publication::lacking(session, &scope).await? {
         Some(lacking) => Publication::NotAllowed(lacking),

@@ -24,11 +24,13 @@ pub struct Reporter {
     publishing_since: Instant,
 }
 
-const SKIPPED: [(Skipped, &str); 6] = [
+const SKIPPED: [(Skipped, &str); 8] = [
     (Skipped::OtherTable, "other_table"),
     (Skipped::Delete, "delete"),
     (Skipped::Update, "update"),
     (Skipped::Truncate, "truncate"),
+    (Skipped::Operation, "operation"),
+    (Skipped::Unchanged, "unchanged"),
     (Skipped::Message, "message"),
     (Skipped::NotARow, "not_a_row"),
 ];

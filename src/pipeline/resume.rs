@@ -105,6 +105,11 @@ impl Resume {
         }
     }
 
+    /// Whether what comes next is to be published: nothing of the open transaction was before.
+    pub fn is_new(&self) -> bool {
+        matches!(self.open, Open::Fresh)
+    }
+
     /// Whether a keepalive may move the position: not while part of a transaction is still to come.
     pub fn settled(&self) -> bool {
         self.partial.is_none()

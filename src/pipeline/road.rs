@@ -5,10 +5,13 @@ use super::desk::{Desk, Stop, Treatment};
 use super::handover::{Downstream, Handover, PublisherEnded};
 use super::lessons::Lessons;
 use super::parking::Full;
+use super::place::Moment;
 use super::resume::{Mismatch, Resume, change_hash};
+use crate::clock::{unix_ms, unix_ns};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
+use crate::encode::transactions::Boundary;
 use crate::failpoint;
 use crate::kafka;
 use crate::lsn::Lsn;
@@ -20,7 +23,9 @@ use crate::route::{Router, Skipped, TableFacts};
 use crate::shutdown::Shutdown;
 use crate::source::{self, Chunk, Feed, Frame};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+pub use super::place::Place;
 
 /// Answers what the stream does not tell of a table.
 pub trait Catalog: Send {
@@ -125,18 +130,6 @@ pub struct Road<F: Feed, D: Downstream = Handover> {
     pub place: Place,
 }
 
-/// Where the road is within the stream.
-#[derive(Debug, Default)]
-pub struct Place {
-    /// Commit LSN and xid of the open transaction.
-    open: Option<(Lsn, u32)>,
-    /// Furthest end of a transaction, or keepalive, read on this connection.
-    received: Lsn,
-    /// The server waits for an answer, and there is something to tell it.
-    urgent: bool,
-    last_heartbeat: Option<Instant>,
-}
-
 impl<F: Feed, D: Downstream> Road<F, D> {
     /// Runs until shutdown is asked for and everything read so far is handed over.
     pub fn run(&mut self) -> Result<(), Error> {
@@ -146,12 +139,15 @@ impl<F: Feed, D: Downstream> Road<F, D> {
             match self.next_chunk(now)? {
                 Some(mut chunk) => {
                     let now = Instant::now();
-                    let now_ms = unix_ms();
+                    let ns = unix_ns();
                     // A large message; its share goes where its copy goes, and back when there is none.
                     let mut share = chunk.take_share();
-                    for frame in chunk.frames() {
-                        match frame? {
-                            Frame::Wal(message) => self.message(message, &mut share, now, now_ms)?,
+                    for placed in chunk.placed() {
+                        let (lsn, frame) = placed?;
+                        match frame {
+                            Frame::Wal(message) => {
+                                self.message(message, &mut share, Moment { now, ns, lsn })?;
+                            }
                             Frame::Keepalive { wal_end, reply_requested } => {
                                 self.keepalive(wal_end, reply_requested, now)
                             }
@@ -265,13 +261,8 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         self.reporter.server_at(wal_end);
     }
 
-    fn message(
-        &mut self,
-        message: &[u8],
-        share: &mut Option<Share>,
-        now: Instant,
-        now_ms: i64,
-    ) -> Result<(), Error> {
+    fn message(&mut self, message: &[u8], share: &mut Option<Share>, moment: Moment) -> Result<(), Error> {
+        let (now, now_ms) = (moment.now, moment.ms());
         let change = self.decoder.decode(message)?;
         match &change {
             Change::Begin { commit_lsn, commit_us, xid } => {
@@ -283,11 +274,16 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                 }
                 self.resume.begin(*commit_lsn, *xid)?;
                 self.batcher.begin(*commit_lsn, *xid, *commit_us);
+                self.place.telling.begin(*xid, *commit_us);
+                if self.resume.is_new() {
+                    self.boundary(moment, None)?;
+                }
             }
             Change::Commit { commit_lsn, end_lsn, .. } => {
                 let (commit_lsn, end_lsn) = (*commit_lsn, *end_lsn);
-                return self.commit(commit_lsn, end_lsn, now);
+                return self.commit(commit_lsn, end_lsn, moment);
             }
+            Change::Origin { commit_lsn, name } => self.place.telling.origin(name, *commit_lsn),
             Change::Relation(relation) => {
                 if self.router.serves(relation) {
                     let facts = self.catalog.describe(relation).map_err(Error::Catalog)?;
@@ -318,6 +314,14 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     }
                     (Some(_), None) => return Ok(()),
                 };
+                let order = match self.router.transactions() {
+                    Some(_) => {
+                        let captured = self.router.captured(&change);
+                        let telling = &mut self.place.telling;
+                        captured.map(|(table, events)| telling.count(&table.schema, &table.table, events))
+                    }
+                    None => None,
+                };
                 if is_new {
                     let mut desk = Desk {
                         router: &mut self.router,
@@ -326,6 +330,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                         treatment: &mut self.treatment,
                         lessons: &self.settings.lessons,
                         reporter: &mut self.reporter,
+                        at: self.place.telling.at(moment.lsn, moment.ns, order),
                     };
                     match desk.take(&change, message.len(), share, now_ms) {
                         Ok(true) => {}
@@ -346,12 +351,24 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     (false, None) => {}
                 }
             }
-            Change::Origin { .. } | Change::Type { .. } => {}
+            Change::Type { .. } => {}
         }
         Ok(())
     }
 
-    fn commit(&mut self, commit_lsn: Lsn, end_lsn: Lsn, now: Instant) -> Result<(), Error> {
+    /// The record of a transaction's begin, or of its end, where such are told.
+    fn boundary(&mut self, moment: Moment, counts: Option<&[(String, u64)]>) -> Result<(), Error> {
+        let Some(topic) = self.router.transactions() else { return Ok(()) };
+        let (xid, commit_us) = self.place.telling.transaction();
+        let boundary = Boundary { topic, xid, lsn: moment.lsn, commit_us, counts, now_ms: moment.ms() };
+        let out = self.batcher.outgoing();
+        out.at(Origin::default());
+        let written = self.encoder.boundary(&boundary, out);
+        written.map_err(|rejection| Error::Rejected(Box::new(rejection)))
+    }
+
+    fn commit(&mut self, commit_lsn: Lsn, end_lsn: Lsn, moment: Moment) -> Result<(), Error> {
+        let now = moment.now;
         match self.place.open.take() {
             Some((begun, _)) if begun == commit_lsn => {}
             Some((begun, xid)) => {
@@ -363,7 +380,13 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         }
         let end_lsn = if mutant::is_on(Mutant::CommitLsnForEnd) { commit_lsn } else { end_lsn };
         self.place.received = self.place.received.max(end_lsn);
-        if self.resume.commit(end_lsn)? {
+        let is_new = self.resume.commit(end_lsn)?;
+        if is_new && self.router.transactions().is_some() {
+            let counts = self.place.telling.counts();
+            self.boundary(moment, Some(&counts))?;
+        }
+        self.place.telling.commit(end_lsn);
+        if is_new {
             self.batcher.commit(end_lsn, now);
             failpoint::hit("after_decode_unit");
         } else {
@@ -403,11 +426,6 @@ fn lsn_alone(change: &Change<'_>) -> Option<Lsn> {
         Change::Message { transactional: false, lsn, .. } => Some(*lsn),
         _ => None,
     }
-}
-
-/// The connector's clock, ms since 1970.
-pub fn unix_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 #[cfg(test)]

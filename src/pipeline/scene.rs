@@ -335,7 +335,8 @@ async fn create_publication(
     scope: &publication::Scope,
 ) -> Result<(), Trouble> {
     let name = &config.source.publication;
-    publication::create(session, name, scope, config.publish_via_partition_root)
+    let operations = super::tables::operations(config, scope);
+    publication::create(session, name, scope, &operations, config.publish_via_partition_root)
         .await
         .map_err(|error| Trouble::postgres(&error, "creating the publication"))?;
     tracing::info!(publication = %name, "created the publication");

@@ -235,7 +235,7 @@ fn spawn(
             lessons,
             heartbeat,
         },
-        place: Place::default(),
+        place: Place::after(&position),
     };
     let road = thread("road", {
         let handover = Arc::clone(&handover);

@@ -4,10 +4,10 @@ use super::road::Catalog;
 use crate::config::Config;
 use crate::decode::value::TypeFacts;
 use crate::decode::{Column, Relation};
+use crate::postgres::Error;
 use crate::postgres::catalog::{self, CatalogColumn, CatalogTable, CatalogType};
-use crate::postgres::publication::PublishedTable;
+use crate::postgres::publication::{PublishedTable, Scope, TableName};
 use crate::postgres::session::Session;
-use crate::postgres::{Error, publication};
 use crate::route::{ColumnFacts, Router, TableFacts};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -32,17 +32,37 @@ impl Catalog for SqlCatalog {
     }
 }
 
-/// The tables that exist now and whose rows are events.
-pub async fn outbox_tables(config: &Config, session: &Session) -> Result<Vec<publication::TableName>, Error> {
+/// The tables that exist now and whose rows are events, of whichever kind.
+pub async fn served_tables(config: &Config, session: &Session) -> Result<Vec<TableName>, Error> {
     let router = Router::new(config.route.clone());
     let tables = catalog::tables(session).await?;
-    Ok(tables.into_iter().filter(|table| router.serves(&nameless_columns(table))).collect())
+    Ok(tables.into_iter().filter(|table| router.serves_table(&table.schema, &table.table)).collect())
 }
 
-/// A relation of that name, for a question about the name.
-fn nameless_columns(table: &publication::TableName) -> Relation {
-    let (schema, table) = (table.schema.clone(), table.table.clone());
-    Relation { oid: 0, schema, table, replica_identity: b'd', columns: Vec::new() }
+/// The operations that a publication of this sends: inserts, and, where it has tables that are no outbox, all that the
+/// configuration does not pass over.
+pub fn operations(config: &Config, scope: &Scope) -> String {
+    let router = Router::new(config.route.clone());
+    let (rule, changes) = (&config.route.tables, config.route.changes.as_ref());
+    let is_of_changes = |table: &TableName| !router.is_outbox(&table.schema, &table.table);
+    let has_changes = match scope {
+        Scope::Tables(tables) => tables.iter().any(is_of_changes),
+        Scope::AllTables | Scope::NoTables => rule.unrouted || rule.predicate.is_some(),
+    };
+    let mut operations = vec!["insert"];
+    if let Some(changes) = changes.filter(|_| has_changes) {
+        let skipped = changes.skipped;
+        let others = [(skipped.update, "update"), (skipped.delete, "delete"), (skipped.truncate, "truncate")];
+        operations.extend(others.iter().filter(|(is_skipped, _)| !is_skipped).map(|(_, name)| *name));
+    }
+    operations.join(", ")
+}
+
+/// The outbox tables that exist now.
+pub async fn outbox_tables(config: &Config, session: &Session) -> Result<Vec<TableName>, Error> {
+    let router = Router::new(config.route.clone());
+    let tables = catalog::tables(session).await?;
+    Ok(tables.into_iter().filter(|table| router.is_outbox(&table.schema, &table.table)).collect())
 }
 
 /// The table as the stream would describe it, of the columns that router and encoder read only: for rows that are read
@@ -82,6 +102,7 @@ pub fn facts(columns: &[CatalogColumn]) -> TableFacts {
             type_facts: type_facts(&column.type_facts),
             not_null: column.not_null,
             primary_key: column.primary_key,
+            key_position: column.key_position,
             default_expression: column.default_expression.clone(),
         })
         .collect();

@@ -47,6 +47,8 @@ pub enum Fate<'a> {
         /// The header's bytes.
         id: Option<&'a [u8]>,
     },
+    /// A change event of a table that is no outbox.
+    Change,
     /// It cannot be published.
     Rejected(&'a Rejection),
 }
@@ -158,7 +160,12 @@ impl<'p> Reading<'p> {
                 }
                 let rejection = match self.router.route(&change) {
                     Routed::Event(event) => self.encoder.encode(&event, 0, &mut self.outgoing).err(),
-                    Routed::Skipped(_) => return Ok(None),
+                    Routed::Change(_) => {
+                        let fate = Fate::Change;
+                        tell(Told::Event(Unsent { commit_lsn: *commit_lsn, xid: *xid, relation, fate }));
+                        return Ok(None);
+                    }
+                    Routed::Skipped(_) | Routed::Truncated(_) => return Ok(None),
                     Routed::Rejected(rejection) => Some(rejection),
                 };
                 let is_told = |rejection: &Rejection| {

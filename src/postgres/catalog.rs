@@ -30,6 +30,8 @@ pub struct CatalogColumn {
     pub not_null: bool,
     /// Part of the primary key.
     pub primary_key: bool,
+    /// Its place in the primary key, or, where there is none, in the first unique index.
+    pub key_position: Option<i32>,
     /// Default expression as `pg_get_expr` prints it.
     pub default_expression: Option<String>,
 }
@@ -99,6 +101,7 @@ fn column(row: &Row) -> Result<CatalogColumn, Error> {
         },
         not_null: value(row, "not_null")?,
         primary_key: value(row, "primary_key")?,
+        key_position: value(row, "key_position")?,
         default_expression: value(row, "default_expression")?,
     })
 }

@@ -141,20 +141,27 @@ pub async fn lacking(session: &Session, scope: &Scope) -> Result<Option<String>,
     Ok((!lacking.is_empty()).then(|| lacking.join(", and ")))
 }
 
-/// Creates a publication of inserts.
-pub async fn create(session: &Session, name: &str, scope: &Scope, via_root: bool) -> Result<(), Error> {
-    session.execute(&create_statement(name, scope, via_root)).await
+/// Creates a publication of these operations (`insert, update`).
+pub async fn create(
+    session: &Session,
+    name: &str,
+    scope: &Scope,
+    operations: &str,
+    via_root: bool,
+) -> Result<(), Error> {
+    session.execute(&create_statement(name, scope, operations, via_root)).await
 }
 
 /// The statement that [`create`] runs.
-pub fn create_statement(name: &str, scope: &Scope, via_root: bool) -> String {
+pub fn create_statement(name: &str, scope: &Scope, operations: &str, via_root: bool) -> String {
     let tables = match scope {
         Scope::AllTables => "FOR ALL TABLES".to_owned(),
         Scope::Tables(tables) if !tables.is_empty() => format!("FOR TABLE {}", list(tables)),
         Scope::Tables(_) | Scope::NoTables => String::new(),
     };
     let via_root = if via_root { "true" } else { "false" };
-    let values = [("publication", name), ("tables", &tables), ("via_root", via_root)];
+    let values =
+        [("publication", name), ("tables", &tables), ("operations", operations), ("via_root", via_root)];
     fill(include_str!("../../sql/publication_create.sql"), &values)
 }
 
@@ -174,7 +181,7 @@ mod tests {
         let tables = [("public", "outbox"), ("Sales", "out\"box")]
             .map(|(schema, table)| TableName { schema: schema.into(), table: table.into() });
         let statement = |scope| {
-            let statement = create_statement("My Pub", &scope, true);
+            let statement = create_statement("My Pub", &scope, "insert", true);
             statement.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
         };
         let rest = "\n    WITH (publish = 'insert', publish_via_partition_root = true);";

@@ -5,7 +5,7 @@ use super::letters::Letters;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::lsn::Lsn;
-use crate::pipeline::unsent::{self, Fate, Told};
+use crate::pipeline::unsent::{self, Fate, Told, Unsent};
 use crate::position::Position;
 use crate::verify::content::Digest;
 use crate::verify::label;
@@ -57,6 +57,8 @@ impl Coming {
 
     fn take(&mut self, told: Told<'_>, letters: &Letters) {
         match told {
+            // Of a table that is no outbox: nothing is looked for in its topic, and nothing of it is published here.
+            Told::Event(Unsent { fate: Fate::Change, .. }) => {}
             Told::Event(unsent) => {
                 let mut id = Vec::new();
                 let topic = match &unsent.fate {
@@ -68,6 +70,7 @@ impl Coming {
                         label::pack(rejection.event_id.as_deref().map(str::as_bytes), &mut id);
                         None
                     }
+                    Fate::Change => return,
                 };
                 let (commit_lsn, relation) = (unsent.commit_lsn, unsent.relation);
                 let table = || format!("{}.{}", relation.schema, relation.table);

@@ -27,7 +27,7 @@ use crate::kafka::admin::Patience;
 use crate::lsn::{Lsn, LsnRange};
 use crate::pipeline::decided::{self, Fenced, Stored, readable};
 use crate::pipeline::facts::Facts;
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_ms;
 use crate::pipeline::standing::Standing;
 use crate::pipeline::startup::Publication;
 use crate::pipeline::trouble::Trouble;

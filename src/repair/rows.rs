@@ -8,7 +8,7 @@ use crate::decode::{Cell, Cells, Change, Tuple};
 use crate::encode::{Encoder, Outgoing};
 use crate::error::Failure;
 use crate::pipeline::foresight::{ClusterTopics, Foresight};
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_ms;
 use crate::postgres::Error;
 use crate::postgres::catalog;
 use crate::postgres::copy::rows;

@@ -4,6 +4,7 @@
 //! why it passes no event, or a [`Rejection`]. Promised: the order of processing, null substitution, deletes, updates,
 //! tombstones and placements of Debezium 3.6 (`io.debezium.transforms.outbox.EventRouter`). Not done here: bytes.
 
+pub mod change;
 mod java_regex;
 pub mod plan;
 pub mod router;
@@ -13,6 +14,7 @@ pub mod testing;
 pub mod topic;
 mod topics;
 
+pub use change::{ChangePlan, ChangeRule, Changed, Operations, What};
 pub use java_regex::java_regex;
 pub use plan::{Field, Plan};
 pub use router::Router;
@@ -59,6 +61,8 @@ pub struct Config {
     pub trace: Option<String>,
     /// How types are read.
     pub types: Modes,
+    /// Change events of captured tables whose rows the event router is not asked for; `None`: there are none.
+    pub changes: Option<ChangeRule>,
     /// `debezium.compat` is `strict`: a timestamptz is not the record's timestamp.
     pub strict: bool,
 }
@@ -86,6 +90,8 @@ pub struct TableRule {
     pub exclude: Vec<fancy_regex::Regex>,
     /// Which of their columns there are.
     pub columns: ColumnRule,
+    /// There is no event router: no table is an outbox.
+    pub unrouted: bool,
     /// A `TopicNameMatches` predicate of the router on `prefix.schema.table`, and whether it is negated.
     pub predicate: Option<(fancy_regex::Regex, bool)>,
 }
@@ -187,6 +193,8 @@ pub struct ColumnFacts {
     pub not_null: bool,
     /// Part of the primary key.
     pub primary_key: bool,
+    /// Its place in the primary key, or, where there is none, in the first unique index.
+    pub key_position: Option<i32>,
     /// Default expression as `pg_get_expr` prints it.
     pub default_expression: Option<String>,
 }
@@ -196,6 +204,10 @@ pub struct ColumnFacts {
 pub enum Routed<'a> {
     /// It is to be published.
     Event(Event<'a>),
+    /// A row of another table changed, which is to be told.
+    Change(Changed<'a>),
+    /// Tables were truncated, which is to be told of each.
+    Truncated(Vec<Arc<ChangePlan>>),
     /// It passes no event.
     Skipped(Skipped),
     /// It cannot be published.
@@ -213,6 +225,10 @@ pub enum Skipped {
     Update,
     /// A truncated table.
     Truncate,
+    /// An operation on a row of another table that is passed over (`skipped.operations`).
+    Operation,
+    /// An update that changed nothing (`skip.messages.without.change`).
+    Unchanged,
     /// A logical decoding message.
     Message,
     /// Begin, Commit, Relation and the like.

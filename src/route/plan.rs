@@ -198,7 +198,7 @@ impl Field {
 }
 
 /// Finds columns by name, and keeps what it did not find.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     relation: &'a Relation,
     facts: &'a TableFacts,
     types: Modes,
@@ -207,7 +207,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn new(config: &'a Config, relation: &'a Relation, facts: &'a TableFacts) -> Columns<'a> {
+    pub(super) fn new(config: &'a Config, relation: &'a Relation, facts: &'a TableFacts) -> Columns<'a> {
         Columns { relation, facts, types: config.types, rule: &config.tables.columns, missing: Vec::new() }
     }
 
@@ -224,7 +224,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The column of this name, or why a row has none. Names are as the catalogue has them, case included.
-    fn find(&self, name: &str) -> Result<Field, String> {
+    pub(super) fn find(&self, name: &str) -> Result<Field, String> {
         let field = self.of_table(name)?;
         match self.rule.has(&self.relation.schema, &self.relation.table, name) {
             true => Ok(field),
@@ -233,7 +233,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The column of this name in the table, which the key of its own changes is made of.
-    fn of_table(&self, name: &str) -> Result<Field, String> {
+    pub(super) fn of_table(&self, name: &str) -> Result<Field, String> {
         let columns = &self.relation.columns;
         let Some((index, column)) = columns.iter().enumerate().find(|(_, column)| column.name == name) else {
             return Err(format!("column {name} is not there"));
@@ -337,7 +337,8 @@ pub(super) fn change_topic(prefix: &str, schema: &str, table: &str) -> String {
     topic
 }
 
-fn next_generation() -> u64 {
+/// A number that no other plan has.
+pub(super) fn next_generation() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

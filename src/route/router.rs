@@ -7,7 +7,7 @@ use super::plan::{Plan, Refusal, change_topic};
 use super::row;
 use super::tables::{Outline, State, Table, Tables};
 use super::topics::Topics;
-use super::{Config, Event, OnUpdate, Routed, Skipped, TableFacts};
+use super::{ChangePlan, Changed, Config, Event, OnUpdate, Routed, Skipped, TableFacts, What};
 use crate::decode::message::{MessageRow, NotARow, Rows};
 use crate::decode::relation::MESSAGES;
 use crate::decode::{Cell, Change, Content, Old, Relation, Tuple};
@@ -33,19 +33,54 @@ impl Router {
         Router { config, tables: Tables::default(), topics: Topics::default(), messages, text: String::new() }
     }
 
-    /// Whether rows of this table are events.
+    /// Whether rows of this table are events, of whichever kind.
     pub fn serves(&self, relation: &Relation) -> bool {
         serves(&self.config, relation)
     }
 
-    /// Whether rows of the table of this name are events.
+    /// Whether rows of the table of this name are events, of whichever kind.
     pub fn serves_table(&self, schema: &str, table: &str) -> bool {
-        serves_table(&self.config, schema, table)
+        role(&self.config, schema, table) != Role::Outside
+    }
+
+    /// Whether rows of the table of this name are events of an outbox.
+    pub fn is_outbox(&self, schema: &str, table: &str) -> bool {
+        role(&self.config, schema, table) == Role::Outbox
     }
 
     /// Whether logical decoding messages of this prefix are events.
     pub fn takes(&self, prefix: &str) -> bool {
         self.config.messages.as_ref().is_some_and(|rule| rule.takes(prefix))
+    }
+
+    /// The topic of transactions, where such are told.
+    pub fn transactions(&self) -> Option<&Arc<str>> {
+        self.config.changes.as_ref()?.transactions.as_ref()
+    }
+
+    /// The captured table of a change, and how many events Debezium's connector makes of it: the event router comes after
+    /// that, and drops some.
+    pub fn captured<'s>(&'s mut self, change: &Change<'s>) -> Option<(&'s Relation, u64)> {
+        let skipped = self.config.changes.as_ref()?.skipped;
+        let (relation, what) = match *change {
+            Change::Insert { relation, new } => (relation, What::Created(new)),
+            Change::Update { relation, new, .. } => (relation, What::Updated(None, new)),
+            Change::Delete { relation, old: Old::Key(old) | Old::Row(old) } => (relation, What::Deleted(old)),
+            _ => return None,
+        };
+        let table = self.find(relation);
+        let events = match (&table.state, change) {
+            (State::Other, _) => return None,
+            (State::Changes(plan), Change::Update { old, new, .. }) => {
+                let what = plan.update(old.as_ref(), *new);
+                if plan.is_unchanged(&what) { 0 } else { plan.events(&what) }
+            }
+            (_, Change::Update { old, new, .. }) if is_another_row(table, old.as_ref(), *new) => {
+                u64::from(!skipped.create) + u64::from(!skipped.delete)
+            }
+            _ => skipped.events(&what),
+        };
+        Some((relation, events))
     }
 
     /// How loudly an updated outbox row is dropped.
@@ -70,14 +105,19 @@ impl Router {
         match *change {
             Change::Insert { relation, new } => match self.find(relation).state {
                 State::Other => Routed::Skipped(Skipped::OtherTable),
+                State::Changes(_) => self.change(|_| What::Created(new)),
                 _ => self.event(new),
             },
             Change::Update { relation, ref old, new } => self.update(relation, old.as_ref(), new),
-            Change::Delete { relation, .. } => match self.find(relation).state {
+            Change::Delete { relation, old } => match self.find(relation).state {
                 State::Other => Routed::Skipped(Skipped::OtherTable),
+                State::Changes(_) => self.change(|_| {
+                    let (Old::Key(old) | Old::Row(old)) = old;
+                    What::Deleted(old)
+                }),
                 _ => Routed::Skipped(Skipped::Delete),
             },
-            Change::Truncate { .. } => Routed::Skipped(Skipped::Truncate),
+            Change::Truncate { ref relations, .. } => self.truncate(relations.oids()),
             Change::Message { transactional, prefix, content, .. } => {
                 self.message(transactional, prefix, content)
             }
@@ -99,8 +139,10 @@ impl Router {
     ) -> Routed<'s> {
         let refused = self.config.on_update == OnUpdate::Fatal;
         let table = self.find(relation);
-        if let State::Other = table.state {
-            return Routed::Skipped(Skipped::OtherTable);
+        match table.state {
+            State::Other => return Routed::Skipped(Skipped::OtherTable),
+            State::Changes(_) => return self.change(|plan| plan.update(old, new)),
+            _ => {}
         }
         if !is_another_row(table, old, new) {
             return match refused {
@@ -120,6 +162,28 @@ impl Router {
                 Routed::Event(Event { old, ..event })
             }
             other => other,
+        }
+    }
+
+    /// A change of the table that was found, whose rows are told as they change.
+    fn change<'s>(&'s self, what: impl FnOnce(&ChangePlan) -> What<'s>) -> Routed<'s> {
+        let State::Changes(plan) = &self.tables.found().state else {
+            return Routed::Skipped(Skipped::OtherTable);
+        };
+        let what = what(plan);
+        match plan.is_unchanged(&what) {
+            true => Routed::Skipped(Skipped::Unchanged),
+            false if plan.events(&what) == 0 => Routed::Skipped(Skipped::Operation),
+            false => Routed::Change(Changed { plan, what }),
+        }
+    }
+
+    fn truncate(&self, tables: impl Iterator<Item = u32>) -> Routed<'static> {
+        let told = tables.filter_map(|oid| self.tables.changes(oid)).filter(|plan| !plan.skipped.truncate);
+        let told: Vec<Arc<ChangePlan>> = told.cloned().collect();
+        match told.is_empty() {
+            true => Routed::Skipped(Skipped::Truncate),
+            false => Routed::Truncated(told),
         }
     }
 
@@ -179,7 +243,7 @@ fn event<'s>(
     row: Tuple<'s>,
 ) -> Routed<'s> {
     match &table.state {
-        State::Other => Routed::Skipped(Skipped::OtherTable),
+        State::Other | State::Changes(_) => Routed::Skipped(Skipped::OtherTable),
         State::Refused { refusal, .. } => Routed::Rejected(rejection(table, row, refusal.clone())),
         State::Planned(plan) => match row::event(config, plan, topics, text, row) {
             Ok(event) => Routed::Event(event),
@@ -188,13 +252,32 @@ fn event<'s>(
     }
 }
 
+/// What rows of a table are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing: the configuration does not capture it.
+    Outside,
+    /// Events of an outbox.
+    Outbox,
+    /// Change events: captured, and the event router is not asked.
+    Changes,
+}
+
+/// What rows of this table, or messages, are.
+pub(super) fn role_of(config: &Config, relation: &Relation) -> Role {
+    match relation.is_of_messages() {
+        true => Role::Outbox,
+        false => role(config, &relation.schema, &relation.table),
+    }
+}
+
 fn serves(config: &Config, relation: &Relation) -> bool {
-    serves_table(config, &relation.schema, &relation.table)
+    role(config, &relation.schema, &relation.table) != Role::Outside
 }
 
 /// A regex that gives up on a name (it backtracks too much) counts for serving the table: its rows are then refused
 /// aloud, where leaving them out would lose them in silence.
-fn serves_table(config: &Config, schema: &str, table: &str) -> bool {
+fn role(config: &Config, schema: &str, table: &str) -> Role {
     let rule = &config.tables;
     let name = format!("{schema}.{table}");
     let any = |regexes: &[fancy_regex::Regex], text: &str, otherwise: bool| {
@@ -202,18 +285,23 @@ fn serves_table(config: &Config, schema: &str, table: &str) -> bool {
     };
     let included =
         |regexes: &[fancy_regex::Regex], text: &str| regexes.is_empty() || any(regexes, text, true);
-    let predicate = || match &rule.predicate {
+    let is_asked = || match &rule.predicate {
         None => true,
         Some((regex, negate)) => {
             let topic = change_topic(&config.topic_prefix, schema, table);
             regex.is_match(&topic).map_or(true, |matches| matches != *negate)
         }
     };
-    included(&rule.schema_include, schema)
+    let is_captured = included(&rule.schema_include, schema)
         && !any(&rule.schema_exclude, schema, false)
         && included(&rule.include, &name)
-        && !any(&rule.exclude, &name, false)
-        && predicate()
+        && !any(&rule.exclude, &name, false);
+    match (is_captured, &config.changes) {
+        (false, _) => Role::Outside,
+        (true, _) if !rule.unrouted && is_asked() => Role::Outbox,
+        (true, Some(_)) => Role::Changes,
+        (true, None) => Role::Outside,
+    }
 }
 
 /// Whether an UPDATE changed the key: a column of it whose old value the stream tells, and tells to be another.

@@ -1,7 +1,8 @@
 //! What is known of each table of the stream, by OID: looked up for every row, decided once per Relation.
 
 use super::plan::{self, Field, Plan, Refusal};
-use super::{Config, TableFacts};
+use super::router::{Role, role_of};
+use super::{ChangePlan, Config, TableFacts};
 use crate::decode::Relation;
 use crate::rejection::Reason;
 use std::collections::HashMap;
@@ -35,6 +36,8 @@ pub(super) enum State {
     Refused { refusal: Refusal, id: Option<Field> },
     /// Events.
     Planned(Box<Plan>),
+    /// Change events.
+    Changes(Arc<ChangePlan>),
 }
 
 /// Where the parts of an event lie in a table's rows, as far as they are there: for who looks at a row that cannot be
@@ -64,14 +67,21 @@ impl Tables {
     /// Makes a plan for the table, unless it looks as it did before.
     pub(super) fn learn(&mut self, config: &Config, relation: &Relation, facts: &TableFacts) {
         let known = self.by_oid.get(&relation.oid).and_then(|&index| self.tables.get(index));
-        let planned = |table: &Table| matches!(table.state, State::Planned(_));
+        let planned = |table: &Table| matches!(table.state, State::Planned(_) | State::Changes(_));
         if known.is_some_and(|table| planned(table) && *table.relation == *relation && table.facts == *facts)
         {
             return;
         }
-        let state = match Plan::new(config, relation, facts) {
-            Ok(plan) => State::Planned(Box::new(plan)),
-            Err(refusal) => State::Refused { refusal, id: plan::find(config, &config.id, relation, facts) },
+        let state = match (role_of(config, relation), &config.changes) {
+            (Role::Changes, Some(rule)) => {
+                State::Changes(Arc::new(ChangePlan::new(config, rule, relation, facts)))
+            }
+            _ => match Plan::new(config, relation, facts) {
+                Ok(plan) => State::Planned(Box::new(plan)),
+                Err(refusal) => {
+                    State::Refused { refusal, id: plan::find(config, &config.id, relation, facts) }
+                }
+            },
         };
         let key = plan::key_columns(relation, facts);
         self.put(Table { relation: Arc::new(relation.clone()), facts: facts.clone(), state, key });
@@ -102,6 +112,14 @@ impl Tables {
         &self.tables[self.last]
     }
 
+    /// The plan of a table whose changes are told, by its OID.
+    pub(super) fn changes(&self, oid: u32) -> Option<&Arc<ChangePlan>> {
+        match &self.tables[*self.by_oid.get(&oid)?].state {
+            State::Changes(plan) => Some(plan),
+            _ => None,
+        }
+    }
+
     /// The table that [`Tables::find`] found last.
     pub(super) fn found(&self) -> &Table {
         &self.tables[self.last]
@@ -125,6 +143,9 @@ impl Table {
 
     /// The columns that the configuration names, those of them that are there.
     pub(super) fn outline(&self, config: &Config) -> Outline {
+        if let State::Changes(_) = self.state {
+            return Outline::default();
+        }
         let find = |name: &str| plan::find(config, name, &self.relation, &self.facts);
         let Relation { schema, table, columns, .. } = &*self.relation;
         let is_left_out = |name: &str| !config.tables.columns.has(schema, table, name);
@@ -141,7 +162,7 @@ impl Table {
     /// The event id's column, where there is one.
     pub(super) fn id(&self) -> Option<&Field> {
         match &self.state {
-            State::Other => None,
+            State::Other | State::Changes(_) => None,
             State::Refused { id, .. } => id.as_ref(),
             State::Planned(plan) => Some(&plan.id),
         }

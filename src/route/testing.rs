@@ -22,6 +22,7 @@ pub fn defaults() -> Config {
         messages: None,
         trace: None,
         types: Modes::default(),
+        changes: None,
         strict: false,
     }
 }

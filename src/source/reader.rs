@@ -6,6 +6,7 @@ use super::feedback::{Due, Feedback, Pace};
 use super::frame::{HEADER, change_lsn, message_length, progress};
 use super::stream::Item;
 use super::{Acknowledger, Chunk, Config, Error};
+use crate::clock::unix_us;
 use crate::failpoint;
 use crate::lsn::Lsn;
 use crate::memory::{APART, LARGE, Room, Share};
@@ -20,7 +21,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep_until, timeout};
@@ -278,8 +279,7 @@ impl Reader {
 
     async fn send_status(&mut self, due: Due) -> Result<(), Error> {
         let lsn = self.confirmable();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = unix_to_pg_timestamp(i64::try_from(now.as_micros()).unwrap_or_default());
+        let now = unix_to_pg_timestamp(unix_us());
         let status = encode_standby_status_update(WireLsn(lsn.as_u64()), now, due.ask);
         let limit = if self.silence.is_zero() { Duration::MAX } else { self.silence };
         match timeout(limit, write_copy_data(&mut self.socket, &status)).await {

@@ -94,6 +94,8 @@ pub struct Progress {
 pub struct Report {
     /// The tables, by number, and how many rows of each were read.
     pub tables: Vec<(String, u64)>,
+    /// Tables that are no outbox: of their change events nothing is said.
+    pub left_out: Vec<String>,
     /// The topics, by number.
     pub topics: Vec<Topic>,
     /// Rows that cannot be published.
@@ -168,6 +170,7 @@ pub struct Begun {
     /// In which the snapshot is to be taken.
     pub session: Session,
     published: Vec<PublishedTable>,
+    left_out: Vec<String>,
     router: Router,
     clients: Clients,
     topics: Vec<Arc<str>>,
@@ -188,6 +191,7 @@ pub struct Sides {
     rows: RowSide,
     records: Read,
     tables: Vec<(String, u64)>,
+    left_out: Vec<String>,
     seed: Seed,
     told: Told,
     moment: Moment,
@@ -203,10 +207,10 @@ impl Begun {
             .map_err(|error| Failure { exit: Exit::Usage, ..records::files(&error, &options.directory) })?;
         let session = session::connect(&config.postgres).await.map_err(connecting)?;
         let router = Router::new(config.route.clone());
-        let published = published(&session, config, options, &router).await?;
+        let (published, left_out) = published(&session, config, options, &router).await?;
         let clients = connect(config).await?;
         let (clients, topics, before) = topics(config, options, clients).await?;
-        Ok(Begun { session, published, router, clients, topics, before, conditions })
+        Ok(Begun { session, published, left_out, router, clients, topics, before, conditions })
     }
 
     /// `schema.table` of each table, by number.
@@ -247,18 +251,20 @@ impl Begun {
             tokio::try_join!(read(&self.session, options, rows, &tables), records)?;
         let tables = tables.iter().map(Table::name).zip(counts).collect();
         let snapshot = Snapshot { session: self.session, published: self.published };
-        Ok((Sides { rows, records, tables, seed, told, moment, reach }, snapshot))
+        let left_out = self.left_out;
+        Ok((Sides { rows, records, tables, left_out, seed, told, moment, reach }, snapshot))
     }
 }
 
 impl Sides {
     /// Compares them.
     pub async fn compare(self, options: &Options) -> Result<Report, Failure> {
-        let Sides { rows, records, tables, seed, told, moment, reach } = self;
+        let Sides { rows, records, tables, left_out, seed, told, moment, reach } = self;
         let unpublishable = rows.unpublishable;
         let topics = compare(options, &reach, &moment, (rows.buckets, records), seed, told).await?;
         Ok(Report {
             tables,
+            left_out,
             topics,
             unpublishable,
             moment: moment.lsn,
@@ -269,13 +275,13 @@ impl Sides {
     }
 }
 
-/// The outbox tables, as the publication has them.
+/// The outbox tables, as the publication has them; and the names of those that are captured and no outbox.
 async fn published(
     session: &Session,
     config: &Config,
     options: &Options,
     router: &Router,
-) -> Result<Vec<PublishedTable>, Failure> {
+) -> Result<(Vec<PublishedTable>, Vec<String>), Failure> {
     let looking = |error: Error| Failure::from_postgres(&error, "looking for the outbox tables");
     let found = publication::find(session, &config.source.publication).await.map_err(looking)?;
     let found = match found {
@@ -287,9 +293,14 @@ async fn published(
         let name = TableName { schema: table.schema.clone(), table: table.table.clone() };
         options.tables.is_empty() || options.tables.contains(&name)
     };
+    let is_left_out = |table: &&PublishedTable| {
+        router.serves_table(&table.schema, &table.table) && !router.is_outbox(&table.schema, &table.table)
+    };
+    let left_out = found.iter().filter(is_left_out);
+    let left_out = left_out.map(|table| format!("{}.{}", table.schema, table.table)).collect();
     let found: Vec<PublishedTable> = found
         .into_iter()
-        .filter(|table| router.serves_table(&table.schema, &table.table) && is_asked(table))
+        .filter(|table| router.is_outbox(&table.schema, &table.table) && is_asked(table))
         .collect();
     let has = |name: &TableName| found.iter().any(|it| it.schema == name.schema && it.table == name.table);
     let missing = options.tables.iter().find(|name| !has(name)).map(ToString::to_string);
@@ -306,7 +317,7 @@ async fn published(
             "walpost publication show and walpost doctor tell of both",
         ));
     }
-    Ok(found)
+    Ok((found, left_out))
 }
 
 type Clients = (Scan, Admin);

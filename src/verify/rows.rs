@@ -284,7 +284,7 @@ impl RowSide {
         let event = match self.router.route(&change) {
             Routed::Event(event) => event,
             // A predicate or an include list does not take it: it is no event.
-            Routed::Skipped(_) => return Ok(()),
+            Routed::Skipped(_) | Routed::Change(_) | Routed::Truncated(_) => return Ok(()),
             Routed::Rejected(rejection) => {
                 self.unpublishable += 1;
                 unpublishable(&*self.sink, &rejection, place);

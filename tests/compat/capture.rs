@@ -3,6 +3,7 @@
 use crate::golden::Run;
 use std::collections::HashMap;
 use std::rc::Rc;
+use walpost::lsn::Lsn;
 use walpost::pipeline::tables;
 use walpost::postgres::catalog;
 use walpost::postgres::session::Session;
@@ -10,8 +11,8 @@ use walpost::route::TableFacts;
 
 /// What a run's statements gave.
 pub struct Capture {
-    /// pgoutput messages, in order.
-    pub messages: Vec<Vec<u8>>,
+    /// pgoutput messages in order, each with its place in the WAL.
+    pub messages: Vec<(Lsn, Vec<u8>)>,
     /// The outbox table afterwards.
     pub facts: TableFacts,
 }
@@ -41,10 +42,15 @@ impl<'s> Capturer<'s> {
         }
         let before = run.before();
         self.execute("drop table if exists outbox cascade; drop type if exists mood").await;
-        for statement in before.iter().chain([&run.ddl()]) {
+        self.changes().await;
+        // A snapshot's rows are there before; COPY gives them as the stream does.
+        let ddl = (!run.is_snapshot()).then(|| run.ddl());
+        for statement in before.into_iter().chain(ddl) {
             self.execute(statement).await;
         }
-        self.changes().await;
+        if !run.is_snapshot() {
+            self.changes().await;
+        }
         for statement in run.sql() {
             self.execute(statement).await;
         }
@@ -57,12 +63,12 @@ impl<'s> Capturer<'s> {
         self.session.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    async fn changes(&self) -> Vec<Vec<u8>> {
+    async fn changes(&self) -> Vec<(Lsn, Vec<u8>)> {
         let sql =
-            "select data from pg_logical_slot_get_binary_changes('golden_' || current_database(), null, null,
+            "select (lsn - '0/0')::text as lsn, data from pg_logical_slot_get_binary_changes('golden_' || current_database(), null, null,
              'proto_version', '1', 'publication_names', 'golden')";
         let rows = self.session.query(sql, &[]).await.expect("changes");
-        rows.iter().map(|row| row.get(0)).collect()
+        rows.iter().map(|row| (lsn(row), row.get(1))).collect()
     }
 
     async fn facts(&self) -> TableFacts {
@@ -70,4 +76,8 @@ impl<'s> Capturer<'s> {
         let table = catalog::describe(self.session, row.get(0)).await.expect("its description");
         tables::facts(&table.expect("the table").columns)
     }
+}
+
+fn lsn(row: &tokio_postgres::Row) -> Lsn {
+    Lsn::new(row.get::<_, String>(0).parse().expect("an LSN in bytes"))
 }

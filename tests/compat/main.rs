@@ -55,13 +55,13 @@ fn compare_all(strict: bool) -> usize {
         let session = session(&database).await;
         let mut capturer = Capturer::new(&session).await;
         for run in &Run::all() {
-            for reason in run.expected.iter().filter_map(|expected| run.left_out(expected)) {
+            for reason in run.expected.iter().filter_map(|_| run.left_out()) {
                 *left_out.entry(reason).or_default() += 1;
                 if reason == golden::REGISTRY && ours::configure(run, strict, directory.path()).is_ok() {
                     mismatches.push(format!("{}: taken, though it is left out ({reason})", run.case));
                 }
             }
-            let there = run.expected.iter().filter(|expected| run.left_out(expected).is_none()).count();
+            let there = run.expected.iter().filter(|_| run.left_out().is_none()).count();
             if there == 0 {
                 continue;
             }
@@ -70,11 +70,12 @@ fn compare_all(strict: bool) -> usize {
             mismatches.extend(heartbeats(run, &config));
             let ours = match config {
                 Err(problems) => vec![Err(problems)],
-                Ok(config) if run.router().is_some() => {
+                // A run of nothing but heartbeats has no rows.
+                Ok(_) if run.expected.iter().all(Expected::is_heartbeat) => Vec::new(),
+                Ok(config) => {
                     let capture = capturer.capture(run).await;
                     ours::outcomes(run, config, &capture).into_iter().map(Ok).collect()
                 }
-                Ok(_) => Vec::new(),
             };
             let compared = compare(run, strict, &ours);
             deliberate += compared.deliberate;
@@ -163,7 +164,12 @@ fn compare(run: &Run, strict: bool, ours: &[Result<Outcome, String>]) -> Compare
         }
     }
     if !matches!(ours, [Err(_)]) {
-        for extra in rows {
+        // Of some runs the end of the transaction is not in the file.
+        let is_end = |ours: &&Result<Outcome, String>| {
+            matches!(ours, Ok(Outcome::Record(record)) if record.topic == "app.transaction")
+                && !run.expected.last().is_some_and(Expected::is_boundary)
+        };
+        for extra in rows.filter(|ours| !is_end(ours)) {
             compared.mismatches.push(format!("{}: more than expected: {extra:?}", run.case));
         }
     }
@@ -172,7 +178,7 @@ fn compare(run: &Run, strict: bool, ours: &[Result<Outcome, String>]) -> Compare
 
 /// Nothing was published, or something that is no event of the outbox.
 fn is_passed_over(run: &Run, expected: &Expected) -> bool {
-    expected.outcome["result"] == "dropped" || expected.is_heartbeat() || run.left_out(expected).is_some()
+    expected.outcome["result"] == "dropped" || expected.is_heartbeat() || run.left_out().is_some()
 }
 
 fn name(run: &Run, expected: &Expected) -> String {
@@ -197,8 +203,13 @@ fn check(run: &Run, expected: &Expected, ours: &Result<Outcome, String>) -> Resu
 }
 
 fn same(run: &Run, expected: &Expected, ours: &Record) -> Result<(), String> {
-    let shown = |bytes: &[u8]| if run.is_random() { shape(&shown(bytes)) } else { shown(bytes) };
     let outcome = &expected.outcome;
+    let is_of_run = outcome["topic"].as_str().is_some_and(|topic| topic.starts_with("app."));
+    let shown = |bytes: &[u8]| match shown(bytes) {
+        shown if run.is_random() => shape(&shown),
+        shown if is_of_run => masked(&shown),
+        shown => shown,
+    };
     let partition = outcome["partition"].as_i64().map(|partition| partition as i32);
     let timestamp = outcome["timestamp"].as_i64().unwrap_or(NOW);
     let mut headers: Vec<(String, Option<String>)> = Vec::new();
@@ -252,6 +263,28 @@ fn shown(bytes: &[u8]) -> String {
         shown.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
     }
     shown
+}
+
+/// A change event, or a transaction's begin or end, without what is another in every run: LSNs, transactions, clocks.
+fn masked(text: &str) -> String {
+    const BEFORE: [&str; 6] = ["\"ts_ms\":", "\"ts_us\":", "\"ts_ns\":", "\"txId\":", "\"lsn\":", "\\\""];
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        masked.push_str(&rest[..at]);
+        let end = rest[at..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| at + end);
+        let (number, after) = (&rest[at..end], &rest[end..]);
+        // A transaction is named by its id, a colon and an LSN.
+        let is_named = masked.ends_with("#:")
+            || (["\"id\":\"", "{id="].iter().any(|before| masked.ends_with(before))
+                && after.starts_with(':'));
+        match is_named || BEFORE.iter().any(|before| masked.ends_with(before)) {
+            true => masked.push('#'),
+            false => masked.push_str(number),
+        }
+        rest = after;
+    }
+    masked + rest
 }
 
 /// A random value's shape: what could be a hex digit is one.

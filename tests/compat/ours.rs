@@ -6,7 +6,11 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use walpost::config::{self, Config};
 use walpost::decode::{Change, Decoder};
+use walpost::encode::change::{At, Order};
+use walpost::encode::transactions::Boundary;
 use walpost::encode::{Encoder, Outgoing, RecordRef};
+use walpost::lsn::Lsn;
+use walpost::rejection::Rejection;
 use walpost::route::{Routed, Router};
 
 /// Our clock while a run is encoded.
@@ -44,12 +48,15 @@ pub fn configure(run: &Run, strict: bool, directory: &Path) -> Result<Config, St
         "database.user": "postgres",
         "database.dbname": "postgres",
         "bootstrap.servers": "127.0.0.1:9092",
-        "transforms": "outbox",
-        "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
     });
     properties.extend(base.as_object().expect("an object").clone());
     properties.insert("debezium.compat".into(), if strict { "strict" } else { "default" }.into());
     properties.extend(run.connector().clone());
+    if run.router().is_some() {
+        properties.insert("transforms".into(), "outbox".into());
+        properties
+            .insert("transforms.outbox.type".into(), "io.debezium.transforms.outbox.EventRouter".into());
+    }
     for (key, value) in run.router().into_iter().flatten() {
         properties.insert(format!("transforms.outbox.{key}"), value.clone());
     }
@@ -65,7 +72,7 @@ pub fn configure(run: &Run, strict: bool, directory: &Path) -> Result<Config, St
     Ok(loaded.config)
 }
 
-/// Every row's outcome, in order, but for rows that are passed over.
+/// Every row's outcome, in order, but for rows that are passed over; and what is told of transactions.
 pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
     let mut encode = config.encode;
     if let (Some(context), Some(run_id)) = (&mut encode.context, run_id(run)) {
@@ -73,27 +80,95 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
     }
     let (mut decoder, mut router) = (Decoder::new(), Router::new(config.route));
     let (mut encoder, mut outgoing) = (Encoder::new(encode), Outgoing::default());
-    let mut outcomes = Vec::new();
-    for message in &capture.messages {
+    let (mut outcomes, mut place) = (Vec::new(), Place::default());
+    let rows = capture.messages.iter().filter(|(_, message)| message.first() == Some(&b'I')).count();
+    for (lsn, message) in &capture.messages {
         let change = decoder.decode(message).expect("a message");
         if let Change::Relation(relation) = &change {
             router.learn(relation, &capture.facts);
         }
         outgoing.clear(0);
-        let rejection = match router.route(&change) {
-            Routed::Skipped(_) => continue,
-            Routed::Rejected(rejection) => Some(rejection),
-            Routed::Event(event) => encoder.encode(&event, NOW, &mut outgoing).err(),
-        };
-        outcomes.push(match (rejection, outgoing.iter().next()) {
-            (None, Some(record)) => Outcome::Record(Record::of(&record)),
-            (rejection, _) => {
-                let rejection = rejection.expect("a record or a rejection");
-                Outcome::Rejected(format!("{}: {}", rejection.reason.name(), rejection.detail))
+        let rejection = match &change {
+            Change::Begin { .. } | Change::Commit { .. } if router.transactions().is_some() => {
+                place.boundary(&change, *lsn, &router, &mut encoder, &mut outgoing)
             }
-        });
+            _ => {
+                if matches!(change, Change::Insert { .. }) {
+                    place.row += 1;
+                }
+                let marker = run.is_snapshot().then(|| match place.row {
+                    1 => "first",
+                    row if row == rows => "last",
+                    _ => "true",
+                });
+                let at = place.at(*lsn, marker, router.transactions().is_some());
+                match router.route(&change) {
+                    Routed::Skipped(_) => continue,
+                    Routed::Rejected(rejection) => Some(rejection),
+                    Routed::Event(event) => encoder.encode(&event, NOW, &mut outgoing).err(),
+                    Routed::Change(changed) => encoder.change(&changed, &at, &mut outgoing).err(),
+                    Routed::Truncated(_) => None,
+                }
+            }
+        };
+        match rejection {
+            Some(rejection) => {
+                outcomes.push(Outcome::Rejected(format!(
+                    "{}: {}",
+                    rejection.reason.name(),
+                    rejection.detail
+                )));
+            }
+            None => outcomes.extend(outgoing.iter().map(|record| Outcome::Record(Record::of(&record)))),
+        }
     }
     outcomes
+}
+
+/// Where the stream is.
+#[derive(Default)]
+struct Place {
+    xid: u32,
+    commit_us: i64,
+    row: usize,
+}
+
+impl Place {
+    fn at(&self, lsn: Lsn, snapshot: Option<&'static str>, has_order: bool) -> At<'static> {
+        let row = self.row as u64;
+        At {
+            lsn,
+            xid: Some(self.xid),
+            commit_us: self.commit_us,
+            // Debezium's runs came one after the other; only a snapshot's has no commit before it.
+            committed: snapshot.is_none().then_some(Lsn::new(1)),
+            snapshot,
+            origin: None,
+            order: has_order.then_some(Order { total: row, in_table: row }),
+            now_ns: NOW * 1_000_000,
+        }
+    }
+
+    fn boundary(
+        &mut self,
+        change: &Change<'_>,
+        lsn: Lsn,
+        router: &Router,
+        encoder: &mut Encoder,
+        out: &mut Outgoing,
+    ) -> Option<Rejection> {
+        let counts = [("public.outbox".to_owned(), self.row as u64)];
+        let counts = match change {
+            Change::Begin { commit_us, xid, .. } => {
+                (self.xid, self.commit_us, self.row) = (*xid, *commit_us, 0);
+                None
+            }
+            _ => Some(&counts[..]),
+        };
+        let topic = router.transactions()?;
+        let Place { xid, commit_us, .. } = *self;
+        encoder.boundary(&Boundary { topic, xid, lsn, commit_us, counts, now_ms: NOW }, out).err()
+    }
 }
 
 /// A heartbeat with the run's converters.

@@ -186,7 +186,9 @@ async fn a_publication_is_made_for_inserts_and_tells_its_tables() {
     let listed = catalog::tables(&session).await.unwrap();
     assert_eq!(listed, [table("Sales", "Out\"box"), table("public", "other")]);
     assert_eq!(publication::find(&session, "My Pub").await.unwrap(), None);
-    publication::create(&session, "My Pub", &Scope::Tables(listed[..1].to_vec()), true).await.unwrap();
+    publication::create(&session, "My Pub", &Scope::Tables(listed[..1].to_vec()), "insert", true)
+        .await
+        .unwrap();
     let found = publication::find(&session, "My Pub").await.unwrap().expect("the publication");
     assert!(
         found.insert
@@ -205,10 +207,10 @@ async fn a_publication_is_made_for_inserts_and_tells_its_tables() {
         let narrow = publication::find(&session, "narrow").await.unwrap().expect("the publication");
         assert_eq!(narrow.tables[0].columns.as_deref(), Some(&["id".to_owned()][..]));
     }
-    publication::create(&session, "all", &Scope::AllTables, false).await.unwrap();
+    publication::create(&session, "all", &Scope::AllTables, "insert", false).await.unwrap();
     let all = publication::find(&session, "all").await.unwrap().expect("the publication");
     assert!(all.all_tables && !all.via_root && all.tables.len() == 2);
-    publication::create(&session, "none", &Scope::NoTables, false).await.unwrap();
+    publication::create(&session, "none", &Scope::NoTables, "insert", false).await.unwrap();
     let none = publication::find(&session, "none").await.unwrap().expect("the publication");
     assert!(!none.all_tables && none.tables.is_empty());
 }

@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::lsn::Lsn;
 use crate::pipeline::facts::{Facts, find_publication};
 use crate::pipeline::startup::Publication;
-use crate::pipeline::tables::outbox_tables;
+use crate::pipeline::tables::{outbox_tables, served_tables};
 use crate::postgres::publication::TableName;
 use crate::postgres::session::Session;
 use crate::postgres::{Error, catalog, facts, publication};
@@ -85,8 +85,20 @@ async fn look_at_tables(config: &Config, session: &Session, slot_exists: bool, f
         Ok(tables) => tables,
         Err(error) => return found.checks.push(failed("outbox.tables", &error)),
     };
-    found.checks.push(which_tables(config, &tables));
-    match publication_checks(config, session, &tables, slot_exists).await {
+    let served = match served_tables(config, session).await {
+        Ok(served) => served,
+        Err(error) => return found.checks.push(failed("change.tables", &error)),
+    };
+    let told: Vec<&TableName> = served.iter().filter(|table| !tables.contains(table)).collect();
+    if tables.is_empty() && !told.is_empty() {
+        found.checks.push(Check::ok("outbox.tables", "none"));
+    } else {
+        found.checks.push(which_tables(config, &tables));
+    }
+    if !told.is_empty() {
+        found.checks.push(Check::ok("change.tables", told_tables(&told)));
+    }
+    match publication_checks(config, session, &served, slot_exists).await {
         Ok(checks) => found.checks.extend(checks),
         Err(error) => found.checks.push(failed("publication.exists", &error)),
     }
@@ -106,6 +118,16 @@ async fn look_at_tables(config: &Config, session: &Session, slot_exists: bool, f
     }
     while found.topics.len() > TOPICS_MOST {
         found.topics.pop_last();
+    }
+}
+
+/// Tables whose changes are published as change events.
+fn told_tables(tables: &[&TableName]) -> String {
+    const MOST: usize = 5;
+    let names: Vec<String> = tables.iter().take(MOST).map(ToString::to_string).collect();
+    match tables.len().saturating_sub(MOST) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 

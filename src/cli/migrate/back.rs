@@ -16,7 +16,7 @@ use crate::migrate::search;
 use crate::migrate::store::{self as stores, Kept, Owner, Store};
 use crate::pipeline::decided;
 use crate::pipeline::facts::Facts;
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_ms;
 use crate::pipeline::startup::Decision;
 use crate::pipeline::trouble::Trouble;
 use crate::position::{Partial, Position};

@@ -8,7 +8,7 @@ use super::context::{Context, connect};
 use super::tables::publication_findings;
 use crate::config::{Config, PublicationAutocreate};
 use crate::error::{Exit, Failure};
-use crate::pipeline::tables::outbox_tables;
+use crate::pipeline::tables::{operations as operations_of, served_tables};
 use crate::postgres::publication::{self, PublicationFacts, Scope, TableName};
 use crate::postgres::session::Session;
 use clap::Subcommand;
@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 #[command(before_help = EXAMPLES)]
 pub enum Command {
-    /// Make it, for inserts only: for the tables of the include lists, or as publication.autocreate.mode says
+    /// Make it, for inserts, and all else where other tables than an outbox are captured: for the tables of the include lists, or as publication.autocreate.mode says
     #[command(before_help = EXAMPLES)]
     Create,
     /// Its tables, operations and row filters, and what is missing
@@ -53,8 +53,9 @@ fn create(context: &Context<'_>, config: &Config) -> Result<Exit, Failure> {
         }
         let scope = scope(&session, config).await?;
         let via_root = config.publish_via_partition_root || any_partitioned(&session, &scope).await?;
-        publication::create(&session, name, &scope, via_root).await.map_err(failed)?;
-        Ok((true, publication::create_statement(name, &scope, via_root)))
+        let operations = operations_of(config, &scope);
+        publication::create(&session, name, &scope, &operations, via_root).await.map_err(failed)?;
+        Ok((true, publication::create_statement(name, &scope, &operations, via_root)))
     })?;
     let console = &context.console;
     if console.is_json() {
@@ -81,7 +82,7 @@ async fn scope(session: &Session, config: &Config) -> Result<Scope, Failure> {
     if tables.is_empty() {
         return Err(Failure::new(
             Exit::NotFound,
-            "there is no outbox table yet",
+            "there is no captured table yet",
             "no table of this database matches the include lists",
             "walpost init --apply makes table and publication",
         ));
@@ -89,9 +90,9 @@ async fn scope(session: &Session, config: &Config) -> Result<Scope, Failure> {
     Ok(Scope::Tables(tables))
 }
 
-/// The outbox tables that exist. With no include list at all every table would be one.
+/// The captured tables that exist. With no include list at all every table is one.
 async fn wanted(session: &Session, config: &Config) -> Result<Vec<TableName>, Failure> {
-    outbox_tables(config, session)
+    served_tables(config, session)
         .await
         .map_err(|error| Failure::from_postgres(&error, "looking for the outbox tables"))
 }

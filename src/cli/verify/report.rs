@@ -145,6 +145,12 @@ fn doubt_name(doubt: Doubt) -> &'static str {
 fn sentences(report: &Report) -> Vec<String> {
     let total = report.total();
     let mut sentences = Vec::new();
+    if !report.left_out.is_empty() {
+        sentences.push(format!(
+            "left out: {}, whose changes are published as change events; a row does not tell which there should be",
+            report.left_out.join(", ")
+        ));
+    }
     if !report.is_ordered {
         sentences.push("the order was not checked: --order-by names the columns that tell it".to_owned());
     }
@@ -270,6 +276,7 @@ mod tests {
         let slot = SlotFacts { confirmed_flush_lsn: Some(Lsn::new(0x80)), ..SlotFacts::default() };
         Report {
             tables: vec![("public.outbox".to_owned(), tally.rows)],
+            left_out: Vec::new(),
             topics: vec![Topic { name: "orders".into(), known: Known::default(), tally }],
             unpublishable: 0,
             moment: Lsn::new(0x200),
@@ -297,6 +304,8 @@ mod tests {
         assert!(sentences(&ahead).join("").contains("between 0/100 and 0/180 will not come"));
         assert!(told(Tally { unknown: 1, ..Tally::default() }).contains("no longer in the outbox"));
         assert!(told(Tally { undecided: 1, ..Tally::default() }).contains("--time-column"));
+        let more = Report { left_out: vec!["public.customer".to_owned()], ..report(Tally::default()) };
+        assert!(sentences(&more)[0].starts_with("left out: public.customer, "));
         let unordered = Report { is_ordered: false, ..report(Tally::default()) };
         assert!(sentences(&unordered).join("").contains("not checked"));
         let limited = Report { is_limited: true, ..report(Tally { unknown: 1, ..Tally::default() }) };

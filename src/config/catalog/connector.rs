@@ -29,6 +29,12 @@ named! {
     TOPIC_PREFIX = "topic.prefix", Text, Required, "Logical name: part of schema names, of the position's key and of heartbeat topics.";
     EXTENDED_HEADERS_ENABLED = "extended.headers.enabled", Boolean, Value("true"), "Add the `__debezium.context.*` headers to every event.";
     SKIPPED_OPERATIONS = "skipped.operations", List, Value("t"), "Operations to pass over: `u`, `d`, `t`, `r` or `none`; with `u`, updated rows are dropped whatever `table.op.invalid.behavior` says.";
+    TOMBSTONES_ON_DELETE = "tombstones.on.delete", Boolean, Value("true"), "Change events: a deleted row's is followed by a tombstone. Outbox rows that are deleted publish nothing.";
+    MESSAGE_KEY_COLUMNS = "message.key.columns", Text, Unset, "Change events: columns of the key in place of the primary key's, `schema.table:column,column`, between semicolons; table and columns are Java regexes.";
+    SKIP_UNCHANGED = "skip.messages.without.change", Boolean, Value("false"), "Change events: updates that changed no column of the event are passed over, where REPLICA IDENTITY FULL tells.";
+    UNAVAILABLE_VALUE_PLACEHOLDER = "unavailable.value.placeholder", Text, Value("__debezium_unavailable_value"), "Change events: what stands for a large value that an update left alone and Postgres does not send.";
+    PROVIDE_TRANSACTIONS = "provide.transaction.metadata", Boolean, Value("false"), "Publish each transaction's begin and end, and number change events within it.";
+    TOPIC_TRANSACTION = "topic.transaction", Text, Value("transaction"), "Where begins and ends are published: `topic.prefix`, a dot and this.";
     HEARTBEAT_INTERVAL = "heartbeat.interval.ms", Millis(0), Value("0"), "How often a heartbeat record is published, and `heartbeat.action.query` run; 0 never. An idle slot moves without.";
     HEARTBEAT_ACTION_QUERY = "heartbeat.action.query", Text, Unset, "SQL to run at each heartbeat.";
     TOPIC_HEARTBEAT_PREFIX = "topic.heartbeat.prefix", Text, Value("__debezium-heartbeat"), "Heartbeat topics are called this, a dot and `topic.prefix`.";

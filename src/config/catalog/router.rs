@@ -41,10 +41,10 @@ const NULLS: &[Choice] = &[word("ignore"), word("optional_bytes")];
 const RENAMINGS: &[Choice] = &[word("none"), word("avro"), word("avro_unicode")];
 
 named! {
-    TRANSFORMS = "transforms", List, Required, "Names of the transforms; one of them is the event router, before which `DecodeLogicalDecodingMessageContent` may stand. Others are refused unless they change nothing.";
+    TRANSFORMS = "transforms", List, Unset, "Names of the transforms; one of them is the event router, before which `DecodeLogicalDecodingMessageContent` may stand. Others are refused unless they change nothing. With none, no table is an outbox: all changes are published as change events.";
     TYPE = "transforms.<name>.type", Class(TRANSFORM_CLASSES), Required, "The event router's class; or, before it, the one with which logical decoding messages are events as well.";
     DECODER_NULLS = "transforms.<name>.fields.null.include", Boolean, Value("false"), "DecodeLogicalDecodingMessageContent: members of a message that are null are there, as optional bytes.";
-    PREDICATE = "transforms.<name>.predicate", Text, Unset, "Predicate that a row's `prefix.schema.table` must fulfil to be an event.";
+    PREDICATE = "transforms.<name>.predicate", Text, Unset, "Predicate that a row's `prefix.schema.table` must fulfil to be an event of the outbox; changes of other captured tables are published as change events.";
     NEGATE = "transforms.<name>.negate", Boolean, Value("false"), "It must not be fulfilled.";
     PREDICATES = "predicates", List, Unset, "Names of the predicates.";
     PREDICATE_TYPE = "predicates.<name>.type", Class(PREDICATE_CLASSES), Required, "A predicate's class.";

@@ -28,10 +28,7 @@ const INSTEAD_OF_INCREMENTS: &str =
 const NO_NOTICES: &str = "notifications are not sent";
 const NO_JMX: &str = "there is no JMX here; see /metrics";
 const FOR_EVER: &str = "transient trouble is retried for ever, permanent trouble stops at once";
-const NO_TRANSACTION_TOPIC: &str = "no transaction topic is written";
-const NO_SOURCE_BLOCK: &str = "events carry no source block";
 const NO_JDBC: &str = "there is no JDBC driver here";
-const INSERTS_ONLY: &str = "events are inserted rows";
 const NO_LINEAGE: &str = "lineage is not reported";
 const NO_STATEMENTS: &str =
     "the settings of our sessions are fixed; give others to the role, with ALTER ROLE … SET";
@@ -68,14 +65,10 @@ const OTHERS: &[Property] = &[
         Unset,
         "positions are kept in walpost.position.topic; `walpost migrate --back` writes Debezium's offset there",
     ),
-    ignored("tombstones.on.delete", Value("true"), "a deleted outbox row publishes nothing"),
-    ignored("skip.messages.without.change", Value("false"), INSERTS_ONLY),
-    ignored("message.key.columns", Unset, "the event router sets the key"),
-    ignored("replica.identity.autoset.values", Unset, INSERTS_ONLY),
     ignored(
-        "unavailable.value.placeholder",
-        Value("__debezium_unavailable_value"),
-        "an inserted row has all its values",
+        "replica.identity.autoset.values",
+        Unset,
+        "no table is altered here; ALTER TABLE … REPLICA IDENTITY does it",
     ),
     ignored("schema.refresh.mode", Value("columns_diff"), "every change of a table is followed"),
     ignored("table.ignore.builtin", Value("true"), "the publication says which tables there are"),
@@ -86,15 +79,13 @@ const OTHERS: &[Property] = &[
         Value("warn"),
         "a value that cannot be read stops the connector; it is never published as NULL",
     ),
-    ignored("provide.transaction.metadata", Value("false"), NO_TRANSACTION_TOPIC),
-    ignored("transaction.metadata.factory", Unset, NO_TRANSACTION_TOPIC),
-    ignored("topic.transaction", Value("transaction"), NO_TRANSACTION_TOPIC),
+    ignored("transaction.metadata.factory", Unset, "transactions are told in Debezium's default form"),
     ignored("topic.cache.size", Value("10000"), "topic names are kept per route value"),
-    ignored("sourceinfo.struct.maker", Unset, NO_SOURCE_BLOCK),
-    ignored("include.schema.comments", Value("false"), NO_SOURCE_BLOCK),
+    ignored("sourceinfo.struct.maker", Unset, "source blocks have Debezium's default form"),
+    ignored("include.schema.comments", Value("false"), "comments of columns are not read"),
     ignored("include.schema.changes", Value("true"), "Debezium has it for other databases"),
     ignored("schema.history.<option>", Unset, "a Postgres connector keeps no history of schemas"),
-    ignored("xmin.fetch.interval.ms", Value("0"), NO_SOURCE_BLOCK),
+    ignored("xmin.fetch.interval.ms", Value("0"), "xmin of source blocks is always null, as it is with 0"),
     ignored("slot.max.retries", Value("6"), FOR_EVER),
     ignored("slot.retry.delay.ms", Value("10000"), FOR_EVER),
     ignored("errors.max.retries", Value("-1"), FOR_EVER),

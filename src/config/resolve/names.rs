@@ -4,6 +4,7 @@ use super::report::Report;
 use super::values::View;
 use crate::config::catalog::transforms::{self, Changes, Transform};
 use crate::config::catalog::{Property, connector, converters, postgres, router};
+use crate::config::problem::Notice;
 use crate::config::raw::{Entry, Raw};
 
 /// Names of parts, and which of them is the event router.
@@ -25,7 +26,8 @@ pub(super) struct Names {
     pub covered: Vec<String>,
 }
 
-const NO_EVENTS: &str = "its predicate leaves the outbox's events alone, and no others are published";
+const NO_ROUTER: &str = "there is no event router: no table is an outbox, and every change of a captured table is published as a \
+     change event";
 
 impl Names {
     /// Goes through the lists of names; what is wrong with them is reported.
@@ -114,7 +116,7 @@ impl Names {
             let instead = format!("add {key}=outbox and {}={class}", router::TYPE.key("outbox"));
             match View::plain(raw).entry(&router::TRANSFORMS) {
                 Some(entry) => report.wrong(entry, "none of these is the outbox event router", instead),
-                None => report.missing(key, "the outbox event router is missing", instead),
+                None => report.notice(Notice::absent(key, NO_ROUTER)),
             }
         }
     }
@@ -125,22 +127,12 @@ impl Names {
         if transform.changes == Changes::Nothing {
             return Some(transform.why.to_owned());
         }
-        // Behind the router an event has its own topic, which a predicate on a table's does not know.
+        // Behind the router an event has its own topic, which a predicate on a table's does not know. What the router's
+        // predicate leaves alone is published, too.
         let is_before = !self.transforms[..at].contains(router);
         let beats = !View::plain(raw).millis(&connector::HEARTBEAT_INTERVAL).is_zero();
-        let of_router = asked(raw, router);
-        let is_opposite = match (asked(raw, &self.transforms[at]), of_router) {
-            (Some((name, negated)), Some((other, other_negated))) => {
-                name == other && negated != other_negated
-            }
-            _ => false,
-        };
         let why = match transform.changes {
-            _ if !is_before => return None,
-            Changes::ChangeEvents if is_opposite => NO_EVENTS,
-            _ if beats => return None,
-            _ if is_opposite => NO_EVENTS,
-            Changes::Topic if of_router.is_none() => {
+            Changes::Topic if is_before && !beats && asked(raw, router).is_none() => {
                 "the event router comes after it and names the topic anew"
             }
             _ => return None,

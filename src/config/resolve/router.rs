@@ -1,9 +1,9 @@
 //! The event router, and which tables are outbox tables.
 
-use super::messages;
 use super::names::Names;
 use super::report::Report;
 use super::values::View;
+use super::{changes, messages};
 use crate::config::catalog::{connector, nearest, postgres, router as declared, walpost};
 use crate::config::raw::{Entry, Raw};
 use crate::decode::value::{Binary, Decimals, Hstore, Intervals, Modes, Times};
@@ -17,8 +17,12 @@ const PLACES: &[(&str, Place)] =
 /// The event router's properties; `None` when there is none, which was reported.
 pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<route::Config> {
     let tables = tables(raw, names, report);
-    let name = names.router.as_ref()?;
     let plain = View::plain(raw);
+    let name = match &names.router {
+        Some(name) => name.as_str(),
+        None if names.transforms.is_empty() => "",
+        None => return None,
+    };
     let view = View::under(raw, name);
     let optional = |property| view.optional(property).map(str::to_owned);
     let strict = plain.word(&walpost::COMPAT) == Some("strict");
@@ -44,6 +48,7 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         messages: messages::messages(raw, names, report),
         trace: optional(&declared::TRACING_FIELD).filter(|_| !strict),
         types: types(plain),
+        changes: Some(changes::changes(plain, report)),
         strict,
     })
 }
@@ -237,6 +242,7 @@ fn tables(raw: &Raw, names: &Names, report: &mut Report) -> TableRule {
             include: view.regexes(&postgres::COLUMN_INCLUDE_LIST),
             exclude: view.regexes(&postgres::COLUMN_EXCLUDE_LIST),
         },
+        unrouted: names.router.is_none(),
         predicate: predicate(raw, names, report),
     }
 }

@@ -95,6 +95,30 @@ fn generated(kind: &Kind) -> Option<Value<'static>> {
     })
 }
 
+/// What Debezium has in place of a value that must be there and is not: the old row's, of which only the key is sent.
+pub fn zero(kind: &Kind) -> Value<'static> {
+    match kind {
+        Kind::HstoreJson => Value::Text("{}".into()),
+        Kind::HstoreMap => Value::Map(Vec::new()),
+        Kind::Array(_) => Value::Array(Vec::new()),
+        Kind::Point => Value::Point { x: 0.0, y: 0.0 },
+        Kind::Bytes => Value::Bytes(Vec::new().into()),
+        Kind::Money => Value::Decimal { unscaled: "0".to_owned(), scale: 2 },
+        Kind::VariableScaleDecimal => Value::Decimal { unscaled: "0".to_owned(), scale: 0 },
+        Kind::MoneyFloat => Value::Float64(0.0),
+        Kind::MoneyText => Value::Text("0.00".into()),
+        Kind::ZonedTimestamp { .. } => Value::Text("1970-01-01T00:00:00Z".into()),
+        Kind::ZonedTime => Value::Text("00:00:00Z".into()),
+        Kind::DecimalText { .. }
+        | Kind::IsoDate
+        | Kind::IsoTime
+        | Kind::IsoTimestamp
+        | Kind::IntervalText => generated(kind).unwrap_or(Value::Null),
+        kind if kind.is_string() => Value::Text("".into()),
+        kind => generated(kind).unwrap_or(Value::Null),
+    }
+}
+
 struct Constant<'e> {
     text: String,
     quoted: bool,

@@ -28,9 +28,14 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry<'_>>, &'static str> {
             rest = rest.strip_prefix(", ").ok_or("no comma between entries")?;
         }
     }
-    let capacity = capacity(entries.len());
-    entries.sort_by_key(|(key, _)| hash(key) & (capacity - 1));
+    as_a_hash_map(&mut entries, |(key, _)| key);
     Ok(entries)
+}
+
+/// Sorts entries as a Java HashMap tells them that was filled in this order.
+pub fn as_a_hash_map<T>(entries: &mut [T], key: impl Fn(&T) -> &str) {
+    let capacity = capacity(entries.len());
+    entries.sort_by_key(|entry| hash(key(entry)) & (capacity - 1));
 }
 
 /// The entries as a JSON object, as Jackson writes one into a text.

@@ -16,7 +16,8 @@ mod number;
 mod time;
 
 pub use self::bytes::HexText;
-pub use self::default::default_value;
+pub use self::default::{default_value, zero};
+pub use self::hstore::as_a_hash_map;
 pub use self::kind::{Kind, TypeFacts};
 pub use self::mapping::kind_of;
 pub use self::modes::{Binary, Decimals, Hstore, Intervals, Modes, Times};

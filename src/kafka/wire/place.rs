@@ -5,12 +5,13 @@ use super::flight::TOPIC_PATIENCE;
 use super::producer::Producer;
 use super::topics::Slot;
 use super::{errors, failure, murmur2};
+use crate::clock::unix_ms;
 use crate::kafka::classify::{Call, Class};
 use crate::kafka::producer::{Failure, Record};
 use crate::rejection::Reason;
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// First and longest wait before a topic is looked up again.
 const SOON: Duration = Duration::from_millis(1);
@@ -28,7 +29,7 @@ impl Producer {
         headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
     ) -> Result<(), Failure> {
         let content = Content {
-            timestamp_ms: record.timestamp_ms.unwrap_or_else(now_ms),
+            timestamp_ms: record.timestamp_ms.unwrap_or_else(unix_ms),
             key: record.key,
             value: record.value,
         };
@@ -165,8 +166,4 @@ impl Producer {
         }
         Ok(())
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

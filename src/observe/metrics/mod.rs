@@ -6,6 +6,7 @@
 
 mod families;
 
+use crate::clock::unix_us;
 use crate::lsn::Lsn;
 use crate::rejection::{Reason, Tally};
 use families::{Counters, Families, label};
@@ -13,7 +14,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A server on the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +232,7 @@ impl Metrics {
 
     /// Kafka has committed a batch.
     pub fn batch_published(&self, batch: &BatchStats<'_>) {
-        self.batch_published_at(batch, now_us());
+        self.batch_published_at(batch, unix_us());
     }
 
     fn batch_published_at(&self, batch: &BatchStats<'_>, now_us: i64) {
@@ -335,7 +336,7 @@ impl Metrics {
 
     /// Somebody looked at the slot.
     pub fn slot(&self, sample: &SlotSample) {
-        self.slot_at(sample, now_us());
+        self.slot_at(sample, unix_us());
     }
 
     fn slot_at(&self, sample: &SlotSample, now_us: i64) {
@@ -378,7 +379,7 @@ impl Metrics {
     /// The page in OpenMetrics 1.0.
     pub fn page(&self) -> String {
         self.0.families.memory_resident.set(signed(resident_bytes()));
-        self.page_at(now_us())
+        self.page_at(unix_us())
     }
 
     fn page_at(&self, now_us: i64) -> String {
@@ -425,11 +426,6 @@ fn seconds(us: i64) -> f64 {
 
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -187,8 +187,9 @@ async fn describe(
     if key.is_empty() {
         return Err(no_key(published));
     }
-    // A dead letter tells of all columns.
-    let relation = match config.policies.has(Policy::DeadLetter) {
+    // A dead letter tells of all columns, and so does a change event.
+    let is_outbox = Router::new(config.route.clone()).is_outbox(&table.schema, &table.table);
+    let relation = match config.policies.has(Policy::DeadLetter) || !is_outbox {
         true => tables::whole_relation(&table, published),
         false => tables::relation(&table, published, config),
     };

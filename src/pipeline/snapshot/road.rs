@@ -7,6 +7,7 @@ use super::read::{Chunk, Item};
 use crate::config::SnapshotMode;
 use crate::decode::{Cell, Cells, Change, copy};
 use crate::encode::Encoder;
+use crate::encode::change::At;
 use crate::lsn::Lsn;
 use crate::memory::{LARGE, Share};
 use crate::observe::metrics::Metrics;
@@ -14,10 +15,11 @@ use crate::pipeline::desk::{Desk, Stop, Treatment};
 use crate::pipeline::handover::{Downstream, Handover, PublisherEnded};
 use crate::pipeline::lessons::Lessons;
 use crate::pipeline::report::Reporter;
-use crate::pipeline::road::unix_ms;
+use crate::clock::unix_us;
 use crate::pipeline::session::Common;
 use crate::pipeline::trouble::{self, Trouble};
 use crate::position::{Partial, Position, Snapshot};
+use crate::postgres::snapshot::Horizon;
 use crate::publish::Batcher;
 use crate::rejection::Origin;
 use crate::route::Router;
@@ -83,6 +85,9 @@ pub struct Road<D: Downstream = Handover> {
     since: Option<Instant>,
     /// Where the snapshot was taken, as its rows tell it: not before the position.
     taken: Lsn,
+    /// The first transaction that the snapshot does not see, and when its reading began, µs since 1970.
+    xid: Option<u32>,
+    taken_us: i64,
     /// Where in a transaction the stream stands meanwhile.
     partial: Option<Partial>,
     /// How far the snapshot has come, rows of this batch included; keys are written into it at the hand-over.
@@ -123,6 +128,8 @@ impl<D: Downstream> Road<D> {
             is_all: config.snapshot.mode == SnapshotMode::InitialOnly,
             since: None,
             taken: state.lsn.max(position.end_lsn),
+            xid: Horizon::parse(&state.horizon).map(|horizon| horizon.xmax as u32),
+            taken_us: unix_us(),
             partial: position.partial.clone(),
             state,
             keys,
@@ -163,7 +170,7 @@ impl<D: Downstream> Road<D> {
     }
 
     fn chunk(&mut self, number: usize, mut chunk: Chunk) -> Result<(), Trouble> {
-        let now_ms = unix_ms();
+        let now_ms = unix_us() / 1000;
         let mut share = chunk.share.take();
         if let Some(parking) = &mut self.treatment.parking {
             parking.catch_up().map_err(|error| Trouble::kafka(&error, "following the dead letters"))?;
@@ -211,6 +218,7 @@ impl<D: Downstream> Road<D> {
         };
         let origin = Origin::of_row(self.taken, number_of(table.relation.oid, key()));
         self.batcher.outgoing().at(origin);
+        let at = self.at(now_ms);
         let mut desk = Desk {
             router: &mut self.router,
             encoder: &mut self.encoder,
@@ -218,6 +226,7 @@ impl<D: Downstream> Road<D> {
             treatment: &mut self.treatment,
             lessons: &self.lessons,
             reporter: &mut self.reporter,
+            at,
         };
         let change = Change::Insert { relation: &table.relation, new: row };
         desk.take_from(origin, &change, line.len(), share, now_ms)?;
@@ -229,6 +238,19 @@ impl<D: Downstream> Road<D> {
         }
         self.state.rows += 1;
         Ok(())
+    }
+
+    /// What a row's change event tells of where it comes from.
+    fn at(&self, now_ms: i64) -> At<'static> {
+        At {
+            lsn: self.state.lsn,
+            xid: self.xid,
+            commit_us: self.taken_us,
+            // Which one is the last of several that are read at once, nobody knows before.
+            snapshot: Some(if self.state.rows == 0 { "first" } else { "true" }),
+            now_ns: now_ms.saturating_mul(1_000_000),
+            ..At::default()
+        }
     }
 
     fn end(&mut self, number: usize) {

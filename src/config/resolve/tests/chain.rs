@@ -38,15 +38,11 @@ fn what_changes_nothing_is_passed_over_with_its_reason() {
     assert!(passed(&chain("outbox,other", filter, "")).unwrap().contains("no schema change events"));
     assert!(passed(&chain("other,outbox", RENAME, "")).unwrap().contains("names the topic anew"));
 
-    // Asked for everything but the outbox, it sees no event.
+    // Asked for everything but the outbox, it sees the change events of other tables.
     let predicates = "predicates=p\npredicates.p.type=TopicNameMatches\npredicates.p.pattern=x\n\
                       transforms.outbox.predicate=p\ntransforms.other.predicate=p\ntransforms.other.negate=true";
-    assert!(
-        passed(&chain("other,outbox", UNWRAP, predicates))
-            .unwrap()
-            .contains("leaves the outbox's events alone")
-    );
-    assert!(passed(&chain("other,outbox", RENAME, predicates)).is_some());
+    assert!(problem(&chain("other,outbox", UNWRAP, predicates)).contains("none any more"));
+    assert!(problem(&chain("other,outbox", RENAME, predicates)).contains("rename topics"));
 }
 
 #[test]
@@ -118,4 +114,39 @@ fn predicates_are_asked_with_the_topic_of_messages() {
     assert!(notices(&negated).iter().any(|notice| notice.contains("its predicate leaves messages alone")));
     let blind = format!("{}\ntransforms.outbox.negate=true", with("m", "m"));
     assert!(problem(&blind).contains("the event router's predicate leaves messages alone"));
+}
+
+#[test]
+fn without_transforms_every_table_is_told_as_it_changes() {
+    let alone = "transforms=\ntransforms.outbox.type=";
+    let found = notices(alone);
+    assert!(found.iter().any(|notice| notice.contains("no table is an outbox")), "{found:?}");
+    let config = config(alone);
+    assert!(config.route.tables.unrouted && config.route.changes.is_some());
+    assert!(!self::config("").route.tables.unrouted);
+}
+
+#[test]
+fn change_events_are_as_they_are_configured() {
+    let rule = |lines: &str| config(lines).route.changes.expect("a rule");
+    let usual = rule("");
+    assert!(usual.tombstones && !usual.only_changed && usual.keys.is_empty() && usual.transactions.is_none());
+    assert_eq!(
+        (usual.placeholder.as_str(), usual.database.as_str()),
+        ("__debezium_unavailable_value", "shop")
+    );
+    assert!(usual.skipped.truncate && !usual.skipped.delete);
+    let other = rule(
+        "tombstones.on.delete=false\nskip.messages.without.change=true\nskipped.operations=none\n\
+         message.key.columns=shop.a:x, y ;(.*).b:z\nprovide.transaction.metadata=true\ntopic.transaction=tx",
+    );
+    assert!(!other.tombstones && other.only_changed && !other.skipped.truncate);
+    assert_eq!(other.transactions.as_deref(), Some("shop.tx"));
+    let meant: Vec<bool> = ["shop.a.x", "shop.a.y", "any.b.z"]
+        .iter()
+        .zip(&other.keys)
+        .map(|(column, regex)| regex.is_match(column).unwrap())
+        .collect();
+    assert_eq!(meant, [true, true, true]);
+    assert!(problem("message.key.columns=shop.a").contains("an item is not table:column,column"));
 }
