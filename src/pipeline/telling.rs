@@ -100,7 +100,8 @@ mod tests {
             (total, in_table)
         });
         assert_eq!(orders, [(1, 1), (2, 1), (4, 2), (5, 1), (5, 3)]);
-        assert_eq!(telling.counts(), [("s.a".to_owned(), 2), ("s.b".to_owned(), 3)]);
+        // Java's hash of s.b falls before that of s.a.
+        assert_eq!(telling.counts(), [("s.b".to_owned(), 3), ("s.a".to_owned(), 2)]);
         telling.begin(8, 1);
         assert_eq!(telling.count("s", "b", 1), Order { total: 1, in_table: 1 });
     }

@@ -96,7 +96,7 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
                 if matches!(change, Change::Insert { .. }) {
                     place.row += 1;
                 }
-                let marker = run.is_snapshot().then(|| match place.row {
+                let marker = run.is_snapshot().then_some(match place.row {
                     1 => "first",
                     row if row == rows => "last",
                     _ => "true",
