@@ -128,13 +128,6 @@ impl SharedHeaders {
     }
 }
 
-impl SharedHeaders {
-    /// Name and value of each.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
-    }
-}
-
 impl Outgoing {
     /// Number of records.
     pub fn len(&self) -> usize {
