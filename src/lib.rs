@@ -25,6 +25,7 @@ pub mod confirm;
 
 pub mod kafka;
 pub mod postgres;
+pub mod registry;
 
 pub mod backoff;
 pub mod clock;

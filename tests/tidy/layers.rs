@@ -27,11 +27,12 @@ const CLOCKLESS: &[&str] = &["decode", "route"];
 const ROAD: &[(&str, &[&str])] = &[
     ("postgres", &[]),
     ("kafka", &[]),
+    ("registry", &[]),
     ("source", &["postgres"]),
     ("decode", &[]),
     ("route", &["decode"]),
     // An event still borrows its row: its cells and their types are decode's.
-    ("encode", &["route", "decode"]),
+    ("encode", &["route", "decode", "registry"]),
     ("publish", &["encode", "kafka"]),
     ("confirm", &["publish"]),
 ];
