@@ -71,6 +71,7 @@ fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
         envelope: envelope.then(|| vec![("eventType".to_owned(), field(3))]),
         partition: None,
         trace: None,
+        event_type: None,
         old_key: Vec::new(),
     }
 }
@@ -115,6 +116,7 @@ fn bench(c: &mut Criterion) {
             key: Converter::String,
             value,
             header: HeaderConverter::Simple,
+            verify: None,
             context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
             expand: expand.map(Into::into),
             messages: None,

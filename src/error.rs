@@ -27,6 +27,8 @@ pub enum Exit {
     Postgres = 6,
     /// Kafka refuses for good, or a one-shot command cannot reach it.
     Kafka = 7,
+    /// The schema registry refuses for good, or a one-shot command cannot reach it.
+    Registry = 8,
     /// An event cannot be published (a rejection), by policy `stop`.
     Rejected = 10,
     /// The replication stream broke its own rules, or what was decoded is not what was published before.
@@ -70,6 +72,7 @@ impl Exit {
         Exit::NotFound,
         Exit::Postgres,
         Exit::Kafka,
+        Exit::Registry,
         Exit::Rejected,
         Exit::Stream,
         Exit::Undrained,

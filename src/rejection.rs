@@ -27,6 +27,8 @@ pub enum Reason {
     HeaderNotEncodable,
     /// The payload is refused by its converter.
     PayloadNotEncodable,
+    /// The schema registry refuses the schema, or has none for the event.
+    SchemaRefused,
     /// Key, value and headers together exceed `max.request.size`.
     TooLarge,
     /// The broker refuses the record: a null key in a compacted topic, an interceptor or a policy of the cluster.
@@ -40,7 +42,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::ColumnMissing,
         Reason::TopicIllegal,
         Reason::PartitionIllegal,
@@ -48,6 +50,7 @@ impl Reason {
         Reason::KeyNotEncodable,
         Reason::HeaderNotEncodable,
         Reason::PayloadNotEncodable,
+        Reason::SchemaRefused,
         Reason::TooLarge,
         Reason::RefusedByBroker,
         Reason::UpdateRefused,
@@ -70,7 +73,7 @@ impl Reason {
             | Reason::Parked => "TRANSFORMATION",
             Reason::KeyNotEncodable => "KEY_CONVERTER",
             Reason::HeaderNotEncodable => "HEADER_CONVERTER",
-            Reason::PayloadNotEncodable => "VALUE_CONVERTER",
+            Reason::PayloadNotEncodable | Reason::SchemaRefused => "VALUE_CONVERTER",
             Reason::TooLarge | Reason::RefusedByBroker => "KAFKA_PRODUCE",
         }
     }
@@ -85,6 +88,7 @@ impl Reason {
             Reason::KeyNotEncodable => "key_not_encodable",
             Reason::HeaderNotEncodable => "header_not_encodable",
             Reason::PayloadNotEncodable => "payload_not_encodable",
+            Reason::SchemaRefused => "schema_refused",
             Reason::TooLarge => "too_large",
             Reason::RefusedByBroker => "refused_by_broker",
             Reason::UpdateRefused => "update_refused",

@@ -48,6 +48,7 @@ Exit codes:
    5  what was asked for does not exist
    6  Postgres refuses for good, or a one-shot command cannot reach it
    7  Kafka refuses for good, or a one-shot command cannot reach it
+   8  the schema registry refuses for good, or a one-shot command cannot reach it
   10  an event cannot be published
   11  the replication stream is not what was published before, or broke its own rules
   12  the drain did not end within its deadline, or a second signal came; nothing is lost

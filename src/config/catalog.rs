@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod kafka;
 pub mod nearest;
 pub mod postgres;
+pub mod registry;
 pub mod router;
 pub mod transforms;
 pub mod unused;
@@ -129,6 +130,7 @@ pub const SECTIONS: &[Section] = &[
     postgres::SECTION,
     router::SECTION,
     converters::SECTION,
+    registry::SECTION,
     kafka::SECTION,
     walpost::SECTION,
     unused::SECTION,
@@ -231,7 +233,7 @@ pub fn is_secret_key(key: &str) -> bool {
         "license",
     ];
     let key = key.to_ascii_lowercase();
-    if [".location", ".url", ".type", ".file"].iter().any(|ending| key.ends_with(ending)) {
+    if [".location", ".url", ".type", ".file", ".source"].iter().any(|ending| key.ends_with(ending)) {
         return false;
     }
     TELLING.iter().any(|part| key.contains(part)) || find(&key).is_some_and(Property::is_secret)
@@ -256,6 +258,11 @@ fn fits(pattern: &str, key: &str) -> bool {
     }
     let part = rest.find('.').unwrap_or(rest.len());
     part > 0 && fits(after, &rest[part..])
+}
+
+/// Whether `key` is this option at `place`, and not that of another place that begins the same.
+pub fn is_of(property: &Property, place: &str, key: &str) -> bool {
+    fits(&property.key(place), key)
 }
 
 /// A property that is honoured.

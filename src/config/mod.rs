@@ -20,7 +20,7 @@ pub use resolve::{Loaded, Printed, load, print};
 
 use crate::observe::logging;
 use crate::rejection::{Policies, Reason};
-use crate::{encode, postgres, publish, route, source};
+use crate::{encode, postgres, publish, registry, route, source};
 use fancy_regex::Regex;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +42,8 @@ pub struct Config {
     pub route: route::Config,
     /// Converters. `context.run_id` is made anew by each run.
     pub encode: encode::Config,
+    /// How the schema registry is reached, where one is needed.
+    pub registry: Option<registry::Config>,
     /// Batches, positions, transactional id.
     pub publish: publish::Config,
     /// Kafka clients: settings in librdkafka's names.

@@ -12,6 +12,7 @@ mod kafka;
 mod memory;
 mod messages;
 mod names;
+mod registry;
 mod report;
 mod router;
 mod survey;
@@ -88,8 +89,10 @@ pub(super) fn resolve(gathered: Gathered, config: &Path) -> Result<Loaded, (Prob
     let mut encode = converters::encode(&raw, kafka.max_request_size, &mut report);
     encode.expand = router::expansion(&raw, &names);
     encode.messages = router::of_messages(route.as_ref());
+    let registry = registry::registry(&raw, &kafka, &encode, route.as_ref(), &mut report);
     let errors = errors::errors(&raw, &mut report);
-    let config = connector::connector(View::plain(&raw), kafka, route, encode, errors, &mut report);
+    let config =
+        connector::connector(View::plain(&raw), kafka, route, (encode, registry), errors, &mut report);
     match config {
         Some(config) if !report.has_problems() => {
             Ok(Loaded { config, notices: report.into_notices(), raw, names })

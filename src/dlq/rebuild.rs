@@ -7,10 +7,13 @@
 use super::outbox::{Look, Outbox, Row};
 use super::row::{self, Stored};
 use crate::decode::{Cells, Change, Column, Content, Relation};
-use crate::encode::{self, Encoder, Outgoing, RecordRef};
+use crate::encode::{self, Outgoing, RecordRef};
 use crate::error::Failure;
+use crate::pipeline::schemas::Encoding;
 use crate::pipeline::tables::facts;
+use crate::pipeline::trouble;
 use crate::publish::letters::{ATTEMPTS, Letter};
+use crate::registry;
 use crate::rejection::{Origin, Reason, Rejection};
 use crate::route::topic::TopicRule;
 use crate::route::{self, Routed, Router};
@@ -33,7 +36,7 @@ pub struct Rebuilder<O> {
     outbox: O,
     config: route::Config,
     router: Router,
-    encoder: Encoder,
+    encoding: Encoding,
     /// Tables by name, as far as they were looked at.
     looks: BTreeMap<String, Option<Look>>,
     /// The last letter's table, with the columns that it had.
@@ -48,7 +51,7 @@ impl<O: Outbox> Rebuilder<O> {
     /// To the topics that the route gives, or all of them to one.
     pub fn new(
         mut route: route::Config,
-        encode: encode::Config,
+        (encode, registry): (encode::Config, Option<&registry::Config>),
         to: Option<&str>,
         outbox: O,
     ) -> Rebuilder<O> {
@@ -63,7 +66,7 @@ impl<O: Outbox> Rebuilder<O> {
             router: Router::new(route.clone()),
             config: route,
             max_bytes: encode.max_record_bytes,
-            encoder: Encoder::new(encode),
+            encoding: Encoding::new(encode, registry),
             looks: BTreeMap::new(),
             relation: None,
             to: to.map(Arc::from),
@@ -81,7 +84,7 @@ impl<O: Outbox> Rebuilder<O> {
         out: &mut Outgoing,
     ) -> Result<Result<(), Refusal>, Failure> {
         if let Some(prefix) = &stored.prefix {
-            return Ok(self.message(letter, prefix, stored, (attempts, now_ms), out));
+            return self.message(letter, prefix, stored, (attempts, now_ms), out);
         }
         let Some(look) = self.look(&letter.table)? else { return Ok(Err(Refusal::no_table(letter))) };
         if !self.router.is_outbox(&look.table.schema, &look.table.table) {
@@ -96,7 +99,7 @@ impl<O: Outbox> Rebuilder<O> {
         {
             *route = Some(Vec::new());
         }
-        Ok(self.encode(letter, &look, &row, (attempts, now_ms), out))
+        self.encode(letter, &look, &row, (attempts, now_ms), out)
     }
 
     fn look(&mut self, name: &str) -> Result<Option<Look>, Failure> {
@@ -115,7 +118,7 @@ impl<O: Outbox> Rebuilder<O> {
         row: &Row,
         (attempts, now_ms): (u32, i64),
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Result<(), Refusal>, Failure> {
         let relation = self.relation(look, row);
         self.cells.clear();
         for column in &relation.columns {
@@ -139,7 +142,7 @@ impl<O: Outbox> Rebuilder<O> {
         stored: &Stored,
         (attempts, now_ms): (u32, i64),
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Result<(), Refusal>, Failure> {
         let Origin { commit_lsn: lsn, xid, .. } = letter.origin;
         let content = Content(stored.value.as_deref().unwrap_or_default());
         // One of no transaction has none.
@@ -155,7 +158,7 @@ impl<O: Outbox> Rebuilder<O> {
         skipped: Refusal,
         (attempts, now_ms): (u32, i64),
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Result<(), Refusal>, Failure> {
         let to = self.to.as_deref();
         let refused = |rejection: Rejection| {
             let Rejection { reason, detail, hint, .. } = rejection;
@@ -163,12 +166,15 @@ impl<O: Outbox> Rebuilder<O> {
         };
         let event = match self.router.route(change) {
             Routed::Event(event) => event,
-            Routed::Rejected(rejection) => return Err(refused(rejection)),
-            Routed::Skipped(_) | Routed::Change(_) | Routed::Truncated(_) => return Err(skipped),
+            Routed::Rejected(rejection) => return Ok(Err(refused(rejection))),
+            Routed::Skipped(_) | Routed::Change(_) | Routed::Truncated(_) => return Ok(Err(skipped)),
         };
         self.made.clear(KEPT);
         self.made.at(letter.origin);
-        self.encoder.encode(&event, now_ms, &mut self.made).map_err(refused)?;
+        let made = self.encoding.event(&event, now_ms, &mut self.made);
+        if let Err(rejection) = made.map_err(|error| trouble::registry(&error).into_failure())? {
+            return Ok(Err(refused(rejection)));
+        }
         let count = attempts.to_string();
         let headers: &[(&str, &[u8])] = &[(ATTEMPTS, count.as_bytes())];
         if let Some(record) = self.made.last() {
@@ -176,7 +182,7 @@ impl<O: Outbox> Rebuilder<O> {
             let fits = record.size() + HEADER_BYTES + count.len() <= self.max_bytes;
             out.append(&record, if fits { headers } else { &[] });
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// The table with the letter's columns, known to the router.

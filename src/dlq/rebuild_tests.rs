@@ -6,7 +6,7 @@ use crate::decode::testing::{described, insert, relation};
 use crate::decode::value::{Binary, Modes};
 use crate::decode::{Cell, Decoder};
 use crate::encode::dead_letter::{self, DeadLetters};
-use crate::encode::{Converter, HeaderConverter};
+use crate::encode::{Converter, Encoder, HeaderConverter};
 use crate::postgres::catalog::{CatalogColumn, CatalogTable, CatalogType};
 use crate::publish::letters::{self, Entry, Place};
 use crate::rejection::{Origin, Rejection};
@@ -82,8 +82,9 @@ fn route() -> route::Config {
 
 fn encode() -> encode::Config {
     let (key, value, header) = (Converter::String, Converter::String, HeaderConverter::Simple);
-    let (context, expand, messages, strict) = (None, None, None, false);
-    encode::Config { key, value, header, context, expand, messages, strict, max_record_bytes: 1 << 20 }
+    let (context, verify, expand, messages) = (None, None, None, None);
+    let (strict, max_record_bytes) = (false, 1 << 20);
+    encode::Config { key, value, header, context, verify, expand, messages, strict, max_record_bytes }
 }
 
 /// What the connector makes of a row: its record, where it can be one, and its letter.
@@ -136,7 +137,7 @@ fn replay(
     let Entry::Letter(told) = letters::read(Place::default(), record.headers()) else { panic!("a letter") };
     let stored = Stored::of(record.key, record.value, record.headers());
     let mut out = Outgoing::default();
-    let mut rebuilder = Rebuilder::new(route, encode(), to, outbox);
+    let mut rebuilder = Rebuilder::new(route, (encode(), None), to, outbox);
     let built = rebuilder.record(&told, &stored, (2, NOW), &mut out).unwrap();
     built.map(|()| out)
 }
@@ -268,7 +269,7 @@ fn a_letter_of_a_table_that_is_gone_or_served_no_more_says_so() {
     let record = letter.last().unwrap();
     let Entry::Letter(mut told) = letters::read(Place::default(), record.headers()) else { panic!() };
     told.table = "public.gone".into();
-    let mut rebuilder = Rebuilder::new(route(), encode(), None, Fake::of(&columns));
+    let mut rebuilder = Rebuilder::new(route(), (encode(), None), None, Fake::of(&columns));
     let stored = Stored::of(record.key, record.value, record.headers());
     let built = rebuilder.record(&told, &stored, (2, NOW), &mut Outgoing::default()).unwrap();
     assert_eq!(built.unwrap_err().reason, "table_gone");

@@ -86,7 +86,7 @@ pub fn run<O: Outbox>(
         progress,
         rebuilder: Rebuilder::new(
             config.route.clone(),
-            config.encode.clone(),
+            (config.encode.clone(), config.registry.as_ref()),
             options.to_topic.as_deref(),
             outbox,
         ),

@@ -24,7 +24,7 @@ pub(super) struct Kept {
 }
 
 /// The payload, decided upon.
-enum Payload<'p> {
+pub(super) enum Payload<'p> {
     /// As the column has it.
     Column(&'p Value<'p>),
     /// A struct that the expander has read from this text.
@@ -44,6 +44,12 @@ impl Kept {
             messages,
             first,
         })
+    }
+
+    /// The expander, of a message's payload (`is_tree`) its own, and the first schemas, where there are such things.
+    pub(super) fn parts(&mut self, is_tree: bool) -> (Option<&mut Expander>, Option<&mut FirstSchemas>) {
+        let expander = if is_tree { &mut self.messages } else { &mut self.expander };
+        (expander.as_mut(), self.first.as_mut())
     }
 
     /// A tombstone has no value, but Debezium has made its schema by then, and keeps it.
@@ -74,11 +80,7 @@ pub(super) fn write(
         });
     }
     let is_tree = plan.payload.kind == Kind::Tree;
-    let (expander, first) = match kept {
-        Some(kept) if is_tree => (kept.messages.as_mut(), kept.first.as_mut()),
-        Some(kept) => (kept.expander.as_mut(), kept.first.as_mut()),
-        None => (None, None),
-    };
+    let (expander, first) = kept.map_or((None, None), |kept| kept.parts(is_tree));
     with_value(REASON, &plan.payload, &event.row, |value| {
         let payload = payload(config, event, expander, value)?;
         match &plan.envelope {
@@ -92,7 +94,7 @@ pub(super) fn write(
 }
 
 /// Takes the payload apart where that is asked for and can be done.
-fn payload<'p>(
+pub(super) fn payload<'p>(
     config: &Config,
     event: &Event<'_>,
     expander: Option<&'p mut Expander>,
@@ -182,14 +184,7 @@ fn envelope(
         .value
         .of_structs()
         .map_err(|unsuited| unsuited.refusal(REASON, "the value is a STRUCT, as columns are placed in it"))?;
-    let name = &event.plan.payload.name;
-    let mut schema = |out: &mut Vec<u8>| match &mut payload {
-        Payload::Struct(expander, text, root) => {
-            expander.schema(text, *root, name, Some("payload"), out);
-            true
-        }
-        Payload::Column(_) | Payload::Bare(_) => false,
-    };
+    let mut schema = |out: &mut Vec<u8>| schema_of(&mut payload, event, out);
     let route = match first {
         Some(first) => first.route(event, prepared, &mut schema)?,
         None => event.route,
@@ -228,6 +223,17 @@ fn envelope(
     }
     out.extend_from_slice(if has_schema { b"}}" } else { b"}" });
     Ok(())
+}
+
+/// Appends the schema of a payload that is taken apart, as a member of an envelope; answers whether it is.
+pub(super) fn schema_of(payload: &mut Payload<'_>, event: &Event<'_>, out: &mut Vec<u8>) -> bool {
+    match payload {
+        Payload::Struct(expander, text, root) => {
+            expander.schema(text, *root, &event.plan.payload.name, Some("payload"), out);
+            true
+        }
+        Payload::Column(_) | Payload::Bare(_) => false,
+    }
 }
 
 /// `Struct.toString`: members that are null are left out.

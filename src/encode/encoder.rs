@@ -1,14 +1,17 @@
 //! The encoder: converters applied to an event's headers, key and value.
 
+use super::avro::Bounds;
 use super::body::{self, Kept};
 use super::converter::Unsuited;
 use super::outgoing::Draft;
 use super::prepared::Prepared;
 use super::schema::Schema;
+use super::sides::Sides;
 use super::trace::Trace;
 use super::{Config, Context, Converter, HeaderConverter, Outgoing, SharedHeaders, change, old_key};
 use crate::decode::value::{self, Kind, Value, ValueError};
 use crate::decode::{Cell, Tuple};
+use crate::registry::{Answer, Question};
 use crate::rejection::{Reason, Rejection};
 use crate::route::{Event, Field};
 use std::sync::Arc;
@@ -28,15 +31,48 @@ pub struct Encoder {
     prepared: Vec<Prepared>,
     /// The same of tables whose changes are told.
     changes: Vec<change::Prepared>,
+    /// What is known of schemas.
+    sides: Sides,
     /// What values need from event to event; nothing for those that are written as they come.
     kept: Option<Box<Kept>>,
 }
 
+/// Why an event has no record, or none yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotEncoded {
+    /// It cannot be published.
+    Rejected(Rejection),
+    /// The schema registry must be asked first; with its answer the event is to be encoded again.
+    Asks(Question),
+}
+
+/// Why one part of a record is not written.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    Refused(Refusal),
+    Asks(Question),
+}
+
+impl From<Refusal> for NotWritten {
+    fn from(refusal: Refusal) -> NotWritten {
+        NotWritten::Refused(refusal)
+    }
+}
+
 /// Why one part of a record cannot be written.
+#[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) reason: Reason,
     pub(super) detail: String,
     pub(super) hint: &'static str,
+}
+
+/// What writing an event needs beside it.
+struct With<'w> {
+    prepared: &'w Prepared,
+    kept: Option<&'w mut Kept>,
+    sides: &'w mut Sides,
+    now_ms: i64,
 }
 
 impl Encoder {
@@ -52,34 +88,57 @@ impl Encoder {
             prepared: Vec::new(),
             changes: Vec::new(),
             kept: Kept::new(&config).map(Box::new),
+            sides: Sides::new(&config),
             config,
         }
     }
 
-    /// Appends the event's record to `out`; after a rejection `out` is as it was.
+    /// Appends the event's record to `out`; without one `out` is as it was.
     ///
     /// `now_ms` is the connector's clock, for events without a timestamp of their own.
-    pub fn encode(&mut self, event: &Event<'_>, now_ms: i64, out: &mut Outgoing) -> Result<(), Rejection> {
+    pub fn encode(&mut self, event: &Event<'_>, now_ms: i64, out: &mut Outgoing) -> Result<(), NotEncoded> {
         let prepared = self.prepare(event);
         // The connector names a row's former key before the context headers.
         let mut draft = match &self.context {
             Ok(shared) if event.old.is_none() => out.draft_with(shared),
             _ => out.draft(),
         };
-        let mut kept = self.kept.take();
-        let written = self.write(event, &self.prepared[prepared], kept.as_deref_mut(), &mut draft, out);
-        self.kept = kept;
+        let (mut kept, mut sides) = (self.kept.take(), std::mem::take(&mut self.sides));
+        let with =
+            With { prepared: &self.prepared[prepared], kept: kept.as_deref_mut(), sides: &mut sides, now_ms };
+        let written = self.write(event, with, &mut draft, out);
+        (self.kept, self.sides) = (kept, sides);
         match written {
             Ok(()) => {
                 let timestamp_ms = event.timestamp_ms.unwrap_or(now_ms);
                 out.finish(draft, event.topic, event.partition, timestamp_ms);
                 Ok(())
             }
-            Err(refusal) => {
+            Err(why) => {
                 out.abandon(draft);
-                Err(event.rejected(refusal.reason, refusal.detail, refusal.hint))
+                Err(match why {
+                    NotWritten::Asks(question) => NotEncoded::Asks(question),
+                    NotWritten::Refused(Refusal { reason, detail, hint }) => {
+                        NotEncoded::Rejected(event.rejected(reason, detail, hint))
+                    }
+                })
             }
         }
+    }
+
+    /// Takes the answer to what was asked last, at this time of the connector's clock.
+    pub fn answer(&mut self, answer: Answer, now_ms: i64) {
+        self.sides.answer(answer, now_ms);
+    }
+
+    /// There is no answer: whether what was known before will do for a while.
+    pub fn go_on(&mut self, now_ms: i64) -> bool {
+        self.sides.go_on(now_ms)
+    }
+
+    /// What is known of schemas.
+    pub(super) fn sides(&mut self) -> &mut Sides {
+        &mut self.sides
     }
 
     /// Key and value converter.
@@ -134,32 +193,83 @@ impl Encoder {
     fn write(
         &self,
         event: &Event<'_>,
-        prepared: &Prepared,
-        kept: Option<&mut Kept>,
+        with: With<'_>,
         draft: &mut Draft,
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotWritten> {
+        let With { prepared, kept, sides, now_ms } = with;
         let (payload, most) = (length(event, &event.plan.payload), self.config.max_record_bytes);
         // In whatever form: bytes come as hex. It is not worth a copy.
         if payload / 2 > most {
-            return Err(too_large(payload, most));
+            return Err(too_large(payload, most).into());
         }
         self.write_headers(event, prepared, out)?;
-        let key = &event.plan.key;
-        out.key(draft, |bytes| {
-            convert(Reason::KeyNotEncodable, key, &event.row, |value| {
-                self.config.key.write(&key.kind, value, &prepared.key, bytes)
-            })
-        })?;
+        let mut parts = [false; 2];
+        let written = out.key(draft, |bytes| {
+            parts[0] = self.key(event, prepared, sides, now_ms, bytes)?;
+            Ok(parts[0])
+        });
+        sides.of_key(written)?;
         if !event.tombstone {
-            out.value(draft, |bytes| body::write(&self.config, event, prepared, kept, bytes))?;
+            let written = out.value(draft, |bytes| {
+                parts[1] = self.value(event, prepared, kept, sides, now_ms, bytes)?;
+                Ok(parts[1])
+            });
+            sides.of_value(written)?;
         } else if let Some(kept) = kept {
             kept.first_of_tombstone(event, prepared)?;
         }
+        sides.write_headers(parts, out)?;
         match out.size(draft) {
-            size if size > self.config.max_record_bytes => Err(too_large(size, self.config.max_record_bytes)),
+            size if size > self.config.max_record_bytes => {
+                Err(too_large(size, self.config.max_record_bytes).into())
+            }
             _ => Ok(()),
         }
+    }
+
+    fn key(
+        &self,
+        event: &Event<'_>,
+        prepared: &Prepared,
+        sides: &mut Sides,
+        now_ms: i64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        let key = &event.plan.key;
+        let Some(side) = &mut sides.key else {
+            let converted = convert(Reason::KeyNotEncodable, key, &event.row, |value| {
+                self.config.key.write(&key.kind, value, &prepared.key, bytes)
+            });
+            return Ok(converted?);
+        };
+        let mut written = Ok(false);
+        with_value(Reason::KeyNotEncodable, key, &event.row, |value| {
+            written = side.column(event, key, value, now_ms, bytes);
+            Ok(())
+        })?;
+        written
+    }
+
+    fn value(
+        &self,
+        event: &Event<'_>,
+        prepared: &Prepared,
+        kept: Option<&mut Kept>,
+        sides: &mut Sides,
+        now_ms: i64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        if let Some(side) = &mut sides.value {
+            let bounds = Bounds { now_ms, most: self.config.max_record_bytes };
+            return side.value(&self.config, event, prepared, kept, bounds, bytes);
+        }
+        let start = bytes.len();
+        let is_there = body::write(&self.config, event, prepared, kept, bytes)?;
+        if is_there && self.config.verify.is_some() {
+            sides.verify(event, &bytes[start..], now_ms)?;
+        }
+        Ok(is_there)
     }
 
     fn write_headers(

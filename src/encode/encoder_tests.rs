@@ -38,6 +38,7 @@ fn config(value: Converter) -> Config {
         value,
         header,
         context: None,
+        verify: None,
         expand: None,
         messages: None,
         strict: false,
@@ -66,6 +67,7 @@ fn plan(columns: &[Column<'_>]) -> Plan {
         envelope: None,
         partition: None,
         trace: None,
+        event_type: None,
         old_key: Vec::new(),
     }
 }
@@ -123,7 +125,11 @@ fn encode(
         tombstone: false,
     };
     change(&mut event);
-    encoder.encode(&event, NOW, out)
+    match encoder.encode(&event, NOW, out) {
+        Ok(()) => Ok(()),
+        Err(NotEncoded::Rejected(rejection)) => Err(rejection),
+        Err(NotEncoded::Asks(question)) => panic!("{question:?}"),
+    }
 }
 
 fn one(config: Config, plan: &Plan, columns: &[Column<'_>]) -> Result<Outgoing, Rejection> {

@@ -1,8 +1,10 @@
 //! Heartbeat records as Debezium writes them (`heartbeat.interval.ms`): key `{serverName}`, value `{ts_ms}`, no headers,
 //! partition 0, through the configured converters.
 
-use super::encoder::Encoder;
-use super::{Converter, Outgoing, json};
+use super::avro::Side;
+use super::avro::binary;
+use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal};
+use super::{Converter, Outgoing, java, json};
 use crate::rejection::{Origin, Reason, Rejection};
 use std::io::Write;
 use std::sync::Arc;
@@ -10,6 +12,12 @@ use std::sync::Arc;
 /// `io.debezium.connector.common.ServerNameKey` and `.Heartbeat`, as JsonConverter prints their schemas.
 const KEY_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":false,"field":"serverName"}],"optional":false,"name":"io.debezium.connector.common.ServerNameKey","version":1},"payload":"#;
 const VALUE_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.common.Heartbeat","version":1},"payload":"#;
+
+const KEY_NAME: &str = "io.debezium.connector.common.ServerNameKey";
+const VALUE_NAME: &str = "io.debezium.connector.common.Heartbeat";
+/// The same in Avro.
+const AVRO_KEY: &str = r#"{"type":"record","name":"ServerNameKey","namespace":"io.debezium.connector.common","fields":[{"name":"serverName","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.ServerNameKey"}"#;
+const AVRO_VALUE: &str = r#"{"type":"record","name":"Heartbeat","namespace":"io.debezium.connector.common","fields":[{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.Heartbeat"}"#;
 
 impl Encoder {
     /// Appends a heartbeat of `server` (`topic.prefix`) for `topic`; refused when a converter takes only bytes.
@@ -19,49 +27,73 @@ impl Encoder {
         server: &str,
         now_ms: i64,
         out: &mut Outgoing,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), NotEncoded> {
         let (key, value) = self.converters();
         let structs = |converter: &Converter, reason| {
-            converter.of_structs().cloned().map_err(|_| Rejection {
-                reason,
-                detail: "a heartbeat's key and value are STRUCTs, which the converter does not take"
-                    .to_owned(),
-                hint: "set delegate.converter.type of the converter, or heartbeat.interval.ms=0".to_owned(),
-                table: topic.to_string(),
-                event_id: None,
-                origin: Origin::default(),
+            converter.of_structs().cloned().map_err(|_| {
+                let detail = "a heartbeat's key and value are STRUCTs, which the converter does not take";
+                let hint = "set delegate.converter.type of the converter, or heartbeat.interval.ms=0";
+                not_encoded(topic, Refusal { reason, detail: detail.to_owned(), hint }.into())
             })
         };
         let key = structs(key, Reason::KeyNotEncodable)?;
         let value = structs(value, Reason::PayloadNotEncodable)?;
         let mut draft = out.draft();
-        out.key(&mut draft, |bytes| {
-            write(&key, KEY_SCHEMA, bytes, "serverName", |bytes, quote| {
-                if quote { json::string(server, bytes) } else { bytes.extend_from_slice(server.as_bytes()) }
-            })
-        })?;
-        out.value(&mut draft, |bytes| {
-            write(&value, VALUE_SCHEMA, bytes, "ts_ms", |bytes, _| {
-                // Writing into a Vec cannot fail.
-                let _ = write!(bytes, "{now_ms}");
-            })
-        })?;
+        let sides = self.sides();
+        let (key_side, value_side) = (sides.key.as_deref_mut(), sides.value.as_deref_mut());
+        let written_key = out.key(&mut draft, |bytes| {
+            let content = |bytes: &mut Vec<u8>, form| match form {
+                Form::Json => json::string(server, bytes),
+                Form::Java => bytes.extend_from_slice(server.as_bytes()),
+                Form::Avro => binary::bytes(server.as_bytes(), bytes),
+            };
+            let schemas = (KEY_SCHEMA, AVRO_KEY, KEY_NAME);
+            write(&key, key_side, schemas, (topic, now_ms), bytes, "serverName", content)
+        });
+        let written_value = out.value(&mut draft, |bytes| {
+            let content = |bytes: &mut Vec<u8>, form| match form {
+                Form::Avro => binary::long(now_ms, bytes),
+                Form::Json | Form::Java => java::integer(now_ms, bytes),
+            };
+            let schemas = (VALUE_SCHEMA, AVRO_VALUE, VALUE_NAME);
+            write(&value, value_side, schemas, (topic, now_ms), bytes, "ts_ms", content)
+        });
+        let sides = self.sides();
+        let written = sides.of_key(written_key).and_then(|()| sides.of_value(written_value));
+        if let Err(why) = written {
+            out.abandon(draft);
+            return Err(not_encoded(topic, why));
+        }
         out.finish(draft, topic, Some(0), now_ms);
         Ok(())
     }
 }
 
-/// A struct of one member: JSON, with or without its schema, or Java's `toString`.
+/// In which form a value is wanted.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Java,
+    Avro,
+}
+
+/// A struct of one member: JSON, with or without its schema, Avro, or Java's `toString`. Schemas: in JSON, in Avro, and
+/// its name.
 fn write(
     converter: &Converter,
-    schema: &str,
+    side: Option<&mut Side>,
+    (schema, avro, name): (&str, &str, &str),
+    (topic, now_ms): (&str, i64),
     out: &mut Vec<u8>,
     member: &str,
-    content: impl FnOnce(&mut Vec<u8>, bool),
-) -> Result<bool, Rejection> {
+    content: impl FnOnce(&mut Vec<u8>, Form),
+) -> Result<bool, NotWritten> {
+    if let Some(side) = side {
+        return side.heartbeat(topic, avro, name, now_ms, |out| content(out, Form::Avro), out);
+    }
     let Converter::Json { schemas, .. } = converter else {
         let _ = write!(out, "Struct{{{member}=");
-        content(out, false);
+        content(out, Form::Java);
         out.push(b'}');
         return Ok(true);
     };
@@ -69,9 +101,23 @@ fn write(
         out.extend_from_slice(schema.as_bytes());
     }
     let _ = write!(out, "{{\"{member}\":");
-    content(out, true);
+    content(out, Form::Json);
     out.extend_from_slice(if *schemas { b"}}" } else { b"}" });
     Ok(true)
+}
+
+fn not_encoded(topic: &Arc<str>, why: NotWritten) -> NotEncoded {
+    match why {
+        NotWritten::Asks(question) => NotEncoded::Asks(question),
+        NotWritten::Refused(Refusal { reason, detail, hint }) => NotEncoded::Rejected(Rejection {
+            reason,
+            detail,
+            hint: hint.to_owned(),
+            table: topic.to_string(),
+            event_id: None,
+            origin: Origin::default(),
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -79,12 +125,13 @@ mod tests {
     use super::*;
     use crate::encode::{Config, DecimalFormat, HeaderConverter};
 
-    fn heartbeat(key: Converter, value: Converter) -> Result<(String, String), Rejection> {
+    fn heartbeat(key: Converter, value: Converter) -> Result<(String, String), NotEncoded> {
         let config = Config {
             key,
             value,
             header: HeaderConverter::Simple,
             context: None,
+            verify: None,
             expand: None,
             messages: None,
             strict: false,
@@ -116,6 +163,9 @@ mod tests {
 
     #[test]
     fn a_converter_that_takes_unsuited_refuses_them() {
-        assert_eq!(heartbeat(Converter::Bytes, json(false)).unwrap_err().reason, Reason::KeyNotEncodable);
+        let Err(NotEncoded::Rejected(rejection)) = heartbeat(Converter::Bytes, json(false)) else {
+            panic!("it is encoded")
+        };
+        assert_eq!(rejection.reason, Reason::KeyNotEncodable);
     }
 }

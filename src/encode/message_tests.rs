@@ -41,6 +41,7 @@ fn value(asked: Asked, payload: &str) -> Result<String, String> {
         value: asked.value,
         header: HeaderConverter::Simple,
         context: None,
+        verify: None,
         expand: asked.expand.then(|| Nulls::Ignore.into()),
         messages: Some(asked.nulls),
         strict: false,
@@ -54,7 +55,10 @@ fn value(asked: Asked, payload: &str) -> Result<String, String> {
         Routed::Rejected(rejection) => return Err(rejection.detail),
         other => panic!("{other:?}"),
     };
-    encoder.encode(&event, 0, &mut out).map_err(|rejection| rejection.detail)?;
+    encoder.encode(&event, 0, &mut out).map_err(|why| match why {
+        NotEncoded::Rejected(rejection) => rejection.detail,
+        NotEncoded::Asks(question) => panic!("{question:?}"),
+    })?;
     let record = out.iter().next().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     assert_eq!((&**record.topic, record.key), ("outbox.event.User", Some(&b"10711fa5"[..])));

@@ -2,8 +2,9 @@
 //!
 //! Enters: an [`Event`](crate::route::Event). Leaves: one more record in [`Outgoing`]. Promised: key, value and header
 //! bytes equal those of Debezium 3.6 with the same converters. Where there can be no such record, a dead letter instead.
-//! Not done here: formats that need a schema registry.
+//! Not done here: asking the schema registry. An encoder that needs to know a schema says what it asks.
 
+mod avro;
 mod body;
 pub mod change;
 pub mod converter;
@@ -21,17 +22,21 @@ mod old_key;
 pub mod outgoing;
 mod prepared;
 mod schema;
+mod sides;
 mod simple;
 mod structs;
 mod trace;
 pub mod transactions;
 
+pub use avro::{Avro, ByRegistered, Ids, UnknownFields};
 pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
 pub use dead_letter::DeadLetters;
-pub use encoder::Encoder;
+pub use encoder::{Encoder, NotEncoded};
 pub use expand::{Expand, Nulls, Renaming};
 pub use key_hash::KeyHash;
 pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
+
+use crate::registry::Strategy;
 
 /// Converters, context headers and the size limit.
 #[derive(Clone, Debug)]
@@ -44,6 +49,8 @@ pub struct Config {
     pub header: HeaderConverter,
     /// The `__debezium.context.*` headers, when `extended.headers.enabled`.
     pub context: Option<Context>,
+    /// `walpost.value.verify`: what is made sure of framed bytes that are passed on as they are.
+    pub verify: Option<Verify>,
     /// How JSON payloads are taken apart (`table.expand.json.payload`); `None`: they are not.
     pub expand: Option<Expand>,
     /// How the payloads of logical decoding messages are taken apart, where such are events.
@@ -52,6 +59,17 @@ pub struct Config {
     pub strict: bool,
     /// `max.request.size` of the producer, bytes: a larger record is rejected.
     pub max_record_bytes: usize,
+}
+
+/// What is made sure of bytes that the application has framed itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// The schema of their id is one of the subject's, not just any.
+    pub own: bool,
+    /// `value.subject.name.strategy`.
+    pub subject: Strategy,
+    /// `walpost.value.schema.name`.
+    pub name: String,
 }
 
 /// The connector's own headers (`extended.headers.enabled`).

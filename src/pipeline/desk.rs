@@ -8,6 +8,7 @@ use super::foresight::{ClusterTopics, Foreseen, Foresight};
 use super::lessons::Lessons;
 use super::parking::{Full, Parking};
 use super::report::Reporter;
+use super::schemas::{self, Schemas};
 use crate::config::Config;
 use crate::decode::message::MessageRow;
 use crate::decode::{Change, Relation, Tuple};
@@ -17,6 +18,7 @@ use crate::encode::{DeadLetters, Encoder, Outgoing};
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
+use crate::registry;
 use crate::rejection::{Origin, Policies, Policy, Reason, Rejection};
 use crate::route::{Changed, Event, Outline, Routed, Router, Skipped, What};
 use std::sync::Arc;
@@ -59,6 +61,8 @@ pub enum Stop {
     Rejected(Box<Rejection>),
     /// It is a dead letter, and there is no room for its key.
     NoRoom(Full),
+    /// Its schema is not known, and the registry does not tell.
+    Registry(registry::Error),
 }
 
 /// Everything an event meets between decoder and batch.
@@ -67,6 +71,8 @@ pub struct Desk<'r> {
     pub router: &'r mut Router,
     /// ④
     pub encoder: &'r mut Encoder,
+    /// For schemas that it does not know.
+    pub schemas: &'r mut dyn Schemas,
     /// Where records go.
     pub batcher: &'r mut Batcher,
     /// For what cannot be published.
@@ -111,7 +117,9 @@ impl Desk<'_> {
                     out.reserve(bytes, APART);
                 }
                 let (foresight, known) = (&mut self.treatment.foresight, self.lessons.refused(origin));
-                let rejection = record(&event, known, self.encoder, foresight, now_ms, out).err();
+                let encoding = (&mut *self.encoder, &mut *self.schemas);
+                let rejection =
+                    record(&event, known, encoding, foresight, now_ms, out).map_err(Stop::Registry)?.err();
                 let topic = rejection.as_ref().map(|_| Arc::clone(event.topic));
                 share.take().into_iter().for_each(|share| self.batcher.hold(share));
                 match rejection {
@@ -268,21 +276,24 @@ const REPLAY: &str = "walpost dlq replay publishes the dead letters of a key in 
 fn record(
     event: &Event<'_>,
     known: Option<&Rejection>,
-    encoder: &mut Encoder,
+    (encoder, schemas): (&mut Encoder, &mut (dyn Schemas + '_)),
     foresight: &mut Foresight,
     now_ms: i64,
     out: &mut Outgoing,
-) -> Result<(), Rejection> {
+) -> Result<Result<(), Rejection>, registry::Error> {
     if let Some(Rejection { reason, detail, hint, .. }) = known {
-        return Err(event.rejected(*reason, detail.clone(), hint));
+        return Ok(Err(event.rejected(*reason, detail.clone(), hint)));
     }
-    encoder.encode(event, now_ms, out)?;
+    let written = schemas::encode(encoder, schemas, now_ms, |encoder| encoder.encode(event, now_ms, out))?;
+    if written.is_err() {
+        return Ok(written);
+    }
     let foreseen = out.last().and_then(|record| foresight.refuses(&record));
     match foreseen {
-        None => Ok(()),
+        None => Ok(Ok(())),
         Some(Foreseen { reason, detail, hint }) => {
             out.pop();
-            Err(event.rejected(reason, detail, hint))
+            Ok(Err(event.rejected(reason, detail, hint)))
         }
     }
 }

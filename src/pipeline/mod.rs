@@ -18,6 +18,7 @@ pub mod report;
 pub mod resume;
 pub mod road;
 mod scene;
+pub mod schemas;
 pub mod session;
 pub mod snapshot;
 pub mod standing;
@@ -36,6 +37,7 @@ use crate::error::{Exit, Failure};
 use crate::observe::health::Health;
 use crate::observe::http;
 use crate::observe::metrics::Metrics;
+use crate::registry::Known;
 use crate::shutdown::Shutdown;
 use lessons::Lessons;
 use session::Common;
@@ -66,6 +68,7 @@ async fn serve(config: Config, progress: Arc<Progress>) -> Result<(), Failure> {
     let common = Common {
         instance: Arc::from(uuid::Uuid::now_v7().to_string()),
         health: Health::new(metrics.clone()),
+        known: Known::default(),
         metrics,
         shutdown: Shutdown::default(),
         progress,

@@ -8,6 +8,7 @@ use super::parking::Full;
 use super::place::Moment;
 use super::resume::{Mismatch, Resume, change_hash};
 use crate::clock::{unix_ms, unix_ns};
+use super::schemas::{self, Schemas};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
@@ -18,6 +19,7 @@ use crate::lsn::Lsn;
 use crate::memory::Share;
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
+use crate::registry;
 use crate::rejection::{Origin, Rejection};
 use crate::route::{Router, Skipped, TableFacts};
 use crate::shutdown::Shutdown;
@@ -72,6 +74,9 @@ pub enum Error {
     /// The catalogue could not be asked.
     #[error("reading the catalogue: {0}")]
     Catalog(crate::postgres::Error),
+    /// The schema registry is away, or does not let us in.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
     /// An event cannot be published, and the policy is to stop.
     #[error("{0}")]
     Rejected(Box<Rejection>),
@@ -114,6 +119,8 @@ pub struct Road<F: Feed, D: Downstream = Handover> {
     pub batcher: Batcher,
     /// What of the stream is not new.
     pub resume: Resume,
+    /// For schemas that the encoder does not know.
+    pub schemas: Box<dyn Schemas>,
     /// For Relation messages.
     pub catalog: Box<dyn Catalog>,
     /// To the publisher.
@@ -217,7 +224,10 @@ impl<F: Feed, D: Downstream> Road<F, D> {
             let Heartbeat { topic, server, .. } = heartbeat;
             let out = self.batcher.outgoing();
             out.at(Origin::default());
-            let written = self.encoder.heartbeat(topic, server, unix_ms(), out);
+            let (now_ms, schemas) = (unix_ms(), &mut *self.schemas);
+            let written = schemas::encode(&mut self.encoder, schemas, now_ms, |encoder| {
+                encoder.heartbeat(topic, server, now_ms, out)
+            })?;
             written.map_err(|rejection| Error::Rejected(Box::new(rejection)))?;
         }
         Ok(())
@@ -326,6 +336,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     let mut desk = Desk {
                         router: &mut self.router,
                         encoder: &mut self.encoder,
+                        schemas: &mut *self.schemas,
                         batcher: &mut self.batcher,
                         treatment: &mut self.treatment,
                         lessons: &self.settings.lessons,
@@ -415,6 +426,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         Err(match stop {
             Stop::Rejected(rejection) => Error::Rejected(rejection),
             Stop::NoRoom(full) => Error::NoRoom(full),
+            Stop::Registry(error) => Error::from(error),
         })
     }
 }

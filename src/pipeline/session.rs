@@ -7,6 +7,7 @@ use super::publishing;
 use super::report::Reporter;
 use super::resume::Resume;
 use super::road::{self, Heartbeat, Place, Road};
+use super::schemas;
 use super::snapshot::{self, Progress};
 use super::start::{self, Started};
 use super::tables::SqlCatalog;
@@ -24,6 +25,7 @@ use crate::observe::health::Health;
 use crate::observe::metrics::{Component, Metrics};
 use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::{Batcher, Publisher};
+use crate::registry::Known;
 use crate::route::Router;
 use crate::shutdown::Shutdown;
 use crate::source::{Acknowledger, Feed, Nudge};
@@ -39,6 +41,8 @@ pub struct Common {
     pub config: Arc<Config>,
     /// This run's id.
     pub instance: Arc<str>,
+    /// What the schema registry has told.
+    pub known: Known,
     /// Counters.
     pub metrics: Metrics,
     /// Probes.
@@ -224,6 +228,12 @@ fn spawn(
         treatment: Treatment::new(config, letter_bytes, parking),
         batcher: Batcher::new(config.publish.limits, &position),
         resume: Resume::new(&position),
+        schemas: schemas::of(
+            config.registry.as_ref(),
+            common.known.clone(),
+            ways_out.leave.clone(),
+            ways_out.freeze.clone(),
+        ),
         catalog: Box::new(SqlCatalog::new(session, tokio::runtime::Handle::current())),
         handover: Arc::clone(&handover),
         ledger: Arc::clone(&ledger),

@@ -9,7 +9,7 @@ use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
 use crate::observe::metrics::Component;
 use crate::rejection::Rejection;
-use crate::{kafka, postgres, publish, source};
+use crate::{kafka, postgres, publish, registry, source};
 
 /// An error, and the remedy for it.
 #[derive(Debug)]
@@ -122,6 +122,7 @@ impl From<road::Error> for Trouble {
             road::Error::Rejected(rejection) => Trouble::Halt(rejected(&rejection)),
             road::Error::NoRoom(full) => Trouble::Halt(parking_full(full)),
             road::Error::Parking(error) => Trouble::kafka(&error, "following the dead letters"),
+            road::Error::Registry(error) => registry(&error),
             road::Error::PublisherEnded => Trouble::defect("the publisher"),
         }
     }
@@ -188,6 +189,23 @@ pub fn rejected(rejection: &Rejection) -> Failure {
         }
     };
     Failure::new(Exit::Rejected, rejection.to_string(), detail, &rejection.hint)
+}
+
+/// No event is published by a schema that nobody knows.
+pub fn registry(error: &registry::Error) -> Trouble {
+    let detail = "everything before the event's transaction is published; what needs a schema that is not known yet waits \
+                  in Postgres, with all that comes after it";
+    let failure = |hint: &str| Failure::new(Exit::Registry, error.to_string(), detail, hint);
+    match error {
+        registry::Error::Away(_) => Trouble::Retry(
+            Component::Registry,
+            failure("if it does not come back: is the registry running, and reachable from here?"),
+        ),
+        registry::Error::Denied(_) | registry::Error::Refused(_) => Trouble::Halt(failure(
+            "see to schema.registry.url (Apicurio's ends in /apis/ccompat/v7), to basic.auth.* or bearer.auth.* and to \
+             schema.registry.ssl.* of the converter",
+        )),
+    }
 }
 
 /// An event that cannot be published has nowhere to go.

@@ -4,11 +4,12 @@
 //! that point, in the order in which they would come, and each transaction's end. Promised: what the stored position says
 //! is published is left out, to the change, and so is what a policy passes over. Nothing of an event is kept.
 
+use super::schemas::Encoding;
 use super::tables;
-use super::trouble::Trouble;
+use super::trouble::{self, Trouble};
 use crate::config::Config;
 use crate::decode::{Change, Decoder, Relation};
-use crate::encode::{self, Encoder, Outgoing};
+use crate::encode::{self, Outgoing};
 use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
 use crate::position::Position;
@@ -111,7 +112,7 @@ fn failure(error: &Error) -> Failure {
 struct Reading<'p> {
     decoder: Decoder,
     router: Router,
-    encoder: Encoder,
+    encoding: Encoding,
     outgoing: Outgoing,
     policies: Policies,
     after: Option<&'p Position>,
@@ -126,7 +127,7 @@ impl<'p> Reading<'p> {
         Reading {
             decoder: Decoder::new(),
             router: Router::new(config.route.clone()),
-            encoder: Encoder::new(encode),
+            encoding: Encoding::new(encode, config.registry.as_ref()),
             outgoing: Outgoing::default(),
             policies: config.policies.clone(),
             after,
@@ -159,7 +160,11 @@ impl<'p> Reading<'p> {
                     return Ok(None);
                 }
                 let rejection = match self.router.route(&change) {
-                    Routed::Event(event) => self.encoder.encode(&event, 0, &mut self.outgoing).err(),
+                    Routed::Event(event) => self
+                        .encoding
+                        .event(&event, 0, &mut self.outgoing)
+                        .map_err(|error| trouble::registry(&error).into_failure())?
+                        .err(),
                     Routed::Change(_) => {
                         let fate = Fate::Change;
                         tell(Told::Event(Unsent { commit_lsn: *commit_lsn, xid: *xid, relation, fate }));

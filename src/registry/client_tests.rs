@@ -1,3 +1,5 @@
+//! The client against a registry that answers as it is told.
+
 use super::*;
 use crate::registry::{Endpoint, Tls};
 use crate::secret::Secret;

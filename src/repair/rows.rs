@@ -5,15 +5,18 @@ use super::order::{Place, Rule};
 use crate::config::Config;
 use crate::decode::copy::{self, Lines};
 use crate::decode::{Cell, Cells, Change, Tuple};
-use crate::encode::{Encoder, Outgoing};
+use crate::encode::Outgoing;
 use crate::error::Failure;
 use crate::pipeline::foresight::{ClusterTopics, Foresight};
 use crate::clock::unix_ms;
+use crate::pipeline::schemas::Encoding;
+use crate::pipeline::trouble;
 use crate::postgres::Error;
 use crate::postgres::catalog;
 use crate::postgres::copy::rows;
 use crate::postgres::publication::PublishedTable;
 use crate::postgres::session::Session;
+use crate::registry;
 use crate::rejection::Reason;
 use crate::route::{Routed, Router};
 use crate::verify::rows::{ID, Table, refused};
@@ -56,7 +59,7 @@ pub struct Rows {
     foresight: Foresight,
     numbers: HashMap<Arc<str>, u32>,
     router: Router,
-    encoder: Encoder,
+    encoding: Encoding,
     scratch: Outgoing,
     cells: Cells,
     packed: Vec<u8>,
@@ -89,7 +92,7 @@ impl Rows {
             foresight: Foresight::new(Box::new(ClusterTopics::new(&config.kafka))),
             numbers,
             router,
-            encoder: Encoder::new(config.encode.clone()),
+            encoding: Encoding::new(config.encode.clone(), config.registry.as_ref()),
             scratch: Outgoing::default(),
             cells: Cells::default(),
             packed: Vec::new(),
@@ -123,7 +126,7 @@ impl Rows {
         // What is no event, or cannot be one, was told by the comparison.
         let Routed::Event(event) = self.router.route(&change) else { return Ok(()) };
         self.scratch.clear(KEPT);
-        if self.encoder.encode(&event, 0, &mut self.scratch).is_err() {
+        if self.encoding.event(&event, 0, &mut self.scratch).map_err(unanswered)?.is_err() {
             return Ok(());
         }
         let Some(record) = self.scratch.iter().next() else { return Ok(()) };
@@ -152,11 +155,15 @@ impl Rows {
             columns: &self.columns,
         };
         if taker.wants(&Row { topic, id, key: record.key.is_some().then_some(key), place, refused }) {
-            let encoded = self.encoder.encode(&event, unix_ms(), taker.room()?);
+            let encoded = self.encoding.event(&event, unix_ms(), taker.room()?).map_err(unanswered)?;
             debug_assert!(encoded.is_ok(), "it was encoded a moment ago");
         }
         Ok(())
     }
+}
+
+fn unanswered(error: registry::Error) -> Failure {
+    trouble::registry(&error).into_failure()
 }
 
 /// What one large record leaves behind.

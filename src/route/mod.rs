@@ -59,6 +59,8 @@ pub struct Config {
     pub messages: Option<MessageRule>,
     /// `tracing.span.context.field`, where it is to be passed on.
     pub trace: Option<String>,
+    /// `walpost.event.type.column`, where something needs it.
+    pub event_type: Option<String>,
     /// How types are read.
     pub types: Modes,
     /// Change events of captured tables whose rows the event router is not asked for; `None`: there are none.

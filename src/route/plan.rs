@@ -43,6 +43,8 @@ pub struct Plan {
     pub partition: Option<Field>,
     /// The column with a trace context, where one is to be passed on and the table has it.
     pub trace: Option<Field>,
+    /// The column with the event's type, where something needs it and the table has it.
+    pub event_type: Option<Field>,
     /// The columns that identify a row, in the table's order: what the header of a row's former key is made of.
     pub old_key: Vec<Field>,
 }
@@ -121,6 +123,7 @@ impl Plan {
             envelope: has_envelope.then_some(envelope),
             partition: partitions.last().cloned(),
             trace: config.trace.as_deref().and_then(|name| columns.find(name).ok()).filter(Field::is_string),
+            event_type: config.event_type.as_deref().and_then(|name| columns.find(name).ok()),
             old_key: key_columns(relation, facts)
                 .iter()
                 .filter_map(|index| columns.of_table(&relation.columns[*index].name).ok())

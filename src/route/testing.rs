@@ -21,6 +21,7 @@ pub fn defaults() -> Config {
         tombstone_on_empty: false,
         messages: None,
         trace: None,
+        event_type: None,
         types: Modes::default(),
         changes: None,
         strict: false,

@@ -8,8 +8,9 @@ use super::{Options, Progress, join, label};
 use crate::config::Config;
 use crate::decode::copy::{self, Lines};
 use crate::decode::{Cell, Cells, Change, Relation, Tuple};
-use crate::encode::{self, Encoder, Outgoing};
+use crate::encode::{self, Converter, Ids, Outgoing};
 use crate::error::{Exit, Failure};
+use crate::pipeline::schemas::Encoding;
 use crate::pipeline::tables::{facts, relation};
 use crate::postgres::Error;
 use crate::postgres::catalog;
@@ -132,7 +133,7 @@ pub struct RowSide {
     /// The rows so far.
     pub buckets: Buckets,
     router: Router,
-    encoder: Encoder,
+    encoding: Encoding,
     outgoing: Outgoing,
     hasher: Hasher,
     topics: Numbers,
@@ -221,12 +222,20 @@ impl RowSide {
         (sink, progress): (Arc<dyn Sink>, Arc<Progress>),
     ) -> RowSide {
         // The connector's own headers differ from run to run and do not count.
-        let encode = encode::Config { context: None, ..config.encode.clone() };
+        let mut encode = encode::Config { context: None, ..config.encode.clone() };
+        for converter in [&mut encode.key, &mut encode.value] {
+            // Who compares registers nothing.
+            if let Converter::Avro(avro) = converter
+                && avro.ids == Ids::Register
+            {
+                avro.ids = Ids::Find;
+            }
+        }
         RowSide {
             seed,
             buckets,
             router,
-            encoder: Encoder::new(encode),
+            encoding: Encoding::new(encode, config.registry.as_ref()),
             outgoing: Outgoing::default(),
             hasher: Hasher::default(),
             topics,
@@ -292,7 +301,8 @@ impl RowSide {
             }
         };
         let (time_ms, partition) = (event.timestamp_ms, event.partition);
-        if let Err(rejection) = self.encoder.encode(&event, 0, &mut self.outgoing) {
+        let written = self.encoding.event(&event, 0, &mut self.outgoing);
+        if let Err(rejection) = written.map_err(io::Error::other)? {
             self.unpublishable += 1;
             unpublishable(&*self.sink, &rejection, place);
             return Ok(());

@@ -163,6 +163,15 @@ pub const ALL: &[Difference] = &[
             record.value.as_deref() == Some(br#"{"payload":{"b":"x"},"type":"UserCreated"}"#)
         }),
     },
+    Difference {
+        case: "bytea_payload",
+        router: Some(""),
+        record: 1,
+        records: 1,
+        reason: "the golden run had given the same buffer to another converter first, which left it read to its end",
+        remains: true,
+        ours: Ours::Amended(|expected| expected["value"] = json!("hex:0000000003020600ff80")),
+    },
     unfit("expand_bigint", 3),
     unfit("expand_hugeexp", 2),
     unfit("expandtext_num_forms", 2),
@@ -186,6 +195,8 @@ impl Difference {
         let given = run.router_text();
         ALL.iter().find(|difference| {
             difference.case == run.case
+                && (difference.case != "bytea_payload"
+                    || run.converter_class("value.converter") == "AvroConverter")
                 && (difference.remains || !strict)
                 && (expected.error().is_some() || !matches!(difference.ours, Ours::AsText))
                 && difference.record == expected.record

@@ -8,8 +8,9 @@ use walpost::config::{self, Config};
 use walpost::decode::{Change, Decoder};
 use walpost::encode::change::{At, Order};
 use walpost::encode::transactions::Boundary;
-use walpost::encode::{Encoder, Outgoing, RecordRef};
+use walpost::encode::{Encoder, NotEncoded, Outgoing, RecordRef};
 use walpost::lsn::Lsn;
+use walpost::registry::{Refused, Registered, What};
 use walpost::rejection::Rejection;
 use walpost::route::{Routed, Router};
 
@@ -61,6 +62,9 @@ pub fn configure(run: &Run, strict: bool, directory: &Path) -> Result<Config, St
         properties.insert(format!("transforms.outbox.{key}"), value.clone());
     }
     for place in ["key.converter", "value.converter", "header.converter"] {
+        if run.converter_class(place) == "AvroConverter" {
+            properties.insert(format!("{place}.schema.registry.url"), "http://127.0.0.1:8081".into());
+        }
         for (key, value) in run.converter(place) {
             let key = if key == "class" { place.to_owned() } else { format!("{place}.{key}") };
             properties.insert(key, value.clone());
@@ -105,7 +109,9 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
                 match router.route(&change) {
                     Routed::Skipped(_) => continue,
                     Routed::Rejected(rejection) => Some(rejection),
-                    Routed::Event(event) => encoder.encode(&event, NOW, &mut outgoing).err(),
+                    Routed::Event(event) => {
+                        asking(run, &mut encoder, |encoder| encoder.encode(&event, NOW, &mut outgoing))
+                    }
                     Routed::Change(changed) => encoder.change(&changed, &at, &mut outgoing).err(),
                     Routed::Truncated(_) => None,
                 }
@@ -171,11 +177,40 @@ impl Place {
     }
 }
 
+/// Asks the registry that Debezium had, which knows the run's schemas and no other text.
+fn asking(
+    run: &Run,
+    encoder: &mut Encoder,
+    mut write: impl FnMut(&mut Encoder) -> Result<(), NotEncoded>,
+) -> Option<Rejection> {
+    loop {
+        let question = match write(encoder) {
+            Ok(()) => return None,
+            Err(NotEncoded::Rejected(rejection)) => return Some(rejection),
+            Err(NotEncoded::Asks(question)) => question,
+        };
+        let What::Register { schema, schema_type, .. } = &question.what else { panic!("{question:?}") };
+        assert!(["-key", "-value"].iter().any(|part| question.subject == format!("outbox.event.User{part}")));
+        let known = run.schemas().into_iter().find(|(text, _)| text == schema);
+        let answer = match known {
+            Some((_, id)) => Ok(Registered {
+                id,
+                guid: None,
+                schema_type: *schema_type,
+                schema: schema.clone(),
+                references: Vec::new(),
+            }),
+            None => Err(Refused { what: format!("Debezium has registered no {schema}"), hint: "" }),
+        };
+        encoder.answer(answer, NOW);
+    }
+}
+
 /// A heartbeat with the run's converters.
 pub fn heartbeat(config: Config, now_ms: i64) -> Result<Record, String> {
     let (topic, prefix) = (config.heartbeat_topic.into(), config.topic_prefix);
     let (mut encoder, mut outgoing) = (Encoder::new(config.encode), Outgoing::default());
-    encoder.heartbeat(&topic, &prefix, now_ms, &mut outgoing).map_err(|rejection| rejection.detail)?;
+    encoder.heartbeat(&topic, &prefix, now_ms, &mut outgoing).map_err(|why| format!("{why:?}"))?;
     Ok(Record::of(&outgoing.iter().next().expect("a record")))
 }
 

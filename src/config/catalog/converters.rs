@@ -42,8 +42,11 @@ pub const DOUBLE: &str = "org.apache.kafka.connect.converters.DoubleConverter";
 /// Header values as Connect prints them.
 pub const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
+/// Avro, with a schema registry.
+pub const AVRO: &str = "io.confluent.connect.avro.AvroConverter";
+
 const LATER: &str = "it comes with a later release";
-const WRITE_CONVERTER: &str = "write org.apache.kafka.connect.storage.StringConverter, org.apache.kafka.connect.json.JsonConverter, org.apache.kafka.connect.converters.ByteArrayConverter or io.debezium.converters.BinaryDataConverter";
+const WRITE_CONVERTER: &str = "write io.confluent.connect.avro.AvroConverter, org.apache.kafka.connect.storage.StringConverter, org.apache.kafka.connect.json.JsonConverter, org.apache.kafka.connect.converters.ByteArrayConverter or io.debezium.converters.BinaryDataConverter";
 const WRITE_BINARY: &str = "write io.debezium.converters.BinaryDataConverter";
 
 const CONVERTERS: &[Choice] = &[
@@ -60,7 +63,7 @@ const CONVERTERS: &[Choice] = &[
     not("io.debezium.converters.ByteArrayConverter", "Debezium's own fails on bytea", WRITE_BINARY),
     not("io.debezium.converters.ByteBufferConverter", "Debezium has renamed it", WRITE_BINARY),
     not("io.debezium.converters.CloudEventsConverter", LATER, WRITE_CONVERTER),
-    not("io.confluent.connect.avro.AvroConverter", LATER, WRITE_CONVERTER),
+    word(AVRO),
     not("io.confluent.connect.protobuf.ProtobufConverter", LATER, WRITE_CONVERTER),
     not("io.confluent.connect.json.JsonSchemaConverter", LATER, WRITE_CONVERTER),
     not("io.apicurio.registry.utils.converter.AvroConverter", LATER, WRITE_CONVERTER),
@@ -119,5 +122,4 @@ pub const OPTIONS: &[Property] = &[DELEGATE, SCHEMAS_ENABLE, DECIMAL_FORMAT, REP
 const OTHERS: &[Property] = &[
     ignored("<converter>.schemas.cache.size", Value("1000"), "every schema is kept"),
     ignored("<converter>.plugin.version", Unset, "the converters are built in"),
-    ignored("<converter>.schema.registry.<option>", Unset, "this converter asks no schema registry"),
 ];

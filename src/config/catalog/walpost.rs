@@ -12,6 +12,9 @@ const ALONE: &[Choice] = &[word("refuse"), word("publish")];
 const ADOPTIONS: &[Choice] = &[word("slot")];
 const PRODUCERS: &[Choice] = &[word("librdkafka"), word("native")];
 const LOG_FORMATS: &[Choice] = &[word("text"), word("json")];
+const SCHEMAS: &[Choice] = &[word("inferred"), word("registered")];
+const UNKNOWN_FIELDS: &[Choice] = &[word("refuse"), word("drop")];
+const VERIFICATIONS: &[Choice] = &[word("none"), word("id"), word("subject")];
 const MIB: i64 = 1024 * 1024;
 
 named! {
@@ -23,6 +26,11 @@ named! {
     TRANSACTIONAL_ID = "walpost.transactional.id", Text, Derived("`walpost-<topic.prefix>-<slot.name>`"), "The producer's transactional id; `producer.override.transactional.id` means the same.";
     KAFKA_PRODUCER = "walpost.kafka.producer", OneOf(PRODUCERS), Value("librdkafka"), "Who speaks to Kafka when events are published: librdkafka, or walpost itself: that one is new, not for production yet, and has neither PKCS12 keystores, keys with passwords nor a choice of cipher suites.";
     MEMORY_MAX = "walpost.memory.max.bytes", int("bytes", 64 * MIB, 1024 * 1024 * MIB), Value("134217728"), "Bytes of memory that the process may take; the shares of its parts follow from it. An event of 20 MB fits into the default; larger ones need more (see Memory).";
+    VALUE_SCHEMA = "walpost.value.schema", OneOf(SCHEMAS), Value("inferred"), "AvroConverter: `inferred`, the schema is Connect's; `registered`, a JSON payload is encoded by the schema that the registry has for its event type: checked, defaults filled in, dates, decimals and identifiers read.";
+    VALUE_SCHEMA_NAME = "walpost.value.schema.name", Text, Value("${type}"), "The full name of an event's record, by which `RecordNameStrategy` and `TopicRecordNameStrategy` find the registered schema; `${type}` is the event's type.";
+    VALUE_SCHEMA_UNKNOWN = "walpost.value.schema.unknown.fields", OneOf(UNKNOWN_FIELDS), Value("refuse"), "What becomes of an event whose payload has members that the registered schema has not.";
+    VALUE_VERIFY = "walpost.value.verify", OneOf(VERIFICATIONS), Value("none"), "BinaryDataConverter, ByteArrayConverter: payloads are framed by the application; `id`: the registry has the schema of their id, `subject`: it is one of the value's subject.";
+    EVENT_TYPE_COLUMN = "walpost.event.type.column", Text, Value("type"), "The column with an event's type.";
     BATCH_MAX_EVENTS = "walpost.batch.max.events", int("events", 1, 1_000_000), Value("10000"), "Events in one Kafka transaction at most.";
     BATCH_MAX_BYTES = "walpost.batch.max.bytes", int("bytes", 1024, 1024 * MIB), Derived("a sixteenth of `walpost.memory.max.bytes`, at most 8388608"), "Bytes of keys, values and headers after which a Kafka transaction ends.";
     BATCH_MAX_AGE = "walpost.batch.max.age.ms", Millis(0), Value("100"), "How long a Kafka transaction waits for more at most; it never waits when nothing more has arrived.";

@@ -14,7 +14,7 @@ use crate::postgres::SslMode;
 use crate::publish::Limits;
 use crate::route::topic::check_topic_name;
 use crate::secret::Secret;
-use crate::{encode, postgres, publish, route, source};
+use crate::{encode, postgres, publish, registry, route, source};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tracing_subscriber::filter::{Directive, LevelFilter};
@@ -24,7 +24,7 @@ pub(super) fn connector(
     view: View<'_>,
     mut kafka: Kafka,
     route: Option<route::Config>,
-    mut encode: encode::Config,
+    (mut encode, registry): (encode::Config, Option<registry::Config>),
     errors: Errors,
     report: &mut Report,
 ) -> Option<Config> {
@@ -59,6 +59,7 @@ pub(super) fn connector(
         source,
         route: route?,
         encode,
+        registry,
         publish,
         kafka: kafka.config,
         policies: errors.policies,

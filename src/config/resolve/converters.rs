@@ -1,8 +1,9 @@
 //! Converters and their options.
 
+use super::registry;
 use super::report::Report;
 use super::values::View;
-use crate::config::catalog::{self, Property, converters as declared, walpost};
+use crate::config::catalog::{self, Property, converters as declared, registry as registered, walpost};
 use crate::config::raw::Raw;
 use crate::encode::{self, Converter, DecimalFormat, HeaderConverter, Number};
 
@@ -14,6 +15,16 @@ const JSON_OPTIONS: &[&Property] = &[
     &declared::CONVERTER_TYPE,
 ];
 const BYTES_OPTIONS: &[&Property] = &[&declared::CONVERTER_TYPE];
+/// With `walpost.value.verify`, BYTES have a registry to ask as well.
+fn verifying(place: &str, options: &[&'static Property]) -> Vec<&'static Property> {
+    let mut options = options.to_vec();
+    if place == declared::VALUE.name {
+        options.extend(registered::REACHING);
+        options.push(&registered::VALUE_STRATEGY);
+    }
+    options
+}
+
 const BINARY_OPTIONS: &[&Property] = &[&declared::DELEGATE, &declared::CONVERTER_TYPE];
 
 /// The three converters. Context headers are the connector's to say.
@@ -31,6 +42,7 @@ pub(super) fn encode(raw: &Raw, max_record_bytes: usize, report: &mut Report) ->
             class => HeaderConverter::As(converter(raw, declared::HEADER.name, class, report)),
         },
         context: None,
+        verify: registry::verify(raw, report),
         expand: None,
         messages: None,
         strict: plain.word(&walpost::COMPAT) == Some("strict"),
@@ -55,8 +67,14 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             }
         }
         declared::BYTES => {
-            options(raw, place, class, BYTES_OPTIONS, report);
+            options(raw, place, class, &verifying(place, BYTES_OPTIONS), report);
             Converter::Bytes
+        }
+        declared::AVRO => {
+            let mut known: Vec<&Property> = registered::OPTIONS.iter().collect();
+            known.push(&declared::CONVERTER_TYPE);
+            options(raw, place, class, &known, report);
+            Converter::Avro(Box::new(registry::avro(raw, place)))
         }
         declared::BOOLEAN
         | declared::SHORT
@@ -68,7 +86,7 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             Converter::Number(number(class))
         }
         declared::BINARY => {
-            options(raw, place, class, BINARY_OPTIONS, report);
+            options(raw, place, class, &verifying(place, BINARY_OPTIONS), report);
             let delegate = view.word(&declared::DELEGATE);
             let place = view.key(&declared::DELEGATE);
             let delegate = delegate.map(|class| Box::new(converter(raw, &place, Some(class), report)));
@@ -98,8 +116,10 @@ fn options(raw: &Raw, place: &str, class: &str, known: &[&Property], report: &mu
     let simple = class.rsplit('.').next().unwrap_or(class);
     for entry in raw.entries().filter(|entry| entry.key.starts_with(&beginning)) {
         let Some(property) = catalog::find(&entry.key) else { continue };
-        let is_option = declared::OPTIONS.iter().any(|option| option.name == property.name);
-        let is_known = known.iter().any(|known| known.key(place) == entry.key);
+        let all = declared::OPTIONS.iter().chain(registered::OPTIONS);
+        let is_option = all.into_iter().any(|option| option.name == property.name);
+        let is_known = known.iter().any(|known| known.name == property.name)
+            && catalog::is_of(property, place, &entry.key);
         let is_delegates = known.iter().any(|known| known.name == declared::DELEGATE.name)
             && entry.key.starts_with(&format!("{}.", declared::DELEGATE.key(place)));
         if is_option && !is_known && !is_delegates {

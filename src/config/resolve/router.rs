@@ -46,11 +46,19 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         topic,
         tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
         messages: messages::messages(raw, names, report),
+        event_type: event_type(plain),
         trace: optional(&declared::TRACING_FIELD).filter(|_| !strict),
         types: types(plain),
         changes: Some(changes::changes(plain, report)),
         strict,
     })
+}
+
+/// The column with an event's type, where schemas are found by it.
+fn event_type(plain: View<'_>) -> Option<String> {
+    let by_type = plain.word(&walpost::VALUE_SCHEMA) == Some("registered")
+        || plain.word(&walpost::VALUE_VERIFY) == Some("subject");
+    by_type.then(|| plain.text(&walpost::EVENT_TYPE_COLUMN).to_owned())
 }
 
 /// Names of columns that are written and empty: Debezium looks for a column without a name, and dies.

@@ -36,6 +36,8 @@ pub(crate) enum Node {
     Big,
     /// Whatever has a point or an exponent.
     Double(f64),
+    /// Where numbers are left as they are: one that is not [`Node::Int`] or [`Node::Long`].
+    Number(Span),
     Text(Span),
     /// Its items follow, up to the node of this index.
     Array {
@@ -72,6 +74,8 @@ pub(crate) struct Document {
     big: bool,
     /// There is a [`Node::Renamed`].
     renamed: bool,
+    /// Numbers are left as they are.
+    exact: bool,
     /// Containers that are not closed yet.
     open: Vec<u32>,
     /// Names of the object at hand.
@@ -85,6 +89,11 @@ impl fmt::Debug for Document {
 }
 
 impl Document {
+    /// One that leaves numbers as they are, but for whole ones of 64 bits.
+    pub(crate) fn exact() -> Document {
+        Document { exact: true, ..Document::default() }
+    }
+
     /// Reads `text`. `None` when Jackson would refuse it.
     pub(crate) fn read(&mut self, text: &[u8], renaming: Renaming) -> Option<()> {
         self.clear();

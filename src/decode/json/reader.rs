@@ -155,11 +155,14 @@ impl Reader<'_> {
             return None;
         }
         let text = str::from_utf8(&self.text[start..self.at]).ok()?;
+        let exact = self.to.exact;
+        let span = Span { start: start as u32, end: self.at as u32, decoded: false };
         if !is_whole {
-            return text.parse().ok().map(Node::Double);
+            return if exact { Some(Node::Number(span)) } else { text.parse().ok().map(Node::Double) };
         }
         Some(match text.parse::<i64>() {
             Ok(number) => i32::try_from(number).map_or(Node::Long(number), Node::Int),
+            Err(_) if exact => Node::Number(span),
             Err(_) => {
                 self.to.big = true;
                 Node::Big

@@ -19,6 +19,7 @@ fn tell(document: &Document, text: &[u8], index: u32) -> String {
         Node::Long(number) => format!("l{number}"),
         Node::Big => "big".into(),
         Node::Double(number) => format!("d{number}"),
+        Node::Number(span) => format!("n{}", string(span)),
         Node::Text(span) => format!("{:?}", string(span)),
         Node::Array { .. } => {
             let items: Vec<String> = document.items(index).map(|item| tell(document, text, item)).collect();

@@ -9,11 +9,13 @@
 //! Java HashSet of schemas, which differs between runs), and a schema of more than a thousand levels is written (there
 //! Jackson refuses to, and the task dies).
 
+mod avro;
 mod shape;
 mod write;
 
 pub use crate::decode::json::Renaming;
 
+use super::avro::{InvalidName, SchemaText};
 use crate::decode::json::Document;
 use shape::{Shape, Shapes};
 use std::ops::Range;
@@ -133,24 +135,41 @@ impl Expander {
 
     /// Appends the struct as JSON, until there are more than `most` bytes.
     pub(super) fn json(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
-        write::Writer {
-            document: &self.document,
-            shapes: &self.shapes,
-            text: text.as_bytes(),
-            most: most.saturating_add(out.len()),
-        }
-        .json(root.0, 0, out)
+        self.writer(text, most, out).json(root.0, 0, out)
+    }
+
+    /// Appends the struct's schema as Avro has it.
+    pub(super) fn avro_schema(
+        &mut self,
+        text: &str,
+        root: Root,
+        name: &str,
+        to: &mut SchemaText,
+    ) -> Result<(), InvalidName> {
+        self.path.clear();
+        self.path.extend_from_slice(name.as_bytes());
+        let key: Option<Range<usize>> = Some(0..self.path.len());
+        let (document, shapes, text) = (&self.document, &self.shapes, text.as_bytes());
+        avro::AvroSchema { document, shapes, text, path: &mut self.path }.write(root.0, key, to)
+    }
+
+    /// Appends the struct in Avro's binary encoding.
+    pub(super) fn avro(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
+        self.writer(text, most, out).avro(root.0, 0, out)
     }
 
     /// Appends what `Struct.toString` gives.
     pub(super) fn java(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
+        self.writer(text, most, out).java(root.0, 0, out)
+    }
+
+    fn writer<'w>(&'w self, text: &'w str, most: usize, out: &[u8]) -> write::Writer<'w> {
         write::Writer {
             document: &self.document,
             shapes: &self.shapes,
             text: text.as_bytes(),
             most: most.saturating_add(out.len()),
         }
-        .java(root.0, 0, out)
     }
 }
 

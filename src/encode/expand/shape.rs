@@ -167,7 +167,7 @@ impl<'i> Inference<'i> {
             Node::Boolean(_) => Shape::Boolean,
             Node::Int(_) => Shape::Int32,
             Node::Long(_) => Shape::Int64,
-            Node::Big | Node::Double(_) => Shape::Float64,
+            Node::Big | Node::Double(_) | Node::Number(_) => Shape::Float64,
             Node::Text(_) => Shape::Text,
             Node::Array { end } if end == node + 1 => return Ok(None),
             Node::Array { .. } => {

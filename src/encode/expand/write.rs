@@ -76,7 +76,7 @@ impl SchemaWriter<'_> {
 }
 
 /// Debezium puts no dot behind a name of nothing but blanks.
-fn is_blank(name: &[u8]) -> bool {
+pub(super) fn is_blank(name: &[u8]) -> bool {
     str::from_utf8(name).is_ok_and(|name| name.trim().is_empty())
 }
 
@@ -181,12 +181,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn bytes(&self, span: Span) -> &[u8] {
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
         self.document.bytes(self.text, span)
     }
 
     /// A string as Java encodes it: half a surrogate pair is a question mark.
-    fn verbatim(&self, span: Span, out: &mut Vec<u8>) {
+    pub(super) fn verbatim(&self, span: Span, out: &mut Vec<u8>) {
         let bytes = self.bytes(span);
         if !self.document.unpaired() {
             out.extend_from_slice(bytes);
@@ -201,7 +201,7 @@ impl Writer<'_> {
         out.extend_from_slice(rest);
     }
 
-    fn check(&self, out: &[u8]) -> Result<(), TooMuch> {
+    pub(super) fn check(&self, out: &[u8]) -> Result<(), TooMuch> {
         if out.len() > self.most { Err(TooMuch) } else { Ok(()) }
     }
 }

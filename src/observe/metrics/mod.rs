@@ -23,6 +23,8 @@ pub enum Component {
     Postgres,
     /// Kafka.
     Kafka,
+    /// The schema registry.
+    Registry,
 }
 
 impl Component {
@@ -31,6 +33,7 @@ impl Component {
         match self {
             Component::Postgres => "postgres",
             Component::Kafka => "kafka",
+            Component::Registry => "registry",
         }
     }
 }

@@ -17,6 +17,7 @@ use super::handover::{Downstream as _, Handover};
 use super::lessons::Lessons;
 use super::publishing;
 use super::report::Reporter;
+use super::schemas;
 use super::session::{self, Common, attend, both, thread};
 use super::start::{self, Prepared};
 use super::trouble::Trouble;
@@ -64,7 +65,10 @@ pub async fn publish(
     let (rows, readers) = start_reading(common, opened, leave.clone());
     let publishing = spawn_publisher(common, publisher, &handover, &acknowledger);
     let treatment = Treatment::new(&common.config, letter_bytes, parking);
-    let road = Road::new(common, rows, (&position, state), treatment, lessons, Arc::clone(&handover));
+    let (registry, known) = (common.config.registry.as_ref(), common.known.clone());
+    let schemas = schemas::of(registry, known, leave.clone(), freeze.clone());
+    let desk = (treatment, schemas);
+    let road = Road::new(common, rows, (&position, state), desk, lessons, Arc::clone(&handover));
     let road = spawn_road(road, &handover);
 
     let holds = match common.config.snapshot.mode {

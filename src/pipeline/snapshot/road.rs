@@ -16,6 +16,7 @@ use crate::pipeline::handover::{Downstream, Handover, PublisherEnded};
 use crate::pipeline::lessons::Lessons;
 use crate::pipeline::report::Reporter;
 use crate::clock::unix_us;
+use crate::pipeline::schemas::Schemas;
 use crate::pipeline::session::Common;
 use crate::pipeline::trouble::{self, Trouble};
 use crate::position::{Partial, Position, Snapshot};
@@ -70,6 +71,7 @@ pub struct Road<D: Downstream = Handover> {
     rows: Rows,
     router: Router,
     encoder: Encoder,
+    schemas: Box<dyn Schemas>,
     treatment: Treatment,
     lessons: Lessons,
     batcher: Batcher,
@@ -103,7 +105,7 @@ impl<D: Downstream> Road<D> {
         common: &Common,
         rows: Rows,
         (position, state): (&Position, Snapshot),
-        treatment: Treatment,
+        (treatment, schemas): (Treatment, Box<dyn Schemas>),
         lessons: Lessons,
         handover: Arc<D>,
     ) -> Road<D> {
@@ -117,6 +119,7 @@ impl<D: Downstream> Road<D> {
             rows,
             router,
             encoder: Encoder::new(config.encode.clone()),
+            schemas,
             treatment,
             lessons,
             batcher: Batcher::new(config.publish.limits, position),
@@ -181,10 +184,11 @@ impl<D: Downstream> Road<D> {
                     self.reporter.rejected(rejection.reason);
                 }
                 self.hand_over(false)?;
-                return Err(Trouble::Halt(match stop {
-                    Stop::Rejected(rejection) => trouble::rejected(&rejection),
-                    Stop::NoRoom(full) => trouble::parking_full(full),
-                }));
+                return Err(match stop {
+                    Stop::Rejected(rejection) => Trouble::Halt(trouble::rejected(&rejection)),
+                    Stop::NoRoom(full) => Trouble::Halt(trouble::parking_full(full)),
+                    Stop::Registry(error) => trouble::registry(&error),
+                });
             }
             if self.batcher.is_full() {
                 self.hand_over(false)?;
@@ -222,6 +226,7 @@ impl<D: Downstream> Road<D> {
         let mut desk = Desk {
             router: &mut self.router,
             encoder: &mut self.encoder,
+            schemas: &mut *self.schemas,
             batcher: &mut self.batcher,
             treatment: &mut self.treatment,
             lessons: &self.lessons,

@@ -9,7 +9,7 @@ fn all_problems_are_reported_at_once_by_file_and_line() {
                 \"transforms.outbox.type\": \"io.debezium.transforms.outbox.EventRouter\",\n  \
                 \"transforms.flat.type\": \"io.debezium.transforms.ExtractNewRecordState\",\n  \
                 \"transforms.flat.drop.tombstones\": true,\n  \"slot.name\": \"S\"\n}";
-    let files = Files::new(&[("c.json", json), ("w.properties", "key.converter=Avro\nacks=1\n")]);
+    let files = Files::new(&[("c.json", json), ("w.properties", "key.converter=Protobuf\nacks=1\n")]);
     let problems = files.load("c.json", Some("w.properties")).unwrap_err();
     let lines = files.short(&problems);
     let found: Vec<&str> = lines.lines().map(|line| line.split(" = ").next().unwrap()).collect();
@@ -61,9 +61,12 @@ fn a_misspelt_key_gets_the_nearest_known_one() {
 fn every_refused_property_says_what_to_write() {
     for property in catalog::all() {
         let Support::Refused(refusal) = property.support else { continue };
-        let key = property
-            .key(if property.name.starts_with("transforms") { "outbox" } else { "sha" })
-            .replace("<salt>", "s");
+        let fill = match property.name {
+            name if name.starts_with("transforms") => "outbox",
+            name if name.starts_with('<') => "key.converter",
+            _ => "sha",
+        };
+        let key = property.key(fill).replace("<option>", "x").replace("<salt>", "s");
         let found = problem(&format!("{key}=1"));
         let value = if catalog::is_secret_key(&key) { MASK } else { "1" };
         assert_eq!(found, format!("{key} = {value}: {}; {}", refusal.why, refusal.instead));
@@ -300,7 +303,7 @@ fn include_and_exclude_lists_do_not_go_together() {
 #[test]
 fn keys_of_a_refused_converter_are_not_reported_one_by_one() {
     let found = problem(
-        "value.converter=io.confluent.connect.avro.AvroConverter\nvalue.converter.schema.registry.url=http://x\nvalue.converter.auto.register.schemas=false",
+        "value.converter=io.confluent.connect.protobuf.ProtobufConverter\nvalue.converter.schema.registry.url=http://x\nvalue.converter.auto.register.schemas=false",
     );
     assert!(found.starts_with("value.converter = io.confluent"), "{found}");
     let found = problem("converters=isbn\nisbn.type=com.example.Isbn\nisbn.schema.name=x");

@@ -1,0 +1,337 @@
+//! The key's side or the value's: which schemas are known, and what is still to be asked.
+
+use super::fill::{Filler, Orders};
+use super::infer::SchemaText;
+use super::plan::Plan;
+use super::{Avro, ByRegistered, Ids};
+use crate::encode::Verify;
+use crate::encode::encoder::{NotWritten, Refusal};
+use crate::registry::{Answer, Question, Refused, Registered, SchemaType, What, wire};
+use crate::rejection::Reason;
+use crate::route::Event;
+use std::collections::HashMap;
+
+/// A refusal is asked about again after so long: somebody may have seen to it.
+const REFUSED_MS: i64 = 10_000;
+
+/// What is known of one side's schemas.
+#[derive(Debug)]
+pub(in crate::encode) struct Side {
+    pub(super) avro: Avro,
+    pub(super) is_key: bool,
+    /// By topic, and by what else decides: a plan and its route, a schema's text, an event's type.
+    known: HashMap<Vec<u8>, Known>,
+    /// The key of the event at hand.
+    pub(super) slot: Vec<u8>,
+    /// Under which key an answer is to be kept, with the schema that it must be the same as.
+    asked: Option<(Vec<u8>, Option<String>)>,
+    pub(super) filler: Filler,
+}
+
+/// What is known of one schema.
+#[derive(Debug)]
+struct Known {
+    outcome: Result<Ready, Refusal>,
+    /// When it was asked for, ms since 1970.
+    asked_ms: i64,
+}
+
+/// A schema that can be used.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) id: i32,
+    pub(super) guid: Option<[u8; 16]>,
+    /// When payloads are encoded by it.
+    pub(super) plan: Option<Plan>,
+    pub(super) orders: Orders,
+}
+
+impl Side {
+    /// Nothing known yet.
+    pub(in crate::encode) fn new(avro: Avro, is_key: bool) -> Side {
+        let (known, slot, asked) = (HashMap::new(), Vec::new(), None);
+        Side { avro, is_key, known, slot, asked, filler: Filler::new() }
+    }
+
+    /// Begins the key of a schema that is the same for all rows of a plan, but for what is appended.
+    pub(super) fn slot(&mut self, topic: &str, generation: u64) {
+        self.slot.clear();
+        self.slot.extend_from_slice(&generation.to_be_bytes());
+        self.slot.extend_from_slice(topic.as_bytes());
+        self.slot.push(0);
+    }
+
+    /// The schema of the slot, if it is known; else the question, whose schema `write` writes: it answers its name.
+    pub(super) fn inferred(
+        &mut self,
+        topic: &str,
+        now_ms: i64,
+        write: impl FnOnce(&mut SchemaText) -> Result<Option<String>, Refusal>,
+    ) -> Result<&mut Ready, NotWritten> {
+        if self.is_settled(now_ms) {
+            return self.settled();
+        }
+        let mut text = SchemaText::new(self.avro.meta);
+        let name = write(&mut text)?;
+        let schema = String::from_utf8(text.out).unwrap_or_default();
+        let subject = self.subject(topic, name.as_deref())?;
+        let (schema_type, normalize) = (SchemaType::Avro, self.avro.normalize);
+        let (what, same) = match self.avro.ids {
+            Ids::Latest => (What::Latest, Some(schema)),
+            Ids::Given(id) => (What::Id(id), Some(schema)),
+            Ids::Find => (What::Find { schema, schema_type, normalize }, None),
+            _ => (What::Register { schema, schema_type, normalize }, None),
+        };
+        self.asked = Some((self.slot.clone(), same));
+        Err(NotWritten::Asks(Question { subject, what }))
+    }
+
+    /// The registered schema of this event type, if it is known; else the question.
+    pub(super) fn registered(
+        &mut self,
+        topic: &str,
+        event_type: &str,
+        now_ms: i64,
+    ) -> Result<&mut Ready, NotWritten> {
+        self.slot.clear();
+        self.slot.extend_from_slice(topic.as_bytes());
+        self.slot.push(0);
+        self.slot.extend_from_slice(event_type.as_bytes());
+        if self.is_settled(now_ms) {
+            return self.settled();
+        }
+        let record = self.avro.registered.as_ref().map(|by| by.record(event_type)).unwrap_or_default();
+        let subject = self.avro.subject.subject(topic, self.is_key, &record);
+        let what = match self.avro.ids {
+            Ids::Given(id) => What::Id(id),
+            _ => What::Latest,
+        };
+        self.asked = Some((self.slot.clone(), None));
+        Err(NotWritten::Asks(Question { subject, what }))
+    }
+
+    /// Whether the schema of bytes that somebody else has framed is known; else the question.
+    pub(in crate::encode) fn verify(
+        &mut self,
+        verify: &Verify,
+        event: &Event<'_>,
+        id: i32,
+        now_ms: i64,
+    ) -> Result<(), NotWritten> {
+        let event_type = event_type(event).unwrap_or_default();
+        self.slot.clear();
+        self.slot.extend_from_slice(&id.to_be_bytes());
+        if verify.own {
+            self.slot.extend_from_slice(event.topic.as_bytes());
+            self.slot.push(0);
+            self.slot.extend_from_slice(event_type.as_bytes());
+        }
+        if self.is_settled(now_ms) {
+            return self.settled().map(|_| ());
+        }
+        let record = verify.name.replace(ByRegistered::TYPE, event_type);
+        let subject = self.avro.subject.subject(event.topic, self.is_key, &record);
+        let what = if verify.own { What::Own(id) } else { What::Id(id) };
+        self.asked = Some((self.slot.clone(), None));
+        Err(NotWritten::Asks(Question { subject, what }))
+    }
+
+    /// `key.schema.id.serializer`, `value.schema.id.serializer` say so.
+    pub(in crate::encode) fn in_header(&self) -> bool {
+        self.avro.in_header
+    }
+
+    /// Takes an answer to the question that was asked last.
+    pub(in crate::encode) fn answer(&mut self, answer: Answer, now_ms: i64) {
+        let Some((slot, same)) = self.asked.take() else { return };
+        let reason = self.reason();
+        let outcome = match (answer, same) {
+            (Err(Refused { what, hint }), _) => {
+                Err(Refusal { reason: Reason::SchemaRefused, detail: what, hint })
+            }
+            (Ok(registered), Some(ours)) => match plain(&registered.schema) == plain(&ours) {
+                true => Ok(Ready::of(registered.id, registered.guid)),
+                false => Err(Refusal {
+                    reason,
+                    detail: format!(
+                        "the schema inferred of it is not schema {}, which use.latest.version or use.schema.id asks for",
+                        registered.id
+                    ),
+                    hint: "set walpost.value.schema=registered to have payloads encoded by the registered schema",
+                }),
+            },
+            (Ok(registered), None) if self.avro.registered.is_some() && !self.is_key => {
+                ready(registered, reason)
+            }
+            (Ok(registered), None) => Ok(Ready::of(registered.id, registered.guid)),
+        };
+        self.keep(slot, now_ms, outcome);
+    }
+
+    /// The registry is away: whether what is known already will do for a while.
+    pub(in crate::encode) fn go_on(&mut self, now_ms: i64) -> bool {
+        let Some((slot, _)) = &self.asked else { return false };
+        match self.known.get_mut(slot) {
+            Some(known) if known.outcome.is_ok() => {
+                known.asked_ms = now_ms;
+                self.asked = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Appends what stands before the encoded bytes.
+    pub(super) fn frame(
+        in_header: bool,
+        ready: &Ready,
+        reason: Reason,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        match (in_header, ready.guid) {
+            (false, _) => wire::prefix(ready.id, out),
+            (true, Some(_)) => {}
+            (true, None) => {
+                return Err(Refusal {
+                    reason,
+                    detail: format!("the registry has no GUID for schema {}", ready.id),
+                    hint: "take PrefixSchemaIdSerializer: only Confluent's registry from 8.0 on has GUIDs",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the value of the header that tells the schema; `false` when there is to be none.
+    pub(in crate::encode) fn header(&self, out: &mut Vec<u8>) -> bool {
+        let known = self.known.get(&self.slot).and_then(|known| known.outcome.as_ref().ok());
+        match known.and_then(|ready| ready.guid).filter(|_| self.avro.in_header) {
+            Some(guid) => {
+                wire::guid(guid, out);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Why an event is refused whose key or value is not.
+    pub(super) fn reason(&self) -> Reason {
+        if self.is_key { Reason::KeyNotEncodable } else { Reason::PayloadNotEncodable }
+    }
+
+    fn subject(&self, topic: &str, record: Option<&str>) -> Result<String, Refusal> {
+        let strategy = self.avro.subject;
+        let Some(record) = record.or(if strategy.names_records() { None } else { Some("") }) else {
+            return Err(Refusal {
+                reason: self.reason(),
+                detail: "its schema is no record, and its subject is to be named by the record".to_owned(),
+                hint: "take TopicNameStrategy for it, or place columns in an envelope",
+            });
+        };
+        Ok(strategy.subject(topic, self.is_key, record))
+    }
+
+    /// Whether nothing has to be asked for the slot.
+    fn is_settled(&self, now_ms: i64) -> bool {
+        let Some(Known { outcome, asked_ms }) = self.known.get(&self.slot) else { return false };
+        let is_latest = self.avro.registered.is_some() || self.avro.ids == Ids::Latest;
+        let lasts = match outcome {
+            Err(_) => Some(REFUSED_MS),
+            Ok(_) if is_latest => self.avro.latest_ttl_ms,
+            Ok(_) => None,
+        };
+        lasts.is_none_or(|lasts| now_ms < asked_ms.saturating_add(lasts))
+    }
+
+    fn settled(&mut self) -> Result<&mut Ready, NotWritten> {
+        match self.known.get_mut(&self.slot).map(|known| &mut known.outcome) {
+            Some(Ok(ready)) => Ok(ready),
+            Some(Err(refusal)) => Err(refusal.clone().into()),
+            // Not after `is_settled`; and if it were, it would be an event refused, not one that is lost.
+            None => Err(Refusal {
+                reason: Reason::SchemaRefused,
+                detail: "its schema is not known".to_owned(),
+                hint: "this should not happen: please report it",
+            }
+            .into()),
+        }
+    }
+
+    fn keep(&mut self, slot: Vec<u8>, asked_ms: i64, outcome: Result<Ready, Refusal>) {
+        /// More schemas than these are somebody's mistake: then they are all asked for again.
+        const MOST: usize = 10_000;
+        if self.known.len() >= MOST {
+            self.known.clear();
+        }
+        self.known.insert(slot, Known { outcome, asked_ms });
+    }
+}
+
+impl Ready {
+    fn of(id: i32, guid: Option<[u8; 16]>) -> Ready {
+        Ready { id, guid, plan: None, orders: Orders::new() }
+    }
+}
+
+impl ByRegistered {
+    /// Where in a name the event's type goes.
+    const TYPE: &str = "${type}";
+
+    /// The record's full name for an event of this type.
+    pub(super) fn record(&self, event_type: &str) -> String {
+        self.name.replace(ByRegistered::TYPE, event_type)
+    }
+
+    /// Whether events of different types have different names.
+    pub(super) fn names_types(&self) -> bool {
+        self.name.contains(ByRegistered::TYPE)
+    }
+}
+
+/// Makes a registered schema ready for payloads.
+fn ready(registered: Registered, reason: Reason) -> Result<Ready, Refusal> {
+    let Registered { id, guid, schema_type, schema, references } = registered;
+    let unusable = |why: String| Refusal {
+        reason,
+        detail: format!("schema {id} cannot be used: {why}"),
+        hint: "register an Avro schema that is complete",
+    };
+    if schema_type != SchemaType::Avro {
+        return Err(unusable(format!("it is {}, and the converter Avro's", schema_type.name())));
+    }
+    let plan = Plan::new(&schema, &references).map_err(unusable)?;
+    Ok(Ready { id, guid, plan: Some(plan), orders: Orders::new() })
+}
+
+/// A schema without what makes no difference to bytes: documentation, defaults, order, properties of others.
+fn plain(schema: &str) -> serde_json::Value {
+    fn strip(schema: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match schema {
+            Value::Array(branches) => Value::Array(branches.into_iter().map(strip).collect()),
+            Value::Object(members) => {
+                const KEPT: [&str; 8] =
+                    ["type", "name", "namespace", "fields", "symbols", "items", "values", "size"];
+                let mut kept: Vec<(String, Value)> =
+                    members.into_iter().filter(|(name, _)| KEPT.contains(&name.as_str())).collect();
+                kept.sort_by(|left, right| left.0.cmp(&right.0));
+                match kept.as_slice() {
+                    [(name, Value::String(_))] if name == "type" => kept.remove(0).1,
+                    _ => Value::Object(kept.into_iter().map(|(name, value)| (name, strip(value))).collect()),
+                }
+            }
+            other => other,
+        }
+    }
+    strip(serde_json::from_str(schema).unwrap_or(serde_json::Value::String(schema.to_owned())))
+}
+
+/// The event's type, as its column has it.
+pub(super) fn event_type<'e>(event: &Event<'e>) -> Option<&'e str> {
+    use crate::decode::Cell;
+    let field = event.plan.event_type.as_ref()?;
+    match event.row.get(field.index) {
+        Some(Cell::Text(text)) => str::from_utf8(text).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,296 @@
+//! Keys, values and heartbeats in Avro.
+
+use super::binary::{self, Place};
+use super::names::InvalidName;
+use super::side::{Ready, Side, event_type};
+use super::{SchemaText, member};
+use crate::decode::value::{Kind, Value};
+use crate::encode::Config;
+use crate::encode::body::{self, Kept, Payload};
+use crate::encode::encoder::{NotWritten, Refusal, describe, too_large, with_value};
+use crate::encode::prepared::{Prepared, members};
+use crate::rejection::Reason;
+use crate::route::{Event, Field};
+
+const REASON: Reason = Reason::PayloadNotEncodable;
+
+/// The clock and the limit that writing needs.
+#[derive(Clone, Copy)]
+pub(in crate::encode) struct Bounds {
+    pub(in crate::encode) now_ms: i64,
+    pub(in crate::encode) most: usize,
+}
+
+impl Side {
+    /// Appends the value of one column, which is all there is; `Ok(false)` when it is NULL.
+    pub(in crate::encode) fn column(
+        &mut self,
+        event: &Event<'_>,
+        field: &Field,
+        value: &Value<'_>,
+        now_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        if *value == Value::Null {
+            return Ok(false);
+        }
+        let (reason, in_header) = (self.reason(), self.avro.in_header);
+        self.slot(event.topic, event.plan.generation);
+        let Field { kind, optional, default, .. } = field;
+        let ready = self.inferred(event.topic, now_ms, |text| {
+            let written = text.column(kind, *optional, default.as_ref());
+            written.map_err(|invalid| unnamed(&invalid, reason))?;
+            Ok(record_name(kind, *optional))
+        })?;
+        Side::frame(in_header, ready, reason, out)?;
+        let place = Place { optional: *optional, default: default.is_some() };
+        binary::alone(kind, value, place, out).map_err(|binary::Unfit| unfit(field, reason))?;
+        Ok(true)
+    }
+
+    /// Appends the event's value; `Ok(false)` when there is none.
+    pub(in crate::encode) fn value(
+        &mut self,
+        config: &Config,
+        event: &Event<'_>,
+        prepared: &Prepared,
+        kept: Option<&mut Kept>,
+        bounds: Bounds,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        let field = &event.plan.payload;
+        let mut written = Ok(false);
+        with_value(REASON, field, &event.row, |value| {
+            written = self.of_payload(config, event, prepared, kept, value, bounds, out);
+            Ok(())
+        })?;
+        written
+    }
+
+    fn of_payload(
+        &mut self,
+        config: &Config,
+        event: &Event<'_>,
+        prepared: &Prepared,
+        kept: Option<&mut Kept>,
+        value: &Value<'_>,
+        bounds: Bounds,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        let field = &event.plan.payload;
+        let is_tree = field.kind == Kind::Tree;
+        let (expander, first) = kept.map_or((None, None), |kept| kept.parts(is_tree));
+        if let (Some(_), Value::Text(text), None) = (&self.avro.registered, value, &event.plan.envelope) {
+            return self.by_registered(event, text, bounds, out);
+        }
+        let payload = body::payload(config, event, expander, value)?;
+        let Some(placed) = &event.plan.envelope else {
+            return match payload {
+                Payload::Struct(expander, text, root) => {
+                    self.slot(event.topic, 0);
+                    let (ready, in_header) =
+                        self.expanded(event, &field.name, bounds.now_ms, |to, name| {
+                            expander.avro_schema(text, root, name, to)
+                        })?;
+                    Side::frame(in_header, ready, REASON, out)?;
+                    expander.avro(text, root, bounds.most, out).map_err(|_| full(bounds.most))?;
+                    Ok(true)
+                }
+                Payload::Column(value) => self.column(event, field, value, bounds.now_ms, out),
+                Payload::Bare(_) => Err(unfit(field, REASON).into()),
+            };
+        };
+        let mut payload = payload;
+        let first = match first {
+            None => None,
+            Some(first) => {
+                let schema = |out: &mut Vec<u8>| body::schema_of(&mut payload, event, out);
+                Some(first.route(event, prepared, schema)?.to_owned())
+            }
+        };
+        let route = first.as_deref().unwrap_or(event.route);
+        self.envelope(event, placed, payload, route, bounds, out)?;
+        Ok(true)
+    }
+
+    /// The schema of a struct that was taken apart: known by its text, which is written each time.
+    fn expanded(
+        &mut self,
+        event: &Event<'_>,
+        name: &str,
+        now_ms: i64,
+        write: impl FnOnce(&mut SchemaText, &str) -> Result<(), InvalidName>,
+    ) -> Result<(&mut Ready, bool), NotWritten> {
+        let in_header = self.avro.in_header;
+        let mut text = SchemaText::new(self.avro.meta);
+        write(&mut text, name).map_err(|invalid| unnamed(&invalid, REASON))?;
+        self.slot.extend_from_slice(&text.out);
+        let ready = self.inferred(event.topic, now_ms, |to| {
+            to.out = text.out;
+            Ok(Some(name.to_owned()))
+        })?;
+        Ok((ready, in_header))
+    }
+
+    /// The payload and what is placed beside it.
+    fn envelope(
+        &mut self,
+        event: &Event<'_>,
+        placed: &[(String, Field)],
+        mut payload: Payload<'_>,
+        route: &str,
+        bounds: Bounds,
+        out: &mut Vec<u8>,
+    ) -> Result<(), NotWritten> {
+        let (plan, meta, in_header) = (event.plan, self.avro.meta, self.avro.in_header);
+        let is_struct = matches!(payload, Payload::Struct(..));
+        self.slot(event.topic, if is_struct { 0 } else { plan.generation });
+        self.slot.extend_from_slice(route.as_bytes());
+        self.slot.extend_from_slice(&event.schema_version.unwrap_or(-1).to_be_bytes());
+        if let Payload::Struct(expander, text, root) = &mut payload {
+            // Known by the struct's own schema, too.
+            let mut schema = SchemaText::new(meta);
+            expander
+                .avro_schema(text, *root, &plan.payload.name, &mut schema)
+                .map_err(|invalid| unnamed(&invalid, REASON))?;
+            self.slot.extend_from_slice(&schema.out);
+        }
+        let ready = self.inferred(event.topic, bounds.now_ms, |to| {
+            let name = format!("{}.{route}.Value", plan.schema_stem);
+            let fields = |to: &mut SchemaText| fields(event, placed, &mut payload, to);
+            let written = to.record(&name, fields, |out| {
+                if let Some(version) = event.schema_version {
+                    out.extend_from_slice(format!(",\"connect.version\":{version}").as_bytes());
+                }
+                member("connect.name", &name, out);
+            });
+            written.map_err(|invalid| unnamed(&invalid, REASON))?;
+            Ok(Some(name))
+        })?;
+        Side::frame(in_header, ready, REASON, out)?;
+        match payload {
+            Payload::Struct(expander, text, root) => {
+                expander.avro(text, root, bounds.most, out).map_err(|_| full(bounds.most))?;
+            }
+            Payload::Column(value) => of_field(&plan.payload, value, out)?,
+            Payload::Bare(_) => return Err(unfit(&plan.payload, REASON).into()),
+        }
+        for (_, field) in placed {
+            with_value(REASON, field, &event.row, |value| of_field(field, value, out))?;
+        }
+        Ok(())
+    }
+
+    /// A JSON payload by the schema that is registered for it.
+    fn by_registered(
+        &mut self,
+        event: &Event<'_>,
+        text: &str,
+        bounds: Bounds,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        let Some(by) = &self.avro.registered else { return Ok(false) };
+        let (unknown, event_type) = (by.unknown, event_type(event));
+        if event_type.is_none() && by.names_types() && self.avro.subject.names_records() {
+            return Err(Refusal {
+                reason: REASON,
+                detail: "the event has no type, by which its schema would be found".to_owned(),
+                hint: "walpost.event.type.column names the column; its rows must not be NULL",
+            }
+            .into());
+        }
+        let in_header = self.avro.in_header;
+        let event_type = event_type.unwrap_or_default();
+        let mut filler = std::mem::replace(&mut self.filler, super::fill::Filler::new());
+        let written = self.registered(event.topic, event_type, bounds.now_ms).and_then(|ready| {
+            Side::frame(in_header, ready, REASON, out)?;
+            let Ready { plan, orders, id, .. } = ready;
+            let Some(plan) = plan else { return Ok(()) };
+            filler.write(plan, orders, unknown, text, out).map_err(|mismatch| {
+                let name = plan.name.as_deref().unwrap_or(event_type);
+                NotWritten::from(Refusal {
+                    reason: REASON,
+                    detail: format!("the payload does not fit schema {id} ({name}): {}", mismatch.detail()),
+                    hint: "mend who writes the event, or register a schema that it fits",
+                })
+            })
+        });
+        self.filler = filler;
+        written.map(|()| true)
+    }
+
+    /// Appends a record of one field, as heartbeats are.
+    pub(in crate::encode) fn heartbeat(
+        &mut self,
+        topic: &str,
+        schema: &str,
+        name: &str,
+        now_ms: i64,
+        content: impl FnOnce(&mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) -> Result<bool, NotWritten> {
+        self.slot(topic, 0);
+        let (reason, in_header) = (self.reason(), self.avro.in_header);
+        let ready = self.inferred(topic, now_ms, |text| {
+            text.out.extend_from_slice(schema.as_bytes());
+            Ok(Some(name.to_owned()))
+        })?;
+        Side::frame(in_header, ready, reason, out)?;
+        content(out);
+        Ok(true)
+    }
+}
+
+/// The fields of an envelope.
+fn fields(
+    event: &Event<'_>,
+    placed: &[(String, Field)],
+    payload: &mut Payload<'_>,
+    to: &mut SchemaText,
+) -> Result<(), InvalidName> {
+    for (index, (name, field)) in members(event.plan, placed).enumerate() {
+        match payload {
+            Payload::Struct(expander, text, root) if index == 0 => {
+                let null = |out: &mut Vec<u8>| out.extend_from_slice(b"null");
+                let payload = &event.plan.payload.name;
+                to.field(name, |to| expander.avro_schema(text, *root, payload, to), Some(&null))?;
+            }
+            _ => to.column_field(name, &field.kind, field.optional, field.default.as_ref())?,
+        }
+    }
+    Ok(())
+}
+
+fn of_field(field: &Field, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let place = Place { optional: field.optional, default: field.default.is_some() };
+    binary::value(&field.kind, value, place, out).map_err(|binary::Unfit| unfit(field, REASON))
+}
+
+/// The full name of a column's schema, where that is a record.
+fn record_name(kind: &Kind, optional: bool) -> Option<String> {
+    match kind {
+        Kind::VariableScaleDecimal | Kind::Point if !optional => kind.semantic_name().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn unnamed(invalid: &InvalidName, reason: Reason) -> Refusal {
+    Refusal {
+        reason,
+        detail: invalid.detail(),
+        hint: "Avro's names are letters, digits and underscores: set field.name.adjustment.mode=avro of the router, or use \
+               other names",
+    }
+}
+
+fn unfit(field: &Field, reason: Reason) -> Refusal {
+    Refusal {
+        reason,
+        detail: format!("{}, and its value does not fit the schema that Connect gives it", describe(field)),
+        hint: "an array of arrays, an empty array taken apart, and NULL where it is required have no place in Avro here",
+    }
+}
+
+fn full(most: usize) -> Refusal {
+    too_large(most.saturating_add(1), most)
+}
