@@ -6,7 +6,11 @@ use std::sync::Arc;
 use walpost::decode::value::Kind;
 use walpost::decode::{Change, Decoder};
 use walpost::encode::encoder::Encoder;
-use walpost::encode::{self, Context, Converter, DecimalFormat, HeaderConverter, Nulls, Outgoing};
+use walpost::encode::{
+    self, Avro, ByRegistered, Context, Converter, DecimalFormat, HeaderConverter, Ids, NotEncoded, Nulls,
+    Outgoing, UnknownFields,
+};
+use walpost::registry::{Registered, SchemaType, Strategy};
 use walpost::route::{Event, Field, Plan};
 
 /// Payload of the bars: 300 bytes.
@@ -18,6 +22,12 @@ fn payload() -> String {
     text.truncate(text.trim_end_matches([' ', ',']).len());
     text + "]}"
 }
+
+/// The payload's, as somebody has registered it.
+const SCHEMA: &str = r#"{"type":"record","name":"OrderCreated","fields":[{"name":"orderId","type":"long"},
+    {"name":"customer","type":"string"},{"name":"note","type":["null","string"],"default":null},
+    {"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[
+        {"name":"sku","type":"string"},{"name":"n","type":"int"}]}}}]}"#;
 
 /// The row's columns: name, kind, text.
 fn columns(payload_kind: Kind) -> Vec<(&'static str, Kind, String)> {
@@ -71,7 +81,7 @@ fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
         envelope: envelope.then(|| vec![("eventType".to_owned(), field(3))]),
         partition: None,
         trace: None,
-        event_type: None,
+        event_type: Some(field(3)),
         old_key: Vec::new(),
     }
 }
@@ -82,6 +92,18 @@ fn bench(c: &mut Criterion) {
         decimal: DecimalFormat::Base64,
         replace_null_with_default: true,
     };
+    let avro = |registered: bool, subject| {
+        Converter::Avro(Box::new(Avro {
+            subject,
+            ids: Ids::Register,
+            normalize: false,
+            meta: true,
+            registered: registered
+                .then(|| ByRegistered { name: "${type}".into(), unknown: UnknownFields::Refuse }),
+            in_header: false,
+            latest_ttl_ms: None,
+        }))
+    };
     let rows = [
         ("string", Converter::String, Kind::Json, false, None),
         ("json", json(false), Kind::Json, false, None),
@@ -89,6 +111,10 @@ fn bench(c: &mut Criterion) {
         ("envelope_with_schema", json(true), Kind::Json, true, None),
         ("bytes", Converter::Bytes, Kind::Bytes, false, None),
         ("expanded", json(false), Kind::Json, false, Some(Nulls::Ignore)),
+        ("avro_text", avro(false, Strategy::Topic), Kind::Json, false, None),
+        ("avro_envelope", avro(false, Strategy::Topic), Kind::Json, true, None),
+        ("avro_expanded", avro(false, Strategy::Topic), Kind::Json, false, Some(Nulls::Ignore)),
+        ("avro_registered", avro(true, Strategy::TopicRecord), Kind::Json, false, None),
         ("expanded_with_schema", json(true), Kind::Json, false, Some(Nulls::Ignore)),
     ];
     let mut group = c.benchmark_group("encode");
@@ -124,6 +150,11 @@ fn bench(c: &mut Criterion) {
             max_record_bytes: 1 << 20,
         });
         let mut out = Outgoing::default();
+        while let Err(NotEncoded::Asks(_)) = encoder.encode(&event, 0, &mut out) {
+            let (schema_type, schema) = (SchemaType::Avro, SCHEMA.to_owned());
+            encoder
+                .answer(Ok(Registered { id: 1, guid: None, schema_type, schema, references: Vec::new() }), 0);
+        }
         group.bench_function(name, |b| {
             b.iter(|| {
                 out.clear(8 << 20);

@@ -15,6 +15,7 @@ mod offsets;
 mod publication;
 mod repair;
 mod run;
+mod schema;
 mod slot;
 mod sql;
 mod tables;
@@ -88,6 +89,8 @@ enum Command {
     #[command(subcommand)]
     Offsets(offsets::Command),
     #[command(subcommand)]
+    Schema(schema::Command),
+    #[command(subcommand)]
     Config(config::Command),
     Doctor(doctor::Args),
     Verify(Box<verify::Args>),
@@ -106,6 +109,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Slot(command) => slot::run(command, &context),
         Command::Publication(command) => publication::run(command, &context),
         Command::Offsets(command) => offsets::run(command, &context),
+        Command::Schema(command) => schema::run(command, &context),
         Command::Config(command) => config::run(command, &context),
         Command::Doctor(args) => doctor::run(args, &context),
         Command::Verify(args) => verify::run(args, &context),

@@ -1,6 +1,6 @@
 //! The encoder: converters applied to an event's headers, key and value.
 
-use super::avro::Bounds;
+use super::avro::Around;
 use super::body::{self, Kept};
 use super::converter::Unsuited;
 use super::outgoing::Draft;
@@ -261,8 +261,8 @@ impl Encoder {
         bytes: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
         if let Some(side) = &mut sides.value {
-            let bounds = Bounds { now_ms, most: self.config.max_record_bytes };
-            return side.value(&self.config, event, prepared, kept, bounds, bytes);
+            let around = Around { config: &self.config, prepared, now_ms };
+            return side.value(around, event, kept, bytes);
         }
         let start = bytes.len();
         let is_there = body::write(&self.config, event, prepared, kept, bytes)?;

@@ -109,11 +109,24 @@ fn encode(
     change: impl FnOnce(&mut Event<'_>),
     out: &mut Outgoing,
 ) -> Result<(), Rejection> {
+    let written = with_event(plan, columns, |event| {
+        let mut event = *event;
+        change(&mut event);
+        encoder.encode(&event, NOW, out)
+    });
+    match written {
+        Ok(()) => Ok(()),
+        Err(NotEncoded::Rejected(rejection)) => Err(rejection),
+        Err(NotEncoded::Asks(question)) => panic!("{question:?}"),
+    }
+}
+
+fn with_event<T>(plan: &Plan, columns: &[Column<'_>], use_it: impl FnOnce(&Event<'_>) -> T) -> T {
     let [relation, insert] = messages(columns);
     let mut decoder = Decoder::new();
     decoder.decode(&relation).unwrap();
     let Ok(Change::Insert { new, .. }) = decoder.decode(&insert) else { panic!("not an insert") };
-    let mut event = Event {
+    use_it(&Event {
         plan,
         row: new,
         route: "User",
@@ -123,13 +136,7 @@ fn encode(
         schema_version: None,
         old: None,
         tombstone: false,
-    };
-    change(&mut event);
-    match encoder.encode(&event, NOW, out) {
-        Ok(()) => Ok(()),
-        Err(NotEncoded::Rejected(rejection)) => Err(rejection),
-        Err(NotEncoded::Asks(question)) => panic!("{question:?}"),
-    }
+    })
 }
 
 fn one(config: Config, plan: &Plan, columns: &[Column<'_>]) -> Result<Outgoing, Rejection> {
@@ -390,3 +397,6 @@ fn after_a_rejection_outgoing_is_as_it_was() {
 
 #[path = "body_tests.rs"]
 mod body_tests;
+
+#[path = "avro_tests.rs"]
+mod avro_tests;

@@ -99,7 +99,9 @@ impl Sides {
 
     /// Whether who has asked can go on without an answer.
     pub(super) fn go_on(&mut self, now_ms: i64) -> bool {
-        self.who_asked().is_some_and(|side| side.go_on(now_ms))
+        let goes_on = self.who_asked().is_some_and(|side| side.go_on(now_ms));
+        self.asked = None;
+        goes_on
     }
 
     fn who_asked(&mut self) -> Option<&mut Side> {
@@ -111,8 +113,9 @@ impl Sides {
     }
 
     fn note<T>(&mut self, who: Who, written: Result<T, NotWritten>) -> Result<T, NotWritten> {
+        // Bytes that are made sure of are the value's, too: who asked first has asked.
         if let Err(NotWritten::Asks(_)) = &written {
-            self.asked = Some(who);
+            self.asked.get_or_insert(who);
         }
         written
     }

@@ -361,3 +361,6 @@ mod desk;
 
 #[path = "message_tests.rs"]
 mod messages;
+
+#[path = "schemas_tests.rs"]
+mod schemas_tests;

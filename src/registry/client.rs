@@ -195,13 +195,22 @@ impl Client {
     /// The subject's level of compatibility (`BACKWARD`, …), or the one of all.
     pub fn level(&self, subject: &str) -> Result<String, Error> {
         let path = format!("/config/{}?defaultToGlobal=true", escaped(subject));
-        let mut reply = self.request(&Method::GET, &path, None)?;
+        let reply = self.request(&Method::GET, &path, None)?;
         if reply.status == 404 {
-            reply = self.request(&Method::GET, "/config", None)?;
+            return self.level_of_all();
         }
         match (reply.status, reply.body["compatibilityLevel"].as_str()) {
             (200, Some(level)) => Ok(level.to_owned()),
             _ => Err(reply.refused(subject)),
+        }
+    }
+
+    /// The level of subjects that have none of their own.
+    pub fn level_of_all(&self) -> Result<String, Error> {
+        let reply = self.request(&Method::GET, "/config", None)?;
+        match (reply.status, reply.body["compatibilityLevel"].as_str()) {
+            (200, Some(level)) => Ok(level.to_owned()),
+            _ => Err(reply.refused("(all)")),
         }
     }
 

@@ -25,6 +25,7 @@ mod paths;
 mod process;
 mod proxy;
 mod records;
+mod registry;
 
 pub use broker::{Broker, BrokerOptions};
 pub use certificates::Certificates;
@@ -40,6 +41,7 @@ pub(crate) use process::Process;
 pub use process::{cpu_time, free_port, random, status_kb};
 pub use proxy::{Fate, Fault, KafkaApi, Proxy, Request, Transaction};
 pub use records::{Reader, Record};
+pub use registry::Registry;
 
 use std::future::Future;
 use std::sync::OnceLock;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) const KAFKA_VERSION: &str = "4.3.1";
+pub(crate) const REGISTRY_VERSION: &str = "3.0.9";
 pub(crate) const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 
 /// What deploy/local/install prepared, under the target directory.
@@ -23,6 +24,14 @@ pub(crate) fn kafka() -> PathBuf {
         kafka.display()
     );
     kafka
+}
+
+/// The schema registry's program.
+pub(crate) fn registry() -> PathBuf {
+    let name = format!("apicurio-registry-app-{REGISTRY_VERSION}-runner.jar");
+    let program = local().join(format!("apicurio-{REGISTRY_VERSION}")).join(name);
+    assert!(program.exists(), "no {}; deploy/local/install puts it there", program.display());
+    program
 }
 
 /// A `plugin.path` with Debezium's Postgres connector.

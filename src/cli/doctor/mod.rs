@@ -4,6 +4,7 @@ mod dead_letters;
 mod kafka;
 mod outbox;
 mod postgres;
+mod registry;
 mod server;
 mod slot;
 
@@ -86,6 +87,11 @@ async fn look(config: &Config) -> Vec<Check> {
             Err(failure)
         }
     };
+    let asked = config.clone();
+    match blocking(move || Ok(registry::look(&asked))).await {
+        Ok(check) => checks.extend(check),
+        Err(failure) => checks.push(Check::failed("registry", &failure)),
+    }
     checks.push(start(config, &stored, postgres.facts.as_ref()));
     checks
 }

@@ -59,10 +59,12 @@ pub(super) fn verify(raw: &Raw, report: &mut Report) -> Option<Verify> {
         Some("subject") => true,
         _ => return None,
     };
-    let is_raw = matches!(plain.word(&converters::VALUE), Some(converters::BYTES | converters::BINARY));
-    if let (false, Some(entry)) = (is_raw, plain.entry(&walpost::VALUE_VERIFY)) {
-        let instead = "take it out, or set value.converter=io.debezium.converters.BinaryDataConverter";
-        report.wrong(entry, "this value.converter passes no framed bytes on", instead);
+    if !matches!(plain.word(&converters::VALUE), Some(converters::BYTES | converters::BINARY)) {
+        if let Some(entry) = plain.entry(&walpost::VALUE_VERIFY) {
+            let instead = "take it out, or set value.converter=io.debezium.converters.BinaryDataConverter";
+            report.wrong(entry, "this value.converter passes no framed bytes on", instead);
+        }
+        return None;
     }
     let view = View::under(raw, converters::VALUE.name);
     let name = plain.text(&walpost::VALUE_SCHEMA_NAME).to_owned();
@@ -79,16 +81,13 @@ pub(super) fn registry(
 ) -> Option<Config> {
     let plain = View::plain(raw);
     let is_avro = |converter: &Converter| matches!(converter, Converter::Avro(_));
-    if let (false, Some(entry)) = (is_avro(&encode.value), plain.entry(&walpost::VALUE_SCHEMA)) {
-        if plain.word(&walpost::VALUE_SCHEMA) == Some("registered") {
+    let by_registered = plain.word(&walpost::VALUE_SCHEMA) == Some("registered");
+    if let (true, Some(entry)) = (by_registered, plain.entry(&walpost::VALUE_SCHEMA)) {
+        let is_envelope = |placement: &route::Placement| placement.place == route::Place::Envelope;
+        if !is_avro(&encode.value) {
             let instead = format!("write {}={}", converters::VALUE.name, converters::AVRO);
             report.wrong(entry, "this value.converter writes by no schema", instead);
-        }
-    }
-    if let (Converter::Avro(avro), Some(entry)) = (&encode.value, plain.entry(&walpost::VALUE_SCHEMA)) {
-        let is_envelope = |placement: &route::Placement| placement.place == route::Place::Envelope;
-        let has_envelope = route.is_some_and(|route| route.placements.iter().any(is_envelope));
-        if avro.registered.is_some() && has_envelope {
+        } else if route.is_some_and(|route| route.placements.iter().any(is_envelope)) {
             let instead = "place columns in headers, or leave the schema inferred";
             report.wrong(entry, "a value with columns placed in its envelope is no payload alone", instead);
         }

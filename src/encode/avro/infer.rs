@@ -4,6 +4,9 @@ use super::names::{self, InvalidName};
 use crate::decode::value::{Kind, Value};
 use crate::encode::{DecimalFormat, java, json};
 
+/// Appends something.
+pub(in crate::encode) type Write<'w> = &'w dyn Fn(&mut Vec<u8>);
+
 /// Writes one schema. Types that have a name are written out once and named from then on.
 pub(in crate::encode) struct SchemaText {
     pub(in crate::encode) out: Vec<u8>,
@@ -80,7 +83,7 @@ impl SchemaText {
         &mut self,
         name: &str,
         write: impl FnOnce(&mut SchemaText) -> Result<(), E>,
-        default: Option<&dyn Fn(&mut Vec<u8>)>,
+        default: Option<Write<'_>>,
     ) -> Result<(), E> {
         names::check(name)?;
         if self.out.last() != Some(&b'[') {
@@ -124,7 +127,7 @@ impl SchemaText {
             None => out.extend_from_slice(b"null"),
         };
         let has_default = optional || default.is_some();
-        let written: Option<&dyn Fn(&mut Vec<u8>)> = has_default.then_some(&write_default);
+        let written: Option<Write<'_>> = has_default.then_some(&write_default);
         self.field(name, |text| text.column(kind, optional, default), written)
     }
 

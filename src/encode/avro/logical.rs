@@ -9,7 +9,7 @@ type Wrong = &'static str;
 pub(super) fn date(text: &[u8]) -> Result<i64, Wrong> {
     const WRONG: Wrong = "is no date (YYYY-MM-DD)";
     match days(text) {
-        Some((days, rest)) if rest.is_empty() => Ok(days),
+        Some((days, [])) => Ok(days),
         _ => Err(WRONG),
     }
 }
@@ -18,7 +18,7 @@ pub(super) fn date(text: &[u8]) -> Result<i64, Wrong> {
 pub(super) fn time(text: &[u8], per_second: i64) -> Result<i64, Wrong> {
     const WRONG: Wrong = "is no time (HH:MM:SS.fraction)";
     match clock(text) {
-        Some((seconds, nanos, rest)) if rest.is_empty() => {
+        Some((seconds, nanos, [])) => {
             exact(nanos, per_second).map(|fraction| seconds * per_second + fraction)
         }
         _ => Err(WRONG),

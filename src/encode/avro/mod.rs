@@ -18,7 +18,7 @@ pub use fill::UnknownFields;
 pub(super) use infer::{SchemaText, member};
 pub(super) use names::InvalidName;
 pub(super) use side::Side;
-pub(super) use value::Bounds;
+pub(super) use value::Around;
 
 use crate::registry::Strategy;
 

@@ -240,7 +240,8 @@ impl Side {
             Ok(_) if is_latest => self.avro.latest_ttl_ms,
             Ok(_) => None,
         };
-        lasts.is_none_or(|lasts| now_ms < asked_ms.saturating_add(lasts))
+        // What was asked for just now is settled, however short it lasts.
+        lasts.is_none_or(|lasts| now_ms < asked_ms.saturating_add(lasts.max(1)))
     }
 
     fn settled(&mut self) -> Result<&mut Ready, NotWritten> {

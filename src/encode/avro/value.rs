@@ -14,11 +14,19 @@ use crate::route::{Event, Field};
 
 const REASON: Reason = Reason::PayloadNotEncodable;
 
-/// The clock and the limit that writing needs.
+/// What writing an event needs beside it.
 #[derive(Clone, Copy)]
-pub(in crate::encode) struct Bounds {
+pub(in crate::encode) struct Around<'a> {
+    pub(in crate::encode) config: &'a Config,
+    pub(in crate::encode) prepared: &'a Prepared,
     pub(in crate::encode) now_ms: i64,
-    pub(in crate::encode) most: usize,
+}
+
+impl Around<'_> {
+    /// A record may have so many bytes.
+    fn most(&self) -> usize {
+        self.config.max_record_bytes
+    }
 }
 
 impl Side {
@@ -51,17 +59,15 @@ impl Side {
     /// Appends the event's value; `Ok(false)` when there is none.
     pub(in crate::encode) fn value(
         &mut self,
-        config: &Config,
+        around: Around<'_>,
         event: &Event<'_>,
-        prepared: &Prepared,
         kept: Option<&mut Kept>,
-        bounds: Bounds,
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
         let field = &event.plan.payload;
         let mut written = Ok(false);
         with_value(REASON, field, &event.row, |value| {
-            written = self.of_payload(config, event, prepared, kept, value, bounds, out);
+            written = self.of_payload(around, event, kept, value, out);
             Ok(())
         })?;
         written
@@ -69,34 +75,32 @@ impl Side {
 
     fn of_payload(
         &mut self,
-        config: &Config,
+        around: Around<'_>,
         event: &Event<'_>,
-        prepared: &Prepared,
         kept: Option<&mut Kept>,
         value: &Value<'_>,
-        bounds: Bounds,
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
         let field = &event.plan.payload;
         let is_tree = field.kind == Kind::Tree;
         let (expander, first) = kept.map_or((None, None), |kept| kept.parts(is_tree));
         if let (Some(_), Value::Text(text), None) = (&self.avro.registered, value, &event.plan.envelope) {
-            return self.by_registered(event, text, bounds, out);
+            return self.by_registered(event, text, around, out);
         }
-        let payload = body::payload(config, event, expander, value)?;
+        let payload = body::payload(around.config, event, expander, value)?;
         let Some(placed) = &event.plan.envelope else {
             return match payload {
                 Payload::Struct(expander, text, root) => {
                     self.slot(event.topic, 0);
                     let (ready, in_header) =
-                        self.expanded(event, &field.name, bounds.now_ms, |to, name| {
+                        self.expanded(event, &field.name, around.now_ms, |to, name| {
                             expander.avro_schema(text, root, name, to)
                         })?;
                     Side::frame(in_header, ready, REASON, out)?;
-                    expander.avro(text, root, bounds.most, out).map_err(|_| full(bounds.most))?;
+                    expander.avro(text, root, around.most(), out).map_err(|_| full(around.most()))?;
                     Ok(true)
                 }
-                Payload::Column(value) => self.column(event, field, value, bounds.now_ms, out),
+                Payload::Column(value) => self.column(event, field, value, around.now_ms, out),
                 Payload::Bare(_) => Err(unfit(field, REASON).into()),
             };
         };
@@ -105,11 +109,11 @@ impl Side {
             None => None,
             Some(first) => {
                 let schema = |out: &mut Vec<u8>| body::schema_of(&mut payload, event, out);
-                Some(first.route(event, prepared, schema)?.to_owned())
+                Some(first.route(event, around.prepared, schema)?.to_owned())
             }
         };
         let route = first.as_deref().unwrap_or(event.route);
-        self.envelope(event, placed, payload, route, bounds, out)?;
+        self.envelope(event, placed, payload, route, around, out)?;
         Ok(true)
     }
 
@@ -139,12 +143,11 @@ impl Side {
         placed: &[(String, Field)],
         mut payload: Payload<'_>,
         route: &str,
-        bounds: Bounds,
+        around: Around<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), NotWritten> {
         let (plan, meta, in_header) = (event.plan, self.avro.meta, self.avro.in_header);
-        let is_struct = matches!(payload, Payload::Struct(..));
-        self.slot(event.topic, if is_struct { 0 } else { plan.generation });
+        self.slot(event.topic, plan.generation);
         self.slot.extend_from_slice(route.as_bytes());
         self.slot.extend_from_slice(&event.schema_version.unwrap_or(-1).to_be_bytes());
         if let Payload::Struct(expander, text, root) = &mut payload {
@@ -155,7 +158,7 @@ impl Side {
                 .map_err(|invalid| unnamed(&invalid, REASON))?;
             self.slot.extend_from_slice(&schema.out);
         }
-        let ready = self.inferred(event.topic, bounds.now_ms, |to| {
+        let ready = self.inferred(event.topic, around.now_ms, |to| {
             let name = format!("{}.{route}.Value", plan.schema_stem);
             let fields = |to: &mut SchemaText| fields(event, placed, &mut payload, to);
             let written = to.record(&name, fields, |out| {
@@ -170,7 +173,7 @@ impl Side {
         Side::frame(in_header, ready, REASON, out)?;
         match payload {
             Payload::Struct(expander, text, root) => {
-                expander.avro(text, root, bounds.most, out).map_err(|_| full(bounds.most))?;
+                expander.avro(text, root, around.most(), out).map_err(|_| full(around.most()))?;
             }
             Payload::Column(value) => of_field(&plan.payload, value, out)?,
             Payload::Bare(_) => return Err(unfit(&plan.payload, REASON).into()),
@@ -186,7 +189,7 @@ impl Side {
         &mut self,
         event: &Event<'_>,
         text: &str,
-        bounds: Bounds,
+        around: Around<'_>,
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
         let Some(by) = &self.avro.registered else { return Ok(false) };
@@ -202,7 +205,7 @@ impl Side {
         let in_header = self.avro.in_header;
         let event_type = event_type.unwrap_or_default();
         let mut filler = std::mem::replace(&mut self.filler, super::fill::Filler::new());
-        let written = self.registered(event.topic, event_type, bounds.now_ms).and_then(|ready| {
+        let written = self.registered(event.topic, event_type, around.now_ms).and_then(|ready| {
             Side::frame(in_header, ready, REASON, out)?;
             let Ready { plan, orders, id, .. } = ready;
             let Some(plan) = plan else { return Ok(()) };

@@ -4,6 +4,7 @@ mod chain;
 mod compat;
 mod errors;
 mod files;
+mod registry;
 mod taken;
 mod wrong;
 

@@ -1,0 +1,115 @@
+//! The schema registry: how it is reached, and the converters that ask it.
+
+use super::*;
+use crate::encode::{Ids, UnknownFields};
+use crate::registry::{Pem, Strategy};
+
+const AVRO: &str = "value.converter=io.confluent.connect.avro.AvroConverter\n";
+const URL: &str = "value.converter.schema.registry.url=http://one:8081/, https://two/apis/ccompat/v7\n";
+
+fn avro(lines: &str) -> crate::encode::Avro {
+    match config(&format!("{AVRO}{URL}{lines}")).encode.value {
+        Converter::Avro(avro) => *avro,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn endpoints(lines: &str) -> Vec<(String, Option<String>)> {
+    let registry = config(&format!("{AVRO}{lines}")).registry.unwrap();
+    let shown = |endpoint: crate::registry::Endpoint| {
+        (endpoint.url, endpoint.authorization.map(|secret| secret.reveal().to_owned()))
+    };
+    registry.endpoints.into_iter().map(shown).collect()
+}
+
+#[test]
+fn urls_are_asked_in_their_order_and_without_a_slash_at_the_end() {
+    assert_eq!(
+        endpoints(URL),
+        [("http://one:8081".to_owned(), None), ("https://two/apis/ccompat/v7".to_owned(), None)]
+    );
+    assert!(config("").registry.is_none());
+}
+
+#[test]
+fn credentials_come_from_the_url_from_a_property_or_from_kafka() {
+    let url = "value.converter.schema.registry.url=http://u%40x:p@one:8081\n";
+    let basic = |text: &str| Some(format!("Basic {text}"));
+    assert_eq!(endpoints(url), [("http://one:8081".to_owned(), basic("dUB4OnA="))]);
+    let source = "value.converter.basic.auth.credentials.source";
+    let given = format!("{url}{source}=USER_INFO\nvalue.converter.basic.auth.user.info=a:b");
+    assert_eq!(endpoints(&given)[0].1, basic("YTpi"));
+    let sasl = "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username=\"a\" password=\"b\";";
+    assert_eq!(endpoints(&format!("{url}{source}=SASL_INHERIT\n{sasl}"))[0].1, basic("YTpi"));
+    let bearer = format!("{url}value.converter.bearer.auth.token=xyz");
+    assert_eq!(endpoints(&bearer)[0].1, Some("Bearer xyz".to_owned()));
+    assert!(
+        problem(&format!("{AVRO}{url}{source}=USER_INFO")).contains("basic.auth.user.info: it is missing")
+    );
+    assert!(
+        problem(&format!("{AVRO}{url}{source}=SASL_INHERIT")).contains("no user and password to inherit")
+    );
+    let shown = format!("{:?}", config(&format!("{AVRO}{given}")).registry);
+    assert!(!shown.contains("YTpi") && shown.contains("********"), "{shown}");
+}
+
+#[test]
+fn certificates_headers_and_timeouts_are_taken() {
+    let lines = "value.converter.schema.registry.ssl.truststore.certificates=-----BEGIN\n\
+                 value.converter.request.header.X-Tenant=acme\nvalue.converter.http.read.timeout.ms=7";
+    let registry = config(&format!("{AVRO}{URL}{lines}")).registry.unwrap();
+    assert!(matches!(registry.tls.roots, Some(Pem::Text(_))));
+    assert_eq!(registry.headers[0].0, "X-Tenant");
+    assert_eq!(registry.read_timeout, Duration::from_millis(7));
+    assert_eq!(registry.connect_timeout, Duration::from_secs(60));
+}
+
+#[test]
+fn options_of_the_converter_mean_what_they_mean_in_connect() {
+    let plain = avro("");
+    assert_eq!((plain.subject, plain.ids, plain.meta), (Strategy::Topic, Ids::Register, true));
+    assert!(plain.registered.is_none() && !plain.in_header && !plain.normalize);
+    assert_eq!(plain.latest_ttl_ms, Some(60_000));
+    let off = "value.converter.auto.register.schemas=false\n";
+    assert_eq!(avro(off).ids, Ids::Find);
+    assert_eq!(avro(&format!("{off}value.converter.use.latest.version=true")).ids, Ids::Latest);
+    assert_eq!(avro(&format!("{off}value.converter.use.schema.id=7")).ids, Ids::Given(7));
+    assert_eq!(avro("value.converter.use.latest.version=true").ids, Ids::Register);
+    assert_eq!(avro("value.converter.latest.cache.ttl.sec=-1").latest_ttl_ms, None);
+    let strategy = "value.converter.value.subject.name.strategy=io.confluent.kafka.serializers.subject.";
+    assert_eq!(avro(&format!("{strategy}TopicRecordNameStrategy")).subject, Strategy::TopicRecord);
+    assert_eq!(avro(&format!("{strategy}RecordNameStrategy")).subject, Strategy::Record);
+    assert!(avro("value.converter.value.schema.id.serializer=HeaderSchemaIdSerializer").in_header);
+    assert!(!avro("value.converter.connect.meta.data=false").meta);
+}
+
+#[test]
+fn payloads_by_registered_schemas_need_avro_and_no_envelope() {
+    let lines = "walpost.value.schema=registered\nwalpost.value.schema.name=acme.${type}\nwalpost.value.schema.unknown.fields=drop";
+    let by = avro(lines).registered.unwrap();
+    assert_eq!((by.name.as_str(), by.unknown), ("acme.${type}", UnknownFields::Drop));
+    let route = config(&format!("{AVRO}{URL}{lines}\nwalpost.event.type.column=kind")).route;
+    assert_eq!(route.event_type.as_deref(), Some("kind"));
+    assert_eq!(config("").route.event_type, None);
+    assert!(problem("walpost.value.schema=registered").contains("writes by no schema"));
+    let envelope = "transforms.outbox.table.fields.additional.placement=type:envelope";
+    assert!(problem(&format!("{AVRO}{URL}{lines}\n{envelope}")).contains("envelope"));
+}
+
+#[test]
+fn framed_bytes_are_made_sure_of_where_a_registry_is_named() {
+    let binary = "value.converter=io.debezium.converters.BinaryDataConverter\nwalpost.value.verify=subject\n";
+    let config = config(&format!("{binary}{URL}"));
+    assert!(config.encode.verify.unwrap().own && config.registry.is_some());
+    assert!(problem(binary).contains("value.converter.schema.registry.url: it is missing"));
+    assert!(problem("walpost.value.verify=id\nvalue.converter=String").contains("no framed bytes"));
+}
+
+#[test]
+fn what_cannot_be_a_registry_is_said() {
+    assert!(problem(AVRO).contains("value.converter.schema.registry.url: it is missing"));
+    let wrong = problem(&format!("{AVRO}value.converter.schema.registry.url=one:8081"));
+    assert!(wrong.contains("one of them is no URL"), "{wrong}");
+    let two = "key.converter=Avro\nkey.converter.schema.registry.url=http://other\n";
+    assert!(problem(&format!("{AVRO}{URL}{two}")).contains("registries of their own"));
+}
