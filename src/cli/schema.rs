@@ -128,7 +128,7 @@ fn list(client: &Client, context: &Context<'_>) -> Result<Exit, Failure> {
             .collect();
         console.json("subjects", &subjects);
     } else if rows.is_empty() {
-        console.say("the registry has no subjects");
+        console.print("the registry has no subjects");
     } else {
         let rows = rows.into_iter().map(|(subject, level, newest)| {
             vec![subject, level, newest.id.to_string(), newest.schema_type.name().to_owned()]
@@ -145,7 +145,7 @@ fn show(client: &Client, subject: &str, context: &Context<'_>) -> Result<Exit, F
         let (id, schema) = (newest.id, newest.schema);
         console.json_object(json!({ "subject": subject, "id": id, "schema": schema }));
     } else {
-        console.say(&newest.schema);
+        console.print(&newest.schema);
     }
     Ok(Exit::Ok)
 }
@@ -162,10 +162,10 @@ fn check(client: &Client, file: &File, context: &Context<'_>) -> Result<Exit, Fa
             json!({ "subject": subject, "level": level, "compatible": wrong.is_empty(), "breaks": wrong }),
         );
     } else if wrong.is_empty() {
-        console.say(&format!("compatible with subject {subject} by {level}"));
+        console.print(&format!("compatible with subject {subject} by {level}"));
     } else {
-        console.say(&format!("not compatible with the newest version of subject {subject} by {level}:"));
-        wrong.iter().for_each(|why| console.say(&format!("  {why}")));
+        console.print(&format!("not compatible with the newest version of subject {subject} by {level}:"));
+        wrong.iter().for_each(|why| console.print(&format!("  {why}")));
     }
     Ok(if wrong.is_empty() { Exit::Ok } else { Exit::Findings })
 }
@@ -180,7 +180,7 @@ fn register(client: &Client, file: &File, context: &Context<'_>) -> Result<Exit,
     if console.is_json() {
         console.json_object(json!({ "subject": subject, "id": registered.id }));
     } else {
-        console.say(&format!("subject {subject} has it, with id {}", registered.id));
+        console.print(&format!("subject {subject} has it, with id {}", registered.id));
     }
     Ok(Exit::Ok)
 }
@@ -199,7 +199,7 @@ fn enforce(
     if console.is_json() {
         console.json_object(json!({ "level": name, "subjects": subjects }));
     } else {
-        subjects.iter().for_each(|subject| console.say(&format!("subject {subject} is checked by {name}")));
+        subjects.iter().for_each(|subject| console.print(&format!("subject {subject} is checked by {name}")));
     }
     Ok(Exit::Ok)
 }
