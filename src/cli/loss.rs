@@ -1,9 +1,9 @@
 //! What a command would pass over that is not published: counted, named, and given up by naming its range only.
 
+use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::lsn::{Lsn, LsnRange};
-use crate::clock::unix_ms;
 use crate::pipeline::unsent::{self, Fate, Told, Unsent};
 use crate::position::{Audit, Position};
 use crate::verify::label;

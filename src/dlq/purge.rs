@@ -6,13 +6,13 @@
 //! whose letter stays.
 
 use super::{Ended, Filter, Index, LOOK_PATIENCE, Progress, Source, WRITE_PATIENCE, index};
+use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::encode::Outgoing;
 use crate::error::{Exit, Failure};
 use crate::failpoint;
 use crate::kafka::admin::Patience;
 use crate::kafka::scan::Scan;
-use crate::clock::unix_ms;
 use crate::publish::letters::{self, Fate, Letter};
 use crate::publish::publisher;
 use std::sync::atomic::Ordering;

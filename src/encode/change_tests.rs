@@ -57,6 +57,7 @@ fn config(key: Converter, value: Converter) -> Config {
         value,
         header: HeaderConverter::Simple,
         context: Some(Context { logical_name: "app".to_owned(), run_id: "run".to_owned() }),
+        verify: None,
         expand: None,
         messages: None,
         strict: false,

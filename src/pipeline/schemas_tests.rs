@@ -62,6 +62,7 @@ fn an_event_whose_schema_nobody_tells_ends_the_session_before_its_transaction() 
         context: None,
         verify: None,
         expand: None,
+        messages: None,
         strict: false,
         max_record_bytes: 1 << 20,
     });

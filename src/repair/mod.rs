@@ -20,6 +20,7 @@ pub mod press;
 pub mod rows;
 pub mod survey;
 
+use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::error::{Exit, Failure, blocking};
 use crate::failpoint;
@@ -27,7 +28,6 @@ use crate::kafka::admin::Patience;
 use crate::lsn::{Lsn, LsnRange};
 use crate::pipeline::decided::{self, Fenced, Stored, readable};
 use crate::pipeline::facts::Facts;
-use crate::clock::unix_ms;
 use crate::pipeline::standing::Standing;
 use crate::pipeline::startup::Publication;
 use crate::pipeline::trouble::Trouble;

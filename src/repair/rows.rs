@@ -2,13 +2,13 @@
 
 use super::letters::Letters;
 use super::order::{Place, Rule};
+use crate::clock::unix_ms;
 use crate::config::Config;
 use crate::decode::copy::{self, Lines};
 use crate::decode::{Cell, Cells, Change, Tuple};
 use crate::encode::Outgoing;
 use crate::error::Failure;
 use crate::pipeline::foresight::{ClusterTopics, Foresight};
-use crate::clock::unix_ms;
 use crate::pipeline::schemas::Encoding;
 use crate::pipeline::trouble;
 use crate::postgres::Error;

@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value};
 
-
 /// One run of Debezium's connector.
 pub struct Run {
     pub case: String,

@@ -4,6 +4,7 @@
 use super::open::Table;
 use super::progress::Progress;
 use super::read::{Chunk, Item};
+use crate::clock::unix_us;
 use crate::config::SnapshotMode;
 use crate::decode::{Cell, Cells, Change, copy};
 use crate::encode::Encoder;
@@ -15,7 +16,6 @@ use crate::pipeline::desk::{Desk, Stop, Treatment};
 use crate::pipeline::handover::{Downstream, Handover, PublisherEnded};
 use crate::pipeline::lessons::Lessons;
 use crate::pipeline::report::Reporter;
-use crate::clock::unix_us;
 use crate::pipeline::schemas::Schemas;
 use crate::pipeline::session::Common;
 use crate::pipeline::trouble::{self, Trouble};
