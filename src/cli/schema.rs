@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   walpost schema list --config connector.json
+  walpost schema show orders-value --config connector.json
   walpost schema check orders-value order.avsc --config connector.json
+  walpost schema register orders-value order.avsc --config connector.json
   walpost schema enforce BACKWARD orders-value --config connector.json
 ";
 
@@ -20,17 +22,22 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub enum Command {
     /// All subjects, each with its level of compatibility and its newest schema's id
+    #[command(before_help = EXAMPLES)]
     List,
     /// A subject's newest schema, as the registry has it
+    #[command(before_help = EXAMPLES)]
     Show {
         /// The subject
         subject: String,
     },
     /// Whether a schema is compatible with its subject, and what it breaks; nothing is registered
+    #[command(before_help = EXAMPLES)]
     Check(File),
     /// Make a schema its subject's newest, if it is compatible
+    #[command(before_help = EXAMPLES)]
     Register(File),
     /// Set a level of compatibility
+    #[command(before_help = EXAMPLES)]
     Enforce {
         /// The level
         #[arg(value_enum)]

@@ -36,7 +36,7 @@ fn all_problems_are_told_at_once_each_with_key_line_value_and_what_to_write() {
     for missing in ["bootstrap.servers", "database.hostname", "database.user", "database.dbname"] {
         assert!(told.contains(&format!("c.json: {missing}: it is missing; write {missing}=")), "{told}");
     }
-    assert!(told.starts_with("error: the configuration has 14 problems"), "{told}");
+    assert!(told.starts_with("error: the configuration has 13 problems"), "{told}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn programs_are_told_the_same_as_one_json_object() {
     let told = answer.json();
     assert_eq!(told["valid"], false);
     let problems = told["problems"].as_array().expect("a list");
-    assert_eq!(problems.len(), 14, "{told:#}");
+    assert_eq!(problems.len(), 13, "{told:#}");
     for (key, value, line, instead) in WRONG {
         let problem = problems.iter().find(|problem| problem["key"] == *key).expect("one problem to a key");
         assert_eq!(problem["value"], *value);
@@ -64,10 +64,10 @@ fn every_command_refuses_a_wrong_configuration_before_it_does_anything() {
             .run(&format!("{command} --config c.json"))
             .expect(2)
             .silent()
-            .says(&["14 problems", "slot.nmae"]);
+            .says(&["13 problems", "slot.nmae"]);
     }
     let doctor = files.run("doctor --config c.json").expect(3);
-    assert_eq!(doctor.stdout.lines().filter(|line| line.starts_with("fail ")).count(), 14, "{doctor:?}");
+    assert_eq!(doctor.stdout.lines().filter(|line| line.starts_with("fail ")).count(), 13, "{doctor:?}");
     assert!(!doctor.stdout.contains("postgres."), "nothing is asked of servers: {doctor:?}");
 }
 
