@@ -86,6 +86,6 @@ fn publication_show_tells_a_column_list_and_which_columns_of_the_router_it_lacks
 fn a_publication_of_no_table_at_all_is_not_made() {
     let db = Database::shared().fresh_database();
     let builder = connector(&db, Broker::shared());
-    refused(&builder, "publication create", 5, &["there is no outbox table yet", "walpost init --apply"]);
+    refused(&builder, "publication create", 5, &["there is no captured table yet", "walpost init --apply"]);
     assert_eq!(db.query_one_text("select count(*) from pg_publication"), "0");
 }
