@@ -160,9 +160,10 @@ fn show(client: &Client, subject: &str, context: &Context<'_>) -> Result<Exit, F
 fn check(client: &Client, file: &File, context: &Context<'_>) -> Result<Exit, Failure> {
     let (schema, language) = file.read()?;
     let subject = &file.subject;
-    let wrong =
-        client.check(subject, &schema, language).map_err(|error| failure(&error, "checking the schema"))?;
     let level = client.level(subject).map_err(|error| failure(&error, "asking for the level"))?;
+    let wrong = client
+        .check_all(&level, subject, &schema, language)
+        .map_err(|error| failure(&error, "checking the schema"))?;
     let console = &context.console;
     if console.is_json() {
         console.json_object(
@@ -171,7 +172,7 @@ fn check(client: &Client, file: &File, context: &Context<'_>) -> Result<Exit, Fa
     } else if wrong.is_empty() {
         console.print(&format!("compatible with subject {subject} by {level}"));
     } else {
-        console.print(&format!("not compatible with the newest version of subject {subject} by {level}:"));
+        console.print(&format!("not compatible with subject {subject} by {level}:"));
         wrong.iter().for_each(|why| console.print(&format!("  {why}")));
     }
     Ok(if wrong.is_empty() { Exit::Ok } else { Exit::Findings })

@@ -1,6 +1,6 @@
 //! The registry's interface, request by request. Blocking; each URL is tried once, in their order, until one answers.
 
-use super::{Answer, Config, Error, Question, Refused, Registered, SchemaType, What, tls};
+use super::{Answer, Config, Error, Question, Refused, Registered, SchemaType, What, rules, tls};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -175,21 +175,69 @@ impl Client {
     /// What makes the schema incompatible with the subject's newest one, at the subject's own level; nothing when it is
     /// compatible, or the first.
     pub fn check(&self, subject: &str, schema: &str, schema_type: SchemaType) -> Result<Vec<String>, Error> {
-        let path = format!("/compatibility/subjects/{}/versions/latest?verbose=true", escaped(subject));
+        self.check_against("/latest", subject, schema, schema_type)
+    }
+
+    /// The same of all versions that the level asks for, which is only more where it is transitive.
+    pub fn check_all(
+        &self,
+        level: &str,
+        subject: &str,
+        schema: &str,
+        schema_type: SchemaType,
+    ) -> Result<Vec<String>, Error> {
+        let versions = if level.ends_with("_TRANSITIVE") { "" } else { "/latest" };
+        self.check_against(versions, subject, schema, schema_type)
+    }
+
+    fn check_against(
+        &self,
+        versions: &str,
+        subject: &str,
+        schema: &str,
+        schema_type: SchemaType,
+    ) -> Result<Vec<String>, Error> {
+        let path = format!("/compatibility/subjects/{}/versions{versions}?verbose=true", escaped(subject));
         let reply = self.request(&Method::POST, &path, Some(&body(schema, schema_type)))?;
         match reply.status {
             200 if reply.body["is_compatible"] == false => {
+                let schema = Registered {
+                    id: 0,
+                    guid: None,
+                    schema_type,
+                    schema: schema.to_owned(),
+                    references: Vec::new(),
+                };
+                let mut lines = rules::broken(&self.level(subject)?, &schema, &self.versions(subject)?);
                 let messages = reply.body["messages"].as_array().into_iter().flatten();
-                let mut messages: Vec<String> =
-                    messages.filter_map(|message| message.as_str().map(str::to_owned)).collect();
-                if messages.is_empty() {
-                    messages.push("the registry does not say why".to_owned());
+                lines.extend(messages.filter_map(|message| message.as_str().map(str::to_owned)));
+                if lines.is_empty() {
+                    lines.push("the registry does not say why".to_owned());
                 }
-                Ok(messages)
+                Ok(lines)
             }
             200 | 404 => Ok(Vec::new()),
             _ => Err(reply.refused(subject)),
         }
+    }
+
+    /// The subject's schemas, from the oldest to the newest.
+    fn versions(&self, subject: &str) -> Result<Vec<rules::Version>, Error> {
+        let path = format!("/subjects/{}/versions", escaped(subject));
+        let reply = self.request(&Method::GET, &path, None)?;
+        let (200, Some(numbers)) = (reply.status, reply.body.as_array()) else {
+            return Err(reply.refused(subject));
+        };
+        let mut numbers: Vec<i64> = numbers.iter().filter_map(Value::as_i64).collect();
+        numbers.sort_unstable();
+        let version = |number: i64| {
+            let reply = self.request(&Method::GET, &format!("{path}/{number}"), None)?;
+            match reply.status {
+                200 => Ok((number, self.registered(reply, None, SchemaType::Avro)?)),
+                _ => Err(reply.refused(subject)),
+            }
+        };
+        numbers.into_iter().map(version).collect()
     }
 
     /// The subject's level of compatibility (`BACKWARD`, …), or the one of all.

@@ -108,6 +108,7 @@ fn what_is_not_compatible_is_refused_with_the_rule() {
             r#"{"is_compatible":false,"messages":["READER_FIELD_MISSING_DEFAULT_VALUE: b"]}"#,
         ),
         ("GET /config/s?defaultToGlobal=true ", 200, r#"{"compatibilityLevel":"FULL"}"#),
+        ("GET /subjects/s/versions ", 200, "[]"),
     ]);
     let question = Question {
         subject: "s".into(),

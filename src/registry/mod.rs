@@ -6,6 +6,7 @@
 
 mod client;
 mod known;
+mod rules;
 mod subject;
 mod tls;
 pub mod wire;

@@ -34,8 +34,9 @@ fn a_schema_is_registered_checked_and_held_to_its_level() {
     assert!(code == Some(0) && told.starts_with("compatible with"), "{told}");
     let (code, told, _) = run(&["check", &subject, &broken]);
     assert!(code == Some(3) && told.contains("not compatible") && told.contains("BACKWARD"), "{told}");
+    assert!(told.contains("version 1 wrote") && told.contains("$.m is not in version 1"), "{told}");
     let (code, _, errors) = run(&["register", &subject, &broken]);
-    assert!(code == Some(3) && errors.contains("by BACKWARD"), "{errors}");
+    assert!(code == Some(3) && errors.contains("by BACKWARD") && errors.contains("$.m"), "{errors}");
     let (code, told, _) = run(&["show", &subject]);
     assert!(code == Some(0) && told.contains(r#""name":"n""#), "{told}");
     assert_eq!(registry.versions(&subject), 1);
