@@ -32,7 +32,7 @@ impl Schema<'_> {
             Kind::Point => member("doc", "Geometry (POINT)", out),
             _ => {}
         }
-        self.write_parameters(out);
+        parameters(self.kind, "parameters", out);
         if let Some(default) = self.default {
             out.extend_from_slice(b",\"default\":");
             json::write(self.kind, default, decimals, out);
@@ -63,31 +63,35 @@ impl Schema<'_> {
             _ => {}
         }
     }
+}
 
-    fn write_parameters(&self, out: &mut Vec<u8>) {
-        let mut parameters: Vec<(&str, String)> = Vec::new();
-        match self.kind {
-            Kind::Decimal { precision, scale } => {
-                parameters.push(("scale", scale.to_string()));
-                parameters.push(("connect.decimal.precision", precision.to_string()));
-            }
-            Kind::Money => parameters.push(("scale", "2".to_owned())),
-            Kind::Bits { length } => parameters.push(("length", length.to_string())),
-            Kind::Enum(labels) => parameters.push(("allowed", labels.join(","))),
-            _ => return,
+/// Appends the type's parameters as an object that `member` names, if it has any.
+pub(super) fn parameters(kind: &Kind, member: &str, out: &mut Vec<u8>) {
+    let mut list: Vec<(&str, String)> = Vec::new();
+    match kind {
+        Kind::Decimal { precision, scale } => {
+            list.push(("scale", scale.to_string()));
+            list.push(("connect.decimal.precision", precision.to_string()));
         }
-        for (index, (name, value)) in parameters.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b",\"parameters\":{" } else { b"," });
-            json::string(name, out);
-            out.push(b':');
-            json::string(value, out);
-        }
-        out.push(b'}');
+        Kind::Money => list.push(("scale", "2".to_owned())),
+        Kind::Bits { length } => list.push(("length", length.to_string())),
+        Kind::Enum(labels) => list.push(("allowed", labels.join(","))),
+        _ => return,
     }
+    out.push(b',');
+    json::string(member, out);
+    out.push(b':');
+    for (index, (name, value)) in list.iter().enumerate() {
+        out.push(if index == 0 { b'{' } else { b',' });
+        json::string(name, out);
+        out.push(b':');
+        json::string(value, out);
+    }
+    out.push(b'}');
 }
 
 /// Appends `,"name":"value"`.
-fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+pub(super) fn member(name: &str, value: &str, out: &mut Vec<u8>) {
     out.push(b',');
     json::string(name, out);
     out.push(b':');

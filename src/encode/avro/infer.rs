@@ -2,6 +2,7 @@
 
 use super::names::{self, InvalidName};
 use crate::decode::value::{Kind, Value};
+use crate::encode::schema::{self, member};
 use crate::encode::{DecimalFormat, java, json};
 
 /// Appends something.
@@ -195,7 +196,7 @@ fn meta(kind: &Kind, default: Option<&Value<'static>>, out: &mut Vec<u8>) {
     if name.is_some() {
         out.extend_from_slice(b",\"connect.version\":1");
     }
-    parameters(kind, out);
+    schema::parameters(kind, "connect.parameters", out);
     if let Some(default) = default {
         out.extend_from_slice(b",\"connect.default\":");
         default_value(kind, default, out);
@@ -206,27 +207,6 @@ fn meta(kind: &Kind, default: Option<&Value<'static>>, out: &mut Vec<u8>) {
     if kind.connect_type() == "INT16" {
         member("connect.type", "int16", out);
     }
-}
-
-fn parameters(kind: &Kind, out: &mut Vec<u8>) {
-    let mut list: Vec<(&str, String)> = Vec::new();
-    match kind {
-        Kind::Decimal { precision, scale } => {
-            list.push(("scale", scale.to_string()));
-            list.push(("connect.decimal.precision", precision.to_string()));
-        }
-        Kind::Money => list.push(("scale", "2".to_owned())),
-        Kind::Bits { length } => list.push(("length", length.to_string())),
-        Kind::Enum(labels) => list.push(("allowed", labels.join(","))),
-        _ => return,
-    }
-    for (index, (name, value)) in list.iter().enumerate() {
-        out.extend_from_slice(if index == 0 { b",\"connect.parameters\":{" } else { b"," });
-        json::string(name, out);
-        out.push(b':');
-        json::string(value, out);
-    }
-    out.push(b'}');
 }
 
 /// A default as Avro's schemas have them: bytes are the characters of these numbers.
@@ -256,14 +236,6 @@ fn logical_type(kind: &Kind) -> Option<&'static str> {
         Kind::ConnectTimestamp => "timestamp-millis",
         _ => return None,
     })
-}
-
-/// Appends `,"name":"value"`.
-pub(in crate::encode) fn member(name: &str, value: &str, out: &mut Vec<u8>) {
-    out.push(b',');
-    json::string(name, out);
-    out.push(b':');
-    json::string(value, out);
 }
 
 fn type_name(kind: &Kind) -> &'static str {

@@ -15,7 +15,7 @@ mod side;
 mod value;
 
 pub use fill::UnknownFields;
-pub(super) use infer::{SchemaText, member};
+pub(super) use infer::SchemaText;
 pub(super) use names::InvalidName;
 pub(super) use side::Side;
 pub(super) use value::Around;

@@ -1,14 +1,15 @@
 //! Keys, values and heartbeats in Avro.
 
+use super::SchemaText;
 use super::binary::{self, Place};
 use super::names::InvalidName;
 use super::side::{Ready, Side, event_type};
-use super::{SchemaText, member};
 use crate::decode::value::{Kind, Value};
 use crate::encode::Config;
 use crate::encode::body::{self, Kept, Payload};
 use crate::encode::encoder::{NotWritten, Refusal, describe, too_large, with_value};
 use crate::encode::prepared::{Prepared, members};
+use crate::encode::schema::member;
 use crate::rejection::Reason;
 use crate::route::{Event, Field};
 

@@ -2,10 +2,11 @@
 
 use super::TooMuch;
 use super::shape::{Lookup, Shape, Shapes};
-use super::write::{Writer, is_blank};
+use super::write::{Writer, enter};
 use crate::decode::json::{Document, Node, Span};
 use crate::encode::avro::binary;
-use crate::encode::avro::{InvalidName, SchemaText, member};
+use crate::encode::avro::{InvalidName, SchemaText};
+use crate::encode::schema::member;
 use std::ops::Range;
 
 /// What a struct is called whose schema has no name.
@@ -92,15 +93,7 @@ impl AvroSchema<'_> {
             let (document, text) = (self.document, self.text);
             let name = document.bytes(text, field.name);
             let mark = self.path.len();
-            let start = match &key {
-                Some(key) if !is_blank(&self.path[key.clone()]) => {
-                    self.path.push(b'.');
-                    key.start
-                }
-                _ => mark,
-            };
-            self.path.extend_from_slice(name);
-            let key = Some(start..self.path.len());
+            let key = Some(enter(self.path, key.as_ref(), name));
             let null = |out: &mut Vec<u8>| out.extend_from_slice(b"null");
             to.field(utf8(name)?, |to| self.write(field.shape, key, to), Some(&null))?;
             self.path.truncate(mark);

@@ -60,23 +60,29 @@ impl SchemaWriter<'_> {
             }
             let name = self.document.bytes(self.text, field.name);
             let mark = self.path.len();
-            let start = match &key {
-                Some(key) if !is_blank(&self.path[key.clone()]) => {
-                    self.path.push(b'.');
-                    key.start
-                }
-                _ => mark,
-            };
-            self.path.extend_from_slice(name);
-            self.write(field.shape, Some(start..self.path.len()), Some(name));
+            let key = enter(self.path, key.as_ref(), name);
+            self.write(field.shape, Some(key), Some(name));
             self.path.truncate(mark);
         }
         self.out.push(b']');
     }
 }
 
+/// Puts a field's name behind that of its struct, which is at `key`, and answers where the whole name is.
+pub(super) fn enter(path: &mut Vec<u8>, key: Option<&Range<usize>>, name: &[u8]) -> Range<usize> {
+    let start = match key {
+        Some(key) if !is_blank(&path[key.clone()]) => {
+            path.push(b'.');
+            key.start
+        }
+        _ => path.len(),
+    };
+    path.extend_from_slice(name);
+    start..path.len()
+}
+
 /// Debezium puts no dot behind a name of nothing but blanks.
-pub(super) fn is_blank(name: &[u8]) -> bool {
+fn is_blank(name: &[u8]) -> bool {
     str::from_utf8(name).is_ok_and(|name| name.trim().is_empty())
 }
 
