@@ -1,6 +1,6 @@
 # Every target is one script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test gauntlet mutants memory snapshot lint bench fuzz
+.PHONY: help demo test compat gauntlet mutants memory snapshot lint bench fuzz
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -11,6 +11,9 @@ demo: ## orders from Postgres to Kafka before your eyes, on throw-away servers; 
 
 test: ## all tests, on real servers; installs what is missing (Debian 12)
 	@deploy/local/test
+
+compat: ## 2,000 generated cases through the real Debezium and through walpost, compared; some minutes
+	@deploy/local/compat
 
 gauntlet: ## two thousand faults under load, and everything counted; some 40 minutes, the report in target/gauntlet
 	@deploy/local/gauntlet

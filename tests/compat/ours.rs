@@ -12,13 +12,13 @@ use walpost::encode::{Encoder, NotEncoded, Outgoing, RecordRef};
 use walpost::lsn::Lsn;
 use walpost::registry::{Refused, Registered, What};
 use walpost::rejection::Rejection;
-use walpost::route::{Routed, Router};
+use walpost::route::{Routed, Router, TableFacts};
 
 /// Our clock while a run is encoded.
 pub const NOW: i64 = 1_795_406_662_569;
 
 /// What became of one row.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     Record(Record),
     /// The rejection's reason and detail.
@@ -26,7 +26,7 @@ pub enum Outcome {
 }
 
 /// A record as it would be handed to Kafka's producer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub topic: String,
     pub partition: Option<i32>,
@@ -38,6 +38,33 @@ pub struct Record {
 
 /// Reads the run's properties as a user would write them; the error is every problem.
 pub fn configure(run: &Run, strict: bool, directory: &Path) -> Result<Config, String> {
+    let mut properties = run.connector().clone();
+    if run.router().is_some() {
+        properties.extend(outbox());
+    }
+    for (key, value) in run.router().into_iter().flatten() {
+        properties.insert(format!("transforms.outbox.{key}"), value.clone());
+    }
+    for place in ["key.converter", "value.converter", "header.converter"] {
+        if run.converter_class(place) == "AvroConverter" {
+            properties.insert(format!("{place}.schema.registry.url"), "http://127.0.0.1:8081".into());
+        }
+        for (key, value) in run.converter(place) {
+            let key = if key == "class" { place.to_owned() } else { format!("{place}.{key}") };
+            properties.insert(key, value.clone());
+        }
+    }
+    load(properties, strict, directory)
+}
+
+/// The properties of an event router.
+pub fn outbox() -> [(String, Value); 2] {
+    let class = "io.debezium.transforms.outbox.EventRouter";
+    [("transforms".into(), "outbox".into()), ("transforms.outbox.type".into(), class.into())]
+}
+
+/// Reads properties that differ from those that all connectors here have.
+pub fn load(given: Map<String, Value>, strict: bool, directory: &Path) -> Result<Config, String> {
     let mut properties = Map::new();
     let base = json!({
         "name": "golden",
@@ -52,24 +79,7 @@ pub fn configure(run: &Run, strict: bool, directory: &Path) -> Result<Config, St
     });
     properties.extend(base.as_object().expect("an object").clone());
     properties.insert("debezium.compat".into(), if strict { "strict" } else { "default" }.into());
-    properties.extend(run.connector().clone());
-    if run.router().is_some() {
-        properties.insert("transforms".into(), "outbox".into());
-        properties
-            .insert("transforms.outbox.type".into(), "io.debezium.transforms.outbox.EventRouter".into());
-    }
-    for (key, value) in run.router().into_iter().flatten() {
-        properties.insert(format!("transforms.outbox.{key}"), value.clone());
-    }
-    for place in ["key.converter", "value.converter", "header.converter"] {
-        if run.converter_class(place) == "AvroConverter" {
-            properties.insert(format!("{place}.schema.registry.url"), "http://127.0.0.1:8081".into());
-        }
-        for (key, value) in run.converter(place) {
-            let key = if key == "class" { place.to_owned() } else { format!("{place}.{key}") };
-            properties.insert(key, value.clone());
-        }
-    }
+    properties.extend(given);
     let path = directory.join("connector.json");
     std::fs::write(&path, Value::Object(properties).to_string()).expect("a file");
     let loaded = config::load(&path, None, &|_| None).map_err(|problems| problems.to_string())?;
@@ -118,17 +128,45 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
             }
         };
         match rejection {
-            Some(rejection) => {
-                outcomes.push(Outcome::Rejected(format!(
-                    "{}: {}",
-                    rejection.reason.name(),
-                    rejection.detail
-                )));
-            }
+            Some(rejection) => outcomes.push(Outcome::of(&rejection)),
             None => outcomes.extend(outgoing.iter().map(|record| Outcome::Record(Record::of(&record)))),
         }
     }
     outcomes
+}
+
+/// What becomes of each message of an outbox table's stream; `None` of one that is passed over.
+pub fn of_outbox<'m>(
+    config: Config,
+    run_id: Option<String>,
+    messages: impl Iterator<Item = &'m [u8]>,
+    facts: &TableFacts,
+) -> Vec<Option<Outcome>> {
+    let mut encode = config.encode;
+    if let (Some(context), Some(run_id)) = (&mut encode.context, run_id) {
+        context.run_id = run_id;
+    }
+    let (mut decoder, mut router) = (Decoder::new(), Router::new(config.route));
+    let (mut encoder, mut outgoing) = (Encoder::new(encode), Outgoing::default());
+    let outcome = |message| {
+        let change = decoder.decode(message).expect("a message");
+        if let Change::Relation(relation) = &change {
+            router.learn(relation, facts);
+        }
+        outgoing.clear(0);
+        let encoded = match router.route(&change) {
+            Routed::Skipped(_) => return None,
+            Routed::Rejected(rejection) => Err(NotEncoded::Rejected(rejection)),
+            Routed::Event(event) => encoder.encode(&event, NOW, &mut outgoing),
+            Routed::Change(_) | Routed::Truncated(_) => panic!("an outbox has events alone"),
+        };
+        Some(match encoded {
+            Ok(()) => Outcome::Record(Record::of(&outgoing.iter().next().expect("a record"))),
+            Err(NotEncoded::Rejected(rejection)) => Outcome::of(&rejection),
+            Err(NotEncoded::Asks(question)) => panic!("there is no registry: {question:?}"),
+        })
+    };
+    messages.map(outcome).collect()
 }
 
 /// Where the stream is.
@@ -214,6 +252,12 @@ pub fn heartbeat(config: Config, now_ms: i64) -> Result<Record, String> {
     Ok(Record::of(&outgoing.iter().next().expect("a record")))
 }
 
+impl Outcome {
+    fn of(rejection: &Rejection) -> Outcome {
+        Outcome::Rejected(format!("{}: {}", rejection.reason.name(), rejection.detail))
+    }
+}
+
 impl Record {
     fn of(record: &RecordRef<'_>) -> Record {
         let headers = record.headers().map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
@@ -232,8 +276,11 @@ impl Record {
 fn run_id(run: &Run) -> Option<String> {
     let headers = run.expected.iter().find_map(|expected| expected.outcome["headers"].as_array())?;
     let header = headers.iter().find(|header| header[0] == "__debezium.context.runId")?;
-    let value = text(&header[1]);
-    // A UUID, wherever the header's converter puts it.
+    uuid_in(text(&header[1]))
+}
+
+/// A UUID, wherever the header's converter puts it.
+pub fn uuid_in(value: &str) -> Option<String> {
     let at = (0..value.len().saturating_sub(35)).find(|at| is_uuid(&value[*at..*at + 36]))?;
     Some(value[at..at + 36].to_owned())
 }

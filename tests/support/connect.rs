@@ -130,6 +130,28 @@ impl ConnectWorker {
         });
     }
 
+    /// The same of a configuration that the worker may refuse; then what it says.
+    pub fn try_put(&self, name: &str, config: &Value) -> Result<(), String> {
+        let path = format!("/connectors/{name}/config");
+        wait_until("the connector is taken or refused", PATIENCE, || {
+            match self.request("PUT", &path, &config.to_string())? {
+                (200 | 201, _) => Some(Ok(())),
+                (409, _) => None, // the group is rebalancing
+                (_, body) => Some(Err(body)),
+            }
+        })
+    }
+
+    /// What the connector or its task has died of.
+    pub fn failure(&self, name: &str) -> Option<String> {
+        assert!(self.is_running(), "Kafka Connect has ended:\n{}", self.log());
+        let (_, status) = self.request("GET", &format!("/connectors/{name}/status"), "")?;
+        let status: Value = serde_json::from_str(&status).ok()?;
+        let mut all = status["tasks"].as_array()?.iter().chain([&status["connector"]]);
+        let failed = all.find(|one| one["state"] == "FAILED")?;
+        Some(failed["trace"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Until connector and task run; panics with what it says when one of them has failed.
     pub fn wait_running(&self, name: &str) {
         wait_until("the connector runs", PATIENCE, || {
