@@ -64,7 +64,8 @@ fn messages(columns: &[(&str, Kind, String)]) -> [Vec<u8>; 2] {
 fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
     let field = |index: usize| {
         let (name, kind, _) = &columns[index];
-        Field { index, name: (*name).to_owned(), kind: kind.clone(), optional: index == 4, default: None }
+        let (name, kind) = ((*name).to_owned(), kind.clone());
+        Field { index, name, kind, optional: index == 4, default: None, strict: false }
     };
     Plan {
         generation: 1,

@@ -4,7 +4,7 @@
 use super::converter::Converter;
 use super::encoder::{Refusal, convert, describe, too_large, with_value};
 use super::expand::{Expander, Reading, Root, TooMuch};
-use super::first::FirstSchemas;
+use super::first::{First, FirstSchemas};
 use super::prepared::{Prepared, members};
 use super::{Config, java, json, schema};
 use crate::decode::value::{Kind, Value};
@@ -61,7 +61,7 @@ impl Kept {
         let Some(first) = self.first.as_mut().filter(|_| event.plan.envelope.is_some()) else {
             return Ok(());
         };
-        first.route(event, prepared, |_| false).map(|_| ())
+        first.of(event, prepared, |_| false).map(|_| ())
     }
 }
 
@@ -185,9 +185,9 @@ fn envelope(
         .of_structs()
         .map_err(|unsuited| unsuited.refusal(REASON, "the value is a STRUCT, as columns are placed in it"))?;
     let mut schema = |out: &mut Vec<u8>| schema_of(&mut payload, event, out);
-    let route = match first {
-        Some(first) => first.route(event, prepared, &mut schema)?,
-        None => event.route,
+    let First { route, schema: earlier } = match first {
+        Some(first) => first.of(event, prepared, &mut schema)?,
+        None => First { route: event.route, schema: None },
     };
     if !matches!(converter, Converter::Json { .. }) {
         return java_struct(config, event, placed, payload, out);
@@ -197,7 +197,14 @@ fn envelope(
     if has_schema {
         let start = out.len();
         out.extend_from_slice(Prepared::ENVELOPE);
-        if schema(out) {
+        let is_written = match earlier {
+            Some(earlier) => {
+                out.extend_from_slice(earlier);
+                true
+            }
+            None => schema(out),
+        };
+        if is_written {
             out.extend_from_slice(&constant.fields[constant.payload_end..]);
         } else {
             out.truncate(start);

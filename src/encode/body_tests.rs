@@ -155,6 +155,25 @@ fn two_payloads_of_one_version_are_refused_only_when_it_is_to_be_strict() {
     assert!(strictly[2].as_ref().is_err_and(|detail| detail.contains("schema version")));
 }
 
+/// As Debezium 3.6.3 published them.
+#[test]
+fn with_compat_strict_a_null_has_the_schema_of_its_versions_first_payload() {
+    let (mut encoder, mut values) = (Encoder::new(strict(json(true))), Vec::new());
+    for payload in [Some(r#"{"a": 1}"#), None] {
+        let columns = row(("payload", Kind::Json, payload), &[TYPE]);
+        let mut plan = plan(&columns);
+        envelope(&mut plan, &columns, "type");
+        plan.schema_version = Some(plan.payload.clone());
+        let mut out = Outgoing::default();
+        let change = |event: &mut Event<'_>| event.schema_version = Some(1);
+        encode(&mut encoder, &plan, &columns, change, &mut out).unwrap();
+        values.push(serde_json::from_str::<serde_json::Value>(&value_of(&out).unwrap()).unwrap());
+    }
+    assert_eq!(values[1]["schema"], values[0]["schema"]);
+    assert_eq!(values[1]["schema"]["fields"][0]["fields"][0]["field"], "a");
+    assert!(values[1]["payload"]["payload"].is_null());
+}
+
 #[test]
 fn a_struct_that_would_be_too_large_is_refused_before_it_is_written() {
     let objects: Vec<String> = (0..3000).map(|n| format!(r#"{{"m{n}":1}}"#)).collect();

@@ -149,6 +149,8 @@ impl Number {
             kind => kind.connect_type(),
         };
         match (self, value) {
+            // It alone looks at the schema of a NULL.
+            (Number::Boolean, Value::Null) if connect_type != "BOOLEAN" => return Err(self.unsuited()),
             (_, Value::Null) => return Ok(false),
             (Number::Boolean, Value::Boolean(is)) => out.push(u8::from(*is)),
             (Number::Short, Value::Integer(number)) if connect_type == "INT16" => {
@@ -260,6 +262,10 @@ mod tests {
             Some(vec![0x3f, 0xf0, 0, 0, 0, 0, 0, 0])
         );
         assert_eq!(convert(&Converter::Number(Number::Long), &Kind::Int64, Value::Null), Ok(None));
+        assert_eq!(convert(&Converter::Number(Number::Long), &Kind::String, Value::Null), Ok(None));
+        let boolean = Converter::Number(Number::Boolean);
+        assert_eq!(convert(&boolean, &Kind::Boolean, Value::Null), Ok(None));
+        assert!(convert(&boolean, &Kind::String, Value::Null).is_err());
         assert!(Converter::Number(Number::Long).of_structs().is_err());
     }
 

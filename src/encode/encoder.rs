@@ -359,7 +359,7 @@ pub(super) fn with_value<T>(
     use_it: impl FnOnce(&Value<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     match (row.get(field.index), &field.default) {
-        (Some(Cell::Text(text)), default) => match value::parse(&field.kind, text) {
+        (Some(Cell::Text(text)), default) => match field.read(text) {
             Ok(Value::Null) => use_it(default.as_ref().unwrap_or(&Value::Null)),
             Ok(value) => use_it(&value),
             Err(error) => Err(unreadable(reason, field, &error)),

@@ -50,7 +50,14 @@ fn plan(columns: &[Column<'_>]) -> Plan {
     let field = |name: &str| {
         let index = columns.iter().position(|(column, ..)| *column == name).unwrap();
         let optional = !matches!(name, "id" | "aggregatetype" | "aggregateid" | "type");
-        Field { index, name: name.to_owned(), kind: columns[index].1.clone(), optional, default: None }
+        Field {
+            index,
+            name: name.to_owned(),
+            kind: columns[index].1.clone(),
+            optional,
+            default: None,
+            strict: false,
+        }
     };
     Plan {
         generation: 1,

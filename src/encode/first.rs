@@ -28,15 +28,23 @@ impl std::fmt::Debug for FirstSchemas {
     }
 }
 
+/// What an event's envelope has of an earlier one.
+pub(super) struct First<'s> {
+    /// The route that names its schema.
+    pub(super) route: &'s str,
+    /// The schema of its payload, where that is NULL and the first one of its version was taken apart.
+    pub(super) schema: Option<&'s [u8]>,
+}
+
 impl FirstSchemas {
-    /// The route that names the schema of this event's envelope. `write` appends the schema of a payload that is taken
-    /// apart, and answers whether it is.
-    pub(super) fn route<'s>(
+    /// What this event's envelope is to have. `write` appends the schema of a payload that is taken apart, and answers
+    /// whether it is.
+    pub(super) fn of<'s>(
         &'s mut self,
         event: &Event<'s>,
         prepared: &Prepared,
         mut write: impl FnMut(&mut Vec<u8>) -> bool,
-    ) -> Result<&'s str, Refusal> {
+    ) -> Result<First<'s>, Refusal> {
         self.schema.clear();
         if !write(&mut self.schema) {
             self.schema.extend_from_slice(&prepared.payload_schema);
@@ -48,7 +56,8 @@ impl FirstSchemas {
                 }
                 self.by_payload.insert(self.schema.clone(), event.route.to_owned());
             }
-            return Ok(self.by_payload.get(&self.schema).map_or(event.route, String::as_str));
+            let route = self.by_payload.get(&self.schema).map_or(event.route, String::as_str);
+            return Ok(First { route, schema: None });
         }
         if self.by_version.len() == MOST {
             self.by_version.clear();
@@ -58,14 +67,20 @@ impl FirstSchemas {
         // A NULL has any schema.
         let is_null = event.plan.payload.default.is_none()
             && event.row.get(event.plan.payload.index) == Some(Cell::Null);
-        if *schema == self.schema || event.tombstone && is_null {
-            return Ok(route);
+        match *schema == self.schema {
+            true => Ok(First { route, schema: None }),
+            false if is_null => Ok(First { route, schema: Some(schema) }),
+            false => Err(other_schema()),
         }
-        Err(Refusal {
-            reason: Reason::PayloadNotEncodable,
-            detail: "the payload has another schema than the first one of its schema version".to_owned(),
-            hint: "Debezium 3.6 dies of it, and debezium.compat is strict: leave that out, or write another version \
-                   for each shape of the payload",
-        })
+    }
+}
+
+/// A payload that the first schema of its version does not fit.
+pub(super) fn other_schema() -> Refusal {
+    Refusal {
+        reason: Reason::PayloadNotEncodable,
+        detail: "the payload has another schema than the first one of its schema version".to_owned(),
+        hint: "Debezium 3.6 dies of it, and debezium.compat is strict: leave that out, or write another version \
+               for each shape of the payload",
     }
 }

@@ -2,6 +2,7 @@
 
 use super::moment::moment;
 use crate::decode::value::{Kind, Value};
+use std::fmt::Arguments;
 use std::io::Write;
 
 /// Appends what `toString` gives for a value of this kind; NULL is `null`, as it is inside a list.
@@ -99,7 +100,7 @@ pub(super) fn integer(number: i64, out: &mut Vec<u8>) {
 /// `Float.toString`.
 pub(super) fn float(number: f32, out: &mut Vec<u8>) {
     if number.is_finite() {
-        shortest(format_args!("{number:e}"), out);
+        digits(format_args!("{number:e}"), format_args!("{number:.1e}"), out);
     } else {
         special(f64::from(number), out);
     }
@@ -109,7 +110,7 @@ pub(super) fn float(number: f32, out: &mut Vec<u8>) {
 /// a digit more for a few numbers.
 pub(super) fn double(number: f64, out: &mut Vec<u8>) {
     if number.is_finite() {
-        shortest(format_args!("{number:e}"), out);
+        digits(format_args!("{number:e}"), format_args!("{number:.1e}"), out);
     } else {
         special(number, out);
     }
@@ -123,8 +124,18 @@ fn special(number: f64, out: &mut Vec<u8>) {
     });
 }
 
+/// Java makes two digits of one, and takes the nearest ones: of the very smallest numbers the second is not 0.
+fn digits(shortest: Arguments<'_>, two: Arguments<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    lay_out(shortest, out);
+    if let [.., b'.', b'0', b'E', b'-', _, _] | [.., b'.', b'0', b'E', b'-', _, _, _] = out[start..] {
+        out.truncate(start);
+        lay_out(two, out);
+    }
+}
+
 /// Lays out Rust's `-d.ddde±n` as Java does: plain from 10^-3 to 10^7, else `d.dddE±n`; a digit follows every point.
-fn shortest(scientific: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
+fn lay_out(scientific: Arguments<'_>, out: &mut Vec<u8>) {
     // 17 digits, a point, two signs, `e` and three digits of exponent at most.
     let mut buffer = [0u8; 32];
     let mut rest = &mut buffer[..];
@@ -143,6 +154,10 @@ fn shortest(scientific: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
     for digit in text[..e].iter().filter(|byte| **byte != b'.') {
         digits[count] = *digit;
         count += 1;
+    }
+    // Of two digits, the second may be 0.
+    if count == 2 && digits[1] == b'0' {
+        count = 1;
     }
     let digits = &digits[..count];
     if negative {
@@ -271,6 +286,11 @@ mod tests {
             (1.0, "1.0"),
             (0.001, "0.001"),
             (0.000999, "9.99E-4"),
+            (5e-324, "4.9E-324"),
+            (-1e-323, "-9.9E-324"),
+            (2e-323, "2.0E-323"),
+            (1e-300, "1.0E-300"),
+            (2e23, "2.0E23"),
             (9999999.0, "9999999.0"),
             (1e7, "1.0E7"),
             (123456.789, "123456.789"),

@@ -25,7 +25,7 @@ pub(super) fn write(kind: &Kind, value: &Value<'_>, decimals: DecimalFormat, out
             (_, DecimalFormat::Base64) => unscaled_base64(unscaled, out),
             (_, DecimalFormat::Numeric) => java::decimal(unscaled, *scale, out),
         },
-        Value::Point { x, y } => point(*x, *y, out),
+        Value::Point { x, y } => point(*x, *y, double, out),
         Value::Map(entries) => {
             out.push(b'{');
             for (index, (key, value)) in entries.iter().enumerate() {
@@ -168,13 +168,13 @@ fn unscaled_base64(unscaled: &str, out: &mut Vec<u8>) {
     quoted(out, |out| base64::write(java::unscaled_bytes(unscaled).into_iter(), out));
 }
 
-/// Debezium's Point: the coordinates, then the same as well-known binary, then no SRID.
-pub(super) fn point(x: f64, y: f64, out: &mut Vec<u8>) {
+/// Debezium's Point: the coordinates, then the same as well-known binary, then no SRID. `number` writes a coordinate.
+pub(super) fn point(x: f64, y: f64, number: fn(f64, &mut Vec<u8>), out: &mut Vec<u8>) {
     let wkb = [1u8, 1, 0, 0, 0].into_iter().chain(x.to_le_bytes()).chain(y.to_le_bytes());
     out.extend_from_slice(b"{\"x\":");
-    double(x, out);
+    number(x, out);
     out.extend_from_slice(b",\"y\":");
-    double(y, out);
+    number(y, out);
     out.extend_from_slice(b",\"wkb\":");
     quoted(out, |out| base64::write(wkb, out));
     out.extend_from_slice(b",\"srid\":null}");

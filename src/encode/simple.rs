@@ -47,7 +47,7 @@ fn part(kind: &Kind, value: &Value<'_>, embedded: bool, out: &mut Vec<u8>) {
         Value::Decimal { .. } if *kind != Kind::VariableScaleDecimal => java::write(kind, value, out),
         // Structs of numbers and bytes look the same here and in JSON.
         Value::Decimal { .. } => json::write(kind, value, super::DecimalFormat::Base64, out),
-        Value::Point { x, y } => json::point(*x, *y, out),
+        Value::Point { x, y } => json::point(*x, *y, java::double, out),
         Value::Text(text) if embedded => quoted(text, out),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Hex(hex) => bytes(hex.bytes(), embedded, out),
@@ -116,6 +116,11 @@ mod tests {
         assert_eq!(
             header(Kind::Point, Value::Point { x: 1.5, y: 2.0 }),
             r#"{"x":1.5,"y":2.0,"wkb":"AQEAAAAAAAAAAAD4PwAAAAAAAABA","srid":null}"#
+        );
+        // What is no number has no quotes here.
+        assert_eq!(
+            header(Kind::Point, Value::Point { x: 1e300, y: f64::NAN }),
+            r#"{"x":1.0E300,"y":NaN,"wkb":"AQEAAACcdQCIPOQ3fgAAAAAAAPh/","srid":null}"#
         );
     }
 }

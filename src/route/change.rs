@@ -6,7 +6,7 @@
 
 use super::plan::{Columns, Field, change_topic, next_generation};
 use super::{Config, TableFacts};
-use crate::decode::value::{self, Kind, Value, ValueError, zero};
+use crate::decode::value::{Kind, Value, ValueError, zero};
 use crate::decode::{Cell, Old, Relation, Tuple};
 use crate::rejection::{Origin, Reason, Rejection};
 use std::borrow::Cow;
@@ -196,7 +196,7 @@ impl ChangeColumn {
             other => other.unwrap_or(Cell::Null),
         };
         match cell {
-            Cell::Text(text) => Ok(write(&value::parse(&self.field.kind, text)?)),
+            Cell::Text(text) => Ok(write(&self.field.read(text)?)),
             Cell::Null if self.field.optional => Ok(write(&Value::Null)),
             Cell::Null => Ok(write(&self.absent)),
             Cell::Unchanged | Cell::Binary(_) => {
@@ -210,7 +210,7 @@ impl ChangeColumn {
         match (old.get(self.field.index), new.get(self.field.index)) {
             (_, Some(Cell::Unchanged)) => false,
             (Some(Cell::Null), Some(Cell::Text(text))) if !self.field.optional => {
-                value::parse(&self.field.kind, text).map_or(true, |value| value != self.absent)
+                self.field.read(text).map_or(true, |value| value != self.absent)
             }
             (old, new) => old != new,
         }

@@ -5,7 +5,7 @@
 //! Debezium would say of every single row is thus said once.
 
 use super::{ColumnFacts, ColumnRule, Config, Place, TableFacts};
-use crate::decode::value::{Kind, Modes, TypeFacts, Value, default_value, kind_of};
+use crate::decode::value::{self, Kind, Modes, TypeFacts, Value, ValueError, default_value, kind_of, lossy};
 use crate::decode::{Column, Relation};
 use crate::rejection::Reason;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +62,8 @@ pub struct Field {
     pub optional: bool,
     /// Its DEFAULT, evaluated as Debezium does: what `Struct.get` returns in place of NULL.
     pub default: Option<Value<'static>>,
+    /// `debezium.compat` is `strict`: what Debezium loses of a value is lost.
+    pub strict: bool,
 }
 
 /// Why rows cannot be events.
@@ -151,17 +153,13 @@ impl Plan {
                 "route by a column of type varchar, text, uuid or an enum",
             ));
         }
-        let is_moment = |kind: &Kind| match kind {
-            Kind::Timestamp | Kind::MicroTimestamp | Kind::NanoTimestamp => true,
+        // Of another INT64, a NULL is the time of publishing.
+        let may_serve = |kind: &Kind| match kind {
             Kind::ZonedTimestamp { .. } => !strict,
-            _ => false,
+            kind => kind.connect_type() == "INT64",
         };
-        if let Some(field) = self.timestamp.as_ref().filter(|field| !is_moment(&field.kind)) {
-            return Err(field.refusal(
-                Reason::TimestampIllegal,
-                "a record's timestamp is a timestamp",
-                "take a column of type timestamp or timestamptz",
-            ));
+        if let Some(field) = self.timestamp.as_ref().filter(|field| !may_serve(&field.kind)) {
+            return Err(field.no_timestamp());
         }
         if let Some(field) = partitions.iter().find(|field| field.kind != Kind::Int32) {
             return Err(field.refusal(
@@ -190,8 +188,19 @@ impl Plan {
 }
 
 impl Field {
+    /// Reads the text of its cell.
+    pub fn read<'a>(&self, text: &'a [u8]) -> Result<Value<'a>, ValueError> {
+        if self.strict { lossy::parse(&self.kind, text) } else { value::parse(&self.kind, text) }
+    }
+
     fn is_string(&self) -> bool {
         self.kind.is_string()
+    }
+
+    /// It holds no moment in time.
+    pub(super) fn no_timestamp(&self) -> Refusal {
+        const HINT: &str = "take a column of type timestamp or timestamptz";
+        self.refusal(Reason::TimestampIllegal, "a record's timestamp is a timestamp", HINT)
     }
 
     fn refusal(&self, reason: Reason, rule: &str, hint: &str) -> Refusal {
@@ -205,13 +214,15 @@ pub(super) struct Columns<'a> {
     relation: &'a Relation,
     facts: &'a TableFacts,
     types: Modes,
+    strict: bool,
     rule: &'a ColumnRule,
     missing: Vec<String>,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn new(config: &'a Config, relation: &'a Relation, facts: &'a TableFacts) -> Columns<'a> {
-        Columns { relation, facts, types: config.types, rule: &config.tables.columns, missing: Vec::new() }
+        let Config { types, strict, .. } = *config;
+        Columns { relation, facts, types, strict, rule: &config.tables.columns, missing: Vec::new() }
     }
 
     fn required(&mut self, name: &str) -> Option<Field> {
@@ -243,7 +254,11 @@ impl<'a> Columns<'a> {
         };
         let facts = self.facts.columns.iter().find(|facts| facts.name == name);
         let type_facts = type_facts(column, facts);
-        let kind = kind_of(&type_facts, &self.types);
+        let mut kind = kind_of(&type_facts, &self.types);
+        let is_lost = kind == Kind::Unknown && self.strict;
+        if is_lost {
+            kind = lossy::kind_of(&type_facts, &self.types);
+        }
         if kind == Kind::Unknown {
             let type_name =
                 if type_facts.name.is_empty() { format!("OID {}", type_facts.oid) } else { type_facts.name };
@@ -255,10 +270,10 @@ impl<'a> Columns<'a> {
         let optional = !(primary || facts.is_some_and(|facts| facts.not_null));
         // Debezium reads the defaults of types that it knows by name, and a domain is none of them.
         let is_domain = column.type_oid >= FIRST_NORMAL_OID && column.type_oid != type_facts.oid;
-        let facts = facts.filter(|_| !is_domain);
+        let facts = facts.filter(|_| !is_domain && !is_lost);
         let expression = facts.and_then(|facts| facts.default_expression.as_deref());
         let default = expression.and_then(|expression| default_value(&kind, expression));
-        Ok(Field { index, name: name.to_owned(), kind, optional, default })
+        Ok(Field { index, name: name.to_owned(), kind, optional, default, strict: self.strict })
     }
 
     fn refusal(&self) -> Refusal {

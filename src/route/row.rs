@@ -107,6 +107,10 @@ fn integer(field: &Field, row: Tuple<'_>, reason: Reason) -> Result<Option<i32>,
 fn timestamp(field: &Field, row: Tuple<'_>) -> Result<Option<i64>, Refusal> {
     const REASON: Reason = Reason::TimestampIllegal;
     let Some(bytes) = cell(field, row, REASON)? else { return Ok(None) };
+    match field.kind {
+        Kind::Timestamp | Kind::MicroTimestamp | Kind::NanoTimestamp | Kind::ZonedTimestamp { .. } => {}
+        _ => return Err(field.no_timestamp()),
+    }
     // Debezium has no value for a time that has no nanoseconds in 64 bits.
     if field.kind == Kind::NanoTimestamp && value::parse(&field.kind, bytes) == Ok(Value::Null) {
         return Ok(None);
@@ -138,12 +142,17 @@ fn is_empty(field: &Field, row: Tuple<'_>) -> bool {
         // Whatever the notation, no byte is no letter.
         Some(Cell::Text(text)) if matches!(field.kind, Kind::BytesText(_)) => text == b"\\x",
         Some(Cell::Text(text)) if field.kind.is_string() => blank(text),
-        // A numeric may be NaN, which has no value in Connect.
-        Some(Cell::Text(text)) if matches!(field.kind, Kind::Decimal { .. } | Kind::VariableScaleDecimal) => {
-            value::parse(&field.kind, text) == Ok(Value::Null) && default_is_empty()
+        // A numeric may be NaN, and a time too far for nanoseconds: neither has a value in Connect.
+        Some(Cell::Text(text)) if field.strict || may_be_nothing(&field.kind) => {
+            field.read(text) == Ok(Value::Null) && default_is_empty()
         }
         Some(_) => false,
     }
+}
+
+/// Some cells of this kind have no value, whatever is in them.
+fn may_be_nothing(kind: &Kind) -> bool {
+    matches!(kind, Kind::Decimal { .. } | Kind::VariableScaleDecimal | Kind::NanoTimestamp)
 }
 
 /// A cell's text; `None` is NULL.

@@ -171,16 +171,43 @@ pub const ALL: &[Difference] = &[
         generated: Failed(|met| met.threw("null used for required field")),
     },
     Difference {
-        reason: "a float has the digits that it needs; Java before 19 prints another one of some",
+        reason: "a float has the digits that it needs; Java before 19 prints more of some",
         remains: true,
         golden: &[],
-        generated: Same(|_, _, ours| differential::replace(ours, &[("1.1754944E-38", "1.17549435E-38")])),
+        generated: Same(differential::digits),
     },
     Difference {
         reason: "an array of several dimensions keeps its elements, each of which Debezium publishes as null",
+        remains: false,
+        golden: &[],
+        generated: Same(|_, theirs, ours| differential::replace(theirs, ours, DIMENSIONS)),
+    },
+    Difference {
+        reason: "an array of an enum with NULL in it is published; Debezium, which requires its elements, has null",
+        remains: false,
+        golden: &[],
+        generated: Same(differential::moods),
+    },
+    Difference {
+        reason: "an array of bits, of which Debezium never has more than null, is no column to be named",
+        remains: false,
+        golden: &[],
+        generated: Failed(|met| {
+            met.their_record().is_some()
+                && met.refusal().contains("is of type _bit, which has no Connect type")
+        }),
+    },
+    Difference {
+        reason: "members of an array's objects that differ come in the order of the text, not in that of a HashMap",
         remains: true,
         golden: &[],
-        generated: Same(|_, _, ours| differential::replace(ours, DIMENSIONS)),
+        generated: Same(differential::members),
+    },
+    Difference {
+        reason: "a byte[] in a key is printed with the identity 0, which decides another partition than Java's by chance",
+        remains: true,
+        golden: &[],
+        generated: Same(|_, theirs, ours| differential::identities(theirs, ours)),
     },
     Difference {
         reason: "the golden run had given the same buffer to another converter first, which left it read to its end",

@@ -18,6 +18,9 @@ pub fn default_value(kind: &Kind, expression: &str) -> Option<Value<'static>> {
     if is_null || !cast_fits(kind, constant.cast) {
         return None;
     }
+    if let Some(extreme) = extreme(kind, &constant) {
+        return extreme;
+    }
     let value = match kind {
         Kind::Boolean => match constant.text.as_str() {
             "t" | "true" | "1" => Value::Boolean(true),
@@ -27,6 +30,44 @@ pub fn default_value(kind: &Kind, expression: &str) -> Option<Value<'static>> {
         _ => parse(kind, constant.text.as_bytes()).ok()?.into_owned(),
     };
     (value != Value::Null).then_some(value)
+}
+
+/// What is infinite, no number, or the end of a day is another thing as a default than in a row: Debezium reads it as Java's
+/// last or first moment, and goes without a default where that does not fit. `None` for any other constant.
+fn extreme(kind: &Kind, constant: &Constant<'_>) -> Option<Option<Value<'static>>> {
+    let text = |text: &str| Some(Value::Text(text.to_owned().into()));
+    let last = match constant.text.as_str() {
+        "infinity" => true,
+        "-infinity" => false,
+        "24:00:00" => {
+            return Some(match kind {
+                Kind::Time | Kind::ConnectTime => Some(Value::Integer(86_399_999)),
+                Kind::MicroTime => Some(Value::Integer(86_399_999_999)),
+                Kind::NanoTime => Some(Value::Integer(86_399_999_999_999)),
+                Kind::IsoTime => text("23:59:59.999999999Z"),
+                _ => return None,
+            });
+        }
+        "NaN" | "Infinity" | "-Infinity" => {
+            let is_numeric = constant.cast == Some("numeric") || matches!(kind, Kind::DecimalText { .. });
+            return is_numeric.then_some(None);
+        }
+        _ => return None,
+    };
+    Some(match kind {
+        Kind::Date | Kind::ConnectDate => Some(Value::Integer(if last { 169_560_311 } else { -170_999_002 })),
+        Kind::IsoDate => text(if last { "+999999999-12-31Z" } else { "-999999999-01-01Z" }),
+        // Two overflows.
+        Kind::MicroTimestamp => {
+            Some(Value::Integer(if last { -9_223_372_036_853_775_810 } else { i64::MIN }))
+        }
+        Kind::IsoTimestamp => text(match last {
+            true => "+999999999-12-31T23:59:59.999999999Z",
+            false => "-999999999-01-01T00:00:00Z",
+        }),
+        Kind::Timestamp | Kind::NanoTimestamp | Kind::ConnectTimestamp | Kind::ZonedTimestamp { .. } => None,
+        _ => return None,
+    })
 }
 
 /// Debezium has no mapper for the others, and Connect cannot hold a struct as a default.

@@ -10,6 +10,7 @@ mod bytes;
 mod default;
 mod hstore;
 mod kind;
+pub mod lossy;
 mod mapping;
 mod modes;
 mod number;

@@ -160,3 +160,44 @@ fn an_hstore_is_a_text_of_json_or_a_map() {
     let entries = vec![("a".into(), Some("1".into())), ("b".into(), None)];
     check(Kind::HstoreMap, r#""a"=>"1", "b"=>NULL"#, Value::Map(entries));
 }
+
+/// As Debezium 3.6.3 had them in its schemas, one column with each of these defaults.
+#[test]
+fn an_extreme_default_is_not_what_the_same_text_is_in_a_row() {
+    let text = |text: &'static str| Some(Value::Text(text.into()));
+    let number = |number| Some(Value::Integer(number));
+    let zoned = Kind::ZonedTimestamp { digits: 6 };
+    for (kind, expression, expected) in [
+        (&Kind::Time, "'24:00:00'::time without time zone", number(86_399_999)),
+        (&Kind::MicroTime, "'24:00:00'::time without time zone", number(86_399_999_999)),
+        (&Kind::NanoTime, "'24:00:00'::time without time zone", number(86_399_999_999_999)),
+        (&Kind::ConnectTime, "'24:00:00'::time without time zone", number(86_399_999)),
+        (&Kind::IsoTime, "'24:00:00'::time without time zone", text("23:59:59.999999999Z")),
+        (&Kind::Date, "'infinity'::date", number(169_560_311)),
+        (&Kind::ConnectDate, "'-infinity'::date", number(-170_999_002)),
+        (&Kind::IsoDate, "'infinity'::date", text("+999999999-12-31Z")),
+        (&Kind::IsoDate, "'-infinity'::date", text("-999999999-01-01Z")),
+        (
+            &Kind::MicroTimestamp,
+            "'infinity'::timestamp without time zone",
+            number(-9_223_372_036_853_775_810),
+        ),
+        (&Kind::MicroTimestamp, "'-infinity'::timestamp without time zone", number(i64::MIN)),
+        (
+            &Kind::IsoTimestamp,
+            "'infinity'::timestamp without time zone",
+            text("+999999999-12-31T23:59:59.999999999Z"),
+        ),
+        (&Kind::IsoTimestamp, "'-infinity'::timestamp without time zone", text("-999999999-01-01T00:00:00Z")),
+        (&Kind::Timestamp, "'infinity'::timestamp without time zone", None),
+        (&Kind::NanoTimestamp, "'infinity'::timestamp without time zone", None),
+        (&Kind::ConnectTimestamp, "'-infinity'::timestamp without time zone", None),
+        (&zoned, "'infinity'::timestamp with time zone", None),
+        (&Kind::Float64, "'NaN'::numeric", None),
+        (&Kind::Float64, "'Infinity'::double precision", Some(Value::Float64(f64::INFINITY))),
+        (&Kind::DecimalText { scale: Some(2) }, "'NaN'::numeric", None),
+        (&Kind::String, "'infinity'::text", text("infinity")),
+    ] {
+        assert_eq!(default_value(kind, expression), expected, "{kind:?} {expression}");
+    }
+}

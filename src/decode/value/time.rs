@@ -56,14 +56,12 @@ pub(super) fn micros_of_day(text: &str) -> Result<i64, &'static str> {
     clock(text)
 }
 
-/// A time with offset, moved to UTC: `11:51:30.123789Z`, with as many fraction digits as it needs.
+/// A time with offset, moved to UTC: `11:51:30.123789Z`, with as many fraction digits as it needs. The day's last moment
+/// is its first.
 pub(super) fn zoned_time(text: &str) -> Result<String, &'static str> {
     let (time, offset) = split_offset(text)?;
     let micros = clock(time)?;
     let day = DAY_SECONDS * SECOND_MICROS;
-    if micros == day && offset == 0 {
-        return Ok("24:00:00Z".to_owned());
-    }
     let mut out = String::with_capacity(18);
     write_clock(&mut out, (micros - offset * SECOND_MICROS).rem_euclid(day), Digits::AsNeeded);
     out.push('Z');

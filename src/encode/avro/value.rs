@@ -8,6 +8,7 @@ use crate::decode::value::{Kind, Value};
 use crate::encode::Config;
 use crate::encode::body::{self, Kept, Payload};
 use crate::encode::encoder::{NotWritten, Refusal, describe, too_large, with_value};
+use crate::encode::first::other_schema;
 use crate::encode::prepared::{Prepared, members};
 use crate::encode::schema::member;
 use crate::rejection::Reason;
@@ -110,7 +111,11 @@ impl Side {
             None => None,
             Some(first) => {
                 let schema = |out: &mut Vec<u8>| body::schema_of(&mut payload, event, out);
-                Some(first.route(event, around.prepared, schema)?.to_owned())
+                let first = first.of(event, around.prepared, schema)?;
+                if first.schema.is_some() {
+                    return Err(other_schema().into());
+                }
+                Some(first.route.to_owned())
             }
         };
         let route = first.as_deref().unwrap_or(event.route);

@@ -1,7 +1,7 @@
 //! What a record is made of: columns, topic, partition, timestamp, tombstone.
 
 use super::*;
-use crate::decode::value::{Modes, Times};
+use crate::decode::value::{self, Modes, Times};
 use proptest::prelude::*;
 
 #[test]
@@ -195,6 +195,9 @@ fn a_timestamp_column_gives_milliseconds() {
         (TIMESTAMP, Some("1969-12-31 23:59:59.9995"), Some(0)),
         (TIMESTAMP, Some("1969-12-31 23:59:59.999"), None),
         (TIMESTAMP, None, None),
+        // INT64 without a moment in it: only a value tells.
+        (INT8, None, None),
+        (TIME, None, None),
     ] {
         insert(config(), &with(&[("createdat", oid, cell)]), |event| {
             assert_eq!(event.timestamp_ms, ms, "{cell:?}");
@@ -235,7 +238,6 @@ fn a_timestamp_before_1970_or_of_another_type_is_refused() {
         (TIMESTAMP, Some("-infinity")),
         (TIMESTAMP, Some("yesterday")),
         (INT8, Some("1")),
-        (INT8, None),
         (DATE, Some("2024-01-01")),
         (TIME, Some("01:00:00")),
         (TEXT, Some("2024-01-01 00:00:00")),
@@ -314,6 +316,35 @@ fn an_empty_payload_is_a_tombstone_only_where_configured() {
         let row = with(&[("payload", oid, cell)]);
         insert(tombstones.clone(), &row, |event| assert_eq!(event.tombstone, empty, "{oid} {cell:?}"));
         insert(defaults(), &row, |event| assert!(!event.tombstone));
+    }
+}
+
+#[test]
+fn a_payload_that_has_no_value_is_empty() {
+    let types = Modes { times: Times::Nanoseconds, ..Modes::default() };
+    let config = Config { tombstone_on_empty: true, types, ..defaults() };
+    for (cell, empty) in [("2400-01-01 00:00:00", true), ("2019-03-24 20:52:59", false)] {
+        let row = with(&[("payload", TIMESTAMP, Some(cell))]);
+        insert(config.clone(), &row, |event| assert_eq!(event.tombstone, empty, "{cell}"));
+    }
+}
+
+#[test]
+fn with_compat_strict_an_array_of_bits_is_a_column_without_values() {
+    let config = |strict| Config { tombstone_on_empty: true, strict, ..defaults() };
+    let row = with(&[("payload", 1561, Some("{101}"))]);
+    assert_eq!(refused(config(false), &row).reason, Reason::ColumnMissing);
+    insert(config(true), &row, |event| {
+        assert!(event.tombstone);
+        assert_eq!(event.plan.payload.read(b"{101}"), Ok(value::Value::Null));
+    });
+    // Inner arrays are lost, and their number is not.
+    let row = with(&[("payload", 1007, Some("{{1},{2}}"))]);
+    for (strict, inner) in [(false, None), (true, Some(vec![value::Value::Null; 2]))] {
+        insert(config(strict), &row, |event| {
+            let read = event.plan.payload.read(b"{{1},{2}}").unwrap();
+            assert_eq!(read == value::Value::Array(inner.clone().unwrap_or_default()), inner.is_some());
+        });
     }
 }
 

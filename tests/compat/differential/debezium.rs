@@ -250,7 +250,7 @@ impl Debezium {
             );
             set(
                 format!("predicates.p{at}.pattern"),
-                &format!("{prefix}\\.public\\.{}", topic_of(&case.table)),
+                &format!("{prefix}\\.public\\.{}", escaped(&topic_of(&case.table))),
             );
             for (name, value) in &case.router {
                 set(format!("transforms.r{at}.{name}"), value);
@@ -270,7 +270,7 @@ impl Debezium {
 const SIDE_BY_SIDE: usize = 6;
 
 /// A table's part of the raw topic, in which Debezium replaces what Kafka does not take.
-fn topic_of(table: &str) -> String {
+pub fn topic_of(table: &str) -> String {
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-    escaped(&table.chars().map(legal).collect::<String>())
+    table.chars().map(legal).collect()
 }

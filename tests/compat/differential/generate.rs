@@ -39,6 +39,8 @@ const UNMAPPED: &[&str] = &[
     "interval[]",
     "money[]",
     "bit(3)[]",
+    "bit(1)[]",
+    "bit varying(9)[]",
     "hstore[]",
 ];
 

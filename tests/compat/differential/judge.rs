@@ -4,7 +4,6 @@ use super::debezium::{Done, PARTITIONS, Theirs};
 use crate::differences;
 use crate::ours::{self, NOW, Outcome};
 use crate::support::Record;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -58,10 +57,23 @@ impl Met<'_> {
         }
     }
 
+    /// What it says of the row that it refuses; empty where it does not.
+    pub fn refusal(&self) -> &str {
+        match self.ours {
+            Ok(Some(Outcome::Rejected(why))) => why,
+            _ => "",
+        }
+    }
+
     /// The type of the column that a property of the router names; empty without one.
     pub fn column(&self, property: &str) -> &'static str {
-        let name = self.router().get(property);
-        let column = self.done.case.columns.iter().find(|column| Some(&column.name) == name);
+        self.column_or(property, "")
+    }
+
+    /// The same; without the property it is the one of this name.
+    pub fn column_or(&self, property: &str, name: &str) -> &'static str {
+        let name = self.router().get(property).map_or(name, String::as_str);
+        let column = self.done.case.columns.iter().find(|column| column.name == name);
         column.map_or("", |column| column.sql)
     }
 
@@ -77,43 +89,6 @@ impl Met<'_> {
     pub fn follows_an_error(&self) -> bool {
         self.done.theirs.range(..self.lsn).any(|(_, theirs)| matches!(theirs, Theirs::Error(_)))
     }
-}
-
-/// Gives the schema of our envelope the name that theirs has, where that differs in its route alone.
-pub fn rename(met: &Met<'_>, theirs: &Record, ours: &mut ours::Record) {
-    let (Some((_, their_name)), Some((text, our_name))) = (envelope(&theirs.value), envelope(&ours.value))
-    else {
-        return;
-    };
-    let before = format!("{}.public.{}.", met.done.setting["topic.prefix"], met.done.case.table);
-    let is_routed = |name: &str| name.starts_with(&before) && name.ends_with(".Value");
-    if is_routed(&their_name) && is_routed(&our_name) {
-        ours.value = Some(text.replace(&json_text(&our_name), &json_text(&their_name)).into_bytes());
-    }
-}
-
-/// Writes something else in all texts of a record.
-pub fn replace(ours: &mut ours::Record, pairs: &[(&str, &str)]) {
-    let replaced = |bytes: &mut Option<Vec<u8>>| {
-        let Some(Ok(mut text)) = bytes.clone().map(String::from_utf8) else { return };
-        for (this, that) in pairs {
-            text = text.replace(this, that);
-        }
-        *bytes = Some(text.into_bytes());
-    };
-    let headers = ours.headers.iter_mut().map(|(_, value)| value);
-    [&mut ours.key, &mut ours.value].into_iter().chain(headers).for_each(replaced);
-}
-
-/// A value with its schema, and that one's name.
-fn envelope(value: &Option<Vec<u8>>) -> Option<(String, String)> {
-    let text = std::str::from_utf8(value.as_deref()?).ok()?;
-    let value: Value = serde_json::from_str(text).ok()?;
-    Some((text.to_owned(), value["schema"]["name"].as_str()?.to_owned()))
-}
-
-fn json_text(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 /// Compares, as things are by default and with `debezium.compat=strict`.
