@@ -96,16 +96,18 @@ pub fn postgres() -> Vec<Fault> {
 
 /// What happens to Kafka, and on the way to it.
 pub fn kafka() -> Vec<Fault> {
-    use KafkaApi::{AddPartitionsToTxn, EndTxnCommit, InitProducerId, Produce};
+    use KafkaApi::{AddPartitionsToTxn, DescribeTransactions, EndTxnCommit, InitProducerId, Produce};
     let lost = [
         Network::ResetMidAnswer(EndTxnCommit),
         Network::SwallowAnswer(Some(EndTxnCommit)),
         Network::SwallowAnswer(Some(Produce)),
         Network::SwallowAnswer(Some(AddPartitionsToTxn)),
+        Network::SwallowAnswer(Some(DescribeTransactions)),
         Network::SwallowAnswer(Some(InitProducerId)),
         Network::SwallowRequest(Some(EndTxnCommit)),
         Network::SwallowRequest(Some(Produce)),
         Network::SwallowRequest(Some(AddPartitionsToTxn)),
+        Network::SwallowRequest(Some(DescribeTransactions)),
         Network::SwallowRequest(Some(InitProducerId)),
         Network::LateRequest(EndTxnCommit),
         Network::LateRequest(Produce),
@@ -169,6 +171,20 @@ impl Fault {
 }
 
 impl Network {
+    /// Which producer says what this befalls, if only one of them does, with a broker of today.
+    fn producer(&self) -> Option<&'static str> {
+        match self {
+            Network::SwallowAnswer(Some(api))
+            | Network::SwallowRequest(Some(api))
+            | Network::LateRequest(api) => match api {
+                KafkaApi::AddPartitionsToTxn => Some("librdkafka"),
+                KafkaApi::DescribeTransactions => Some("native"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn what(&self) -> String {
         match self {
             Network::Cut => "cut".into(),

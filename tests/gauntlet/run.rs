@@ -16,6 +16,8 @@ use walpost::lsn::Lsn;
 
 /// How long anything may take: longer than every timeout that is set below, on a machine that has other things to do.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Two of three starts are with walpost's own producer, or all with the one that WALPOST_TEST_PRODUCER names.
+const PRODUCERS: [&str; 3] = ["native", "native", "librdkafka"];
 /// How long a Kafka transaction may be open.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,6 +38,8 @@ pub struct World {
     instances: [Option<Connector>; 2],
     /// Which of them publishes, as far as is known.
     lead: usize,
+    /// Which producer each was last started with.
+    producers: [&'static str; 2],
     deaths: Vec<Death>,
     /// The last instance has left, and the checker watches that all is quiet.
     quiet: bool,
@@ -52,7 +56,7 @@ struct Death {
 impl World {
     /// Everything runs and one connector publishes.
     pub fn new(mut random: Random, pace: Pace, tally: Arc<Tally>, options: BrokerOptions<'_>) -> World {
-        let to_kafka = Proxy::reserve();
+        let (to_kafka, producer) = (Proxy::reserve(), any_producer(&mut random));
         let postgres = Database::with(DatabaseOptions::new().setting("wal_sender_timeout", "3s"));
         let kafka = Broker::with(options.advertise_proxy(to_kafka.port()));
         to_kafka.forward_to(kafka.proxied());
@@ -61,6 +65,7 @@ impl World {
         workload::create_tables(&db);
         workload::create_topics(&kafka, &db);
         let builder = configuration(&db, &kafka)
+            .set("walpost.kafka.producer", producer)
             .set("database.port", to_postgres.port())
             .set("bootstrap.servers", to_kafka.bootstrap());
         // The slot must be there before the first event, and a slot waits for open transactions.
@@ -84,6 +89,7 @@ impl World {
             builder,
             instances: [Some(first), None],
             lead: 0,
+            producers: [producer; 2],
             deaths: Vec::new(),
             quiet: false,
         };
@@ -132,10 +138,21 @@ impl World {
 
     /// The same, otherwise configured this time.
     pub fn start_with(&mut self, which: usize, change: impl FnOnce(ConnectorBuilder) -> ConnectorBuilder) {
+        let producer = any_producer(&mut self.random);
+        self.start_by(which, producer, change);
+    }
+
+    fn start_by(
+        &mut self,
+        which: usize,
+        producer: &'static str,
+        change: impl FnOnce(ConnectorBuilder) -> ConnectorBuilder,
+    ) {
         if std::mem::take(&mut self.quiet) {
             self.checker.resumed();
         }
-        let builder = change(self.builder.clone());
+        self.producers[which] = producer;
+        let builder = change(self.builder.clone().set("walpost.kafka.producer", producer));
         match &mut self.instances[which] {
             Some(connector) => connector.start_again_with(|_| builder),
             none => *none = Some(builder.start()),
@@ -154,6 +171,17 @@ impl World {
             self.start(lead);
         }
         self.recovered("the connector publishes");
+    }
+
+    /// The same, with this producer.
+    pub fn up_by(&mut self, producer: &'static str) {
+        self.up();
+        let lead = self.lead;
+        if self.producers[lead] != producer {
+            self.leave();
+            self.start_by(lead, producer, |builder| builder);
+            self.recovered("the connector publishes with the other producer");
+        }
     }
 
     /// The only instance is asked to leave, and leaves with 0 and in silence.
@@ -324,6 +352,12 @@ impl World {
         let World { checker, .. } = self;
         (summary, checker.check())
     }
+}
+
+fn any_producer(random: &mut Random) -> &'static str {
+    let wanted = std::env::var("WALPOST_TEST_PRODUCER").ok();
+    let named = PRODUCERS.into_iter().find(|producer| wanted.as_deref() == Some(*producer));
+    named.unwrap_or_else(|| PRODUCERS[random.below(PRODUCERS.len() as u64) as usize])
 }
 
 /// For the load.

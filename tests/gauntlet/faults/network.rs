@@ -7,7 +7,10 @@ use std::time::Duration;
 
 /// Injected, until it has happened and the proxy is healed.
 pub fn happen(world: &mut World, fault: &Fault, network: Network) {
-    world.up();
+    match network.producer() {
+        Some(producer) => world.up_by(producer),
+        None => world.up(),
+    }
     let class = fault.class();
     let proxied = network.proxied(world);
     world.injecting(&class, &format!("{proxied:?}"));

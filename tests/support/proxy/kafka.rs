@@ -13,6 +13,7 @@ pub enum KafkaApi {
     ApiVersions,
     InitProducerId,
     AddPartitionsToTxn,
+    DescribeTransactions,
     EndTxn,
     /// An EndTxn that commits.
     EndTxnCommit,
@@ -31,6 +32,7 @@ impl KafkaApi {
             KafkaApi::ApiVersions => 18,
             KafkaApi::InitProducerId => INIT_PRODUCER_ID,
             KafkaApi::AddPartitionsToTxn => ADD_PARTITIONS,
+            KafkaApi::DescribeTransactions => 65,
             KafkaApi::EndTxn | KafkaApi::EndTxnCommit | KafkaApi::EndTxnAbort => END_TXN,
         }
     }
