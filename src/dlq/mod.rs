@@ -26,8 +26,10 @@ use crate::kafka::admin::{Admin, Patience};
 use crate::kafka::scan::Scan;
 use crate::kafka::transactional::Transactional;
 use crate::kafka::{self, ErrorKind};
+use crate::pipeline::trouble::left_open;
 use crate::publish;
 use crate::publish::kafka_outlet::KafkaOutlet;
+use crate::publish::left_open::LeftOpen;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -103,7 +105,8 @@ fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, kafka::Erro
     producer.fence(FENCE_TIMEOUT)?;
     failpoint::hit("after_fence");
     let topic = config.publish.position_topic.as_str();
-    Ok(KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()))
+    let outlet = KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone());
+    Ok(outlet.looking(LeftOpen::new(&kafka.producer, transactional_id(config))))
 }
 
 /// Why a run came to an early end.
@@ -136,6 +139,7 @@ impl From<publish::Error> for Ended {
     fn from(error: publish::Error) -> Ended {
         let kind = match &error {
             publish::Error::Fenced(_) => return Ended::Failed(another()),
+            publish::Error::LeftOpen(error) => return Ended::Failed(left_open(error)),
             publish::Error::NotCommitted(_) | publish::Error::Unknown(_) => ErrorKind::Transient,
             publish::Error::Denied(_) => ErrorKind::Denied,
             publish::Error::Topic(_) | publish::Error::DeadLetters(_) | publish::Error::Refused(..) => {

@@ -26,6 +26,8 @@ pub enum Class {
     Topic,
     /// The cluster refuses this client: authentication or authorisation.
     Denied,
+    /// No client's error: a transaction that Kafka forgot to end is in the way, and only an administrator can end it.
+    LeftOpen,
 }
 
 /// The call that met the error.

@@ -26,6 +26,7 @@ use crate::postgres::session::{self, Session};
 use crate::postgres::slot;
 use crate::postgres::slot::SlotFacts;
 use crate::publish::kafka_outlet::KafkaOutlet;
+use crate::publish::left_open::LeftOpen;
 use crate::publish::{Publisher, offsets};
 use crate::source::Acknowledger;
 use crate::source::stream::{self, StreamFeed};
@@ -219,7 +220,8 @@ pub fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble
     producer.fence(FENCE_TIMEOUT).map_err(trouble("fencing earlier instances (init_transactions)"))?;
     failpoint::hit("after_fence");
     let topic = config.publish.position_topic.clone();
-    Ok(KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()))
+    let left_open = LeftOpen::new(&kafka.producer, &config.publish.transactional_id);
+    Ok(KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()).looking(left_open))
 }
 
 /// Where dead letters go is there before there is one. Leaves: how large one may be.

@@ -171,6 +171,7 @@ impl From<publishing::Error> for Trouble {
                     "create the topic, or set topic.creation.enable=true with topic.creation.default.partitions and \
                      topic.creation.default.replication.factor",
                 )),
+                publish::Error::LeftOpen(error) => Trouble::Retry(Component::Kafka, left_open(error)),
                 publish::Error::DeadLetters(error) => Trouble::Halt(dead_letters(error)),
                 publish::Error::Refused(_, rejection) => Trouble::Halt(rejected(rejection)),
             },
@@ -216,6 +217,18 @@ pub fn dead_letters(error: impl std::fmt::Display) -> Failure {
         "no event is passed over for that: what was not published waits in Postgres, with everything after it",
         "see to the topic that errors.deadletterqueue.topic.name names: it must exist, or topic.creation.enable=true let \
          it be made; its cleanup.policy must be delete, and this principal needs Write and Describe on it",
+    )
+}
+
+/// Kafka forgot to end a transaction of this connector (KAFKA-20734).
+pub fn left_open(error: &publish::OutletError) -> Failure {
+    Failure::new(
+        Exit::Kafka,
+        error.to_string(),
+        "Kafka forgot to end it (KAFKA-20734), and would end it with the next one that is written there, as that one ends: \
+         so nothing is written before it is gone. Postgres keeps the events",
+        "end it with kafka-transactions.sh abort, --topic, --partition and --start-offset as above; walpost then goes on by \
+         itself, and walpost verify tells whether anything is missing or there twice",
     )
 }
 

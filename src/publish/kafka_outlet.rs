@@ -1,8 +1,9 @@
 //! The outlet that is Kafka: a transactional producer behind [`Outlet`].
 //!
 //! Topics are looked at, and made where that is allowed, before the transaction in which they first occur begins: a
-//! missing topic then costs no abort.
+//! missing topic then costs no abort. They are also searched for what Kafka forgot to end.
 
+use super::left_open::LeftOpen;
 use super::{Class, Outlet, OutletError, dead_letters};
 use crate::encode::{Outgoing, RecordRef};
 use crate::kafka::admin::{Admin, TopicCreation};
@@ -22,6 +23,9 @@ pub struct KafkaOutlet {
     position_topic: String,
     /// Partitions of the topics seen so far.
     topics: HashMap<Arc<str>, i32>,
+    /// Those of them that nothing was sent to yet.
+    new: Vec<(Arc<str>, i32)>,
+    left_open: Option<LeftOpen>,
 }
 
 impl KafkaOutlet {
@@ -38,7 +42,14 @@ impl KafkaOutlet {
             creation,
             position_topic: position_topic.into(),
             topics: HashMap::new(),
+            new: Vec::new(),
+            left_open: None,
         }
+    }
+
+    /// The same, and no topic is written to in which a transaction of this producer was left open.
+    pub fn looking(self, left_open: LeftOpen) -> KafkaOutlet {
+        KafkaOutlet { left_open: Some(left_open), ..self }
     }
 
     /// Sees to it that the topic of dead letters is there: the bytes of the largest batch that it takes, if known.
@@ -48,7 +59,7 @@ impl KafkaOutlet {
     ) -> Result<Option<usize>, kafka::Error> {
         let (partitions, most) = dead_letters::ensure_topic(&self.admin, config, self.creation.as_ref())?;
         // One that goes missing later is not made like any other.
-        self.topics.insert(Arc::from(config.topic.as_str()), partitions);
+        self.meet(&Arc::from(config.topic.as_str()), partitions);
         Ok(most)
     }
 
@@ -62,14 +73,20 @@ impl KafkaOutlet {
             .admin
             .ensure_topic(topic, self.creation.as_ref())
             .map_err(|error| unprepared(error, topic))?;
-        self.topics.insert(Arc::clone(topic), facts.partitions);
+        self.meet(topic, facts.partitions);
         Ok(facts.partitions)
+    }
+
+    fn meet(&mut self, topic: &Arc<str>, partitions: i32) {
+        // One that has grown was written to before, and what is open in it may be what was just committed.
+        if self.topics.insert(Arc::clone(topic), partitions).is_none() {
+            self.new.push((Arc::clone(topic), partitions));
+        }
     }
 }
 
 impl Outlet for KafkaOutlet {
     fn prepare(&mut self, outgoing: &Outgoing) -> Result<(), OutletError> {
-        let before = self.topics.len();
         // Neighbours mostly share a topic, and then its very allocation.
         let mut last: Option<(&Arc<str>, i32)> = None;
         for (number, record) in outgoing.iter().enumerate() {
@@ -94,8 +111,10 @@ impl Outlet for KafkaOutlet {
             }
             last = Some((record.topic, partitions));
         }
-        if self.topics.len() > before {
-            self.producer.prepare(self.topics.keys().map(|topic| &**topic))?;
+        if !self.new.is_empty() {
+            self.producer.prepare(self.new.iter().map(|(topic, _)| &**topic))?;
+            self.left_open.as_ref().map_or(Ok(()), |left_open| left_open.look(&self.new))?;
+            self.new.clear();
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod dead_letters;
 pub mod kafka_outlet;
+pub mod left_open;
 pub mod letters;
 pub mod offsets;
 pub mod publisher;
@@ -102,6 +103,9 @@ pub enum Error {
     /// A topic is missing, or not as it must be; nothing was published.
     #[error("a Kafka topic is not usable: {0}")]
     Topic(OutletError),
+    /// Kafka forgot to end a transaction of this connector; nothing was published.
+    #[error("a Kafka transaction was left open: {0}")]
+    LeftOpen(OutletError),
     /// The topic of dead letters is not usable, or takes no letter.
     #[error("the dead letters cannot be written: {0}")]
     DeadLetters(OutletError),

@@ -325,6 +325,7 @@ fn not_committed(error: OutletError, outgoing: &Outgoing) -> Error {
         Class::Fenced => Error::Fenced(error),
         Class::Denied => Error::Denied(error),
         Class::Topic => Error::Topic(error),
+        Class::LeftOpen => Error::LeftOpen(error),
         Class::RecordRefused(reason) => {
             let rejection = Box::new(rejection(reason, &error, outgoing));
             Error::Refused(error, rejection)

@@ -170,7 +170,7 @@ impl State {
 mod tests {
     use super::*;
 
-    const CLASSES: [Class; 8] = [
+    const CLASSES: [Class; 9] = [
         Class::Retriable,
         Class::Abortable,
         Class::Indefinite,
@@ -179,6 +179,7 @@ mod tests {
         Class::RecordRefused(Reason::TooLarge),
         Class::Topic,
         Class::Denied,
+        Class::LeftOpen,
     ];
 
     /// A machine of two records, and what it asks for after so many steps that went well.

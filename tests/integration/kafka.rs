@@ -14,6 +14,7 @@ use walpost::kafka::settings::translate;
 use walpost::kafka::tail;
 use walpost::rejection::Reason;
 
+mod left_open;
 mod publishing;
 mod wire;
 

@@ -317,7 +317,7 @@ fn owned<'h>(headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>
 /// What a class means for the connector.
 pub(super) fn kind(class: Class) -> ErrorKind {
     match class {
-        Class::Retriable | Class::Abortable | Class::Indefinite => ErrorKind::Transient,
+        Class::Retriable | Class::Abortable | Class::Indefinite | Class::LeftOpen => ErrorKind::Transient,
         Class::Fenced => ErrorKind::Fenced,
         Class::RecordRefused(_) | Class::Topic => ErrorKind::Topic,
         Class::Denied => ErrorKind::Denied,

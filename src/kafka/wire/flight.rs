@@ -389,6 +389,6 @@ fn gravity(failure: &Failure) -> u8 {
         Class::Denied | Class::Fatal => 4,
         Class::Indefinite => 3,
         Class::Topic | Class::RecordRefused(_) => 2,
-        Class::Abortable | Class::Retriable => 1,
+        Class::Abortable | Class::Retriable | Class::LeftOpen => 1,
     }
 }

@@ -1,0 +1,119 @@
+//! Transactions of this connector that Kafka forgot to end, found before anything is written behind them.
+//!
+//! When a partition has no leader at all while a transaction is ended, a coordinator of Kafka 4.0 to 4.3 takes it for
+//! deleted and writes no marker there (KAFKA-20734). The next marker that the same producer gets there ends the old
+//! transaction too, and as it ends its own: what was aborted becomes visible, or what was committed does not. A fence
+//! returns once everything of its transactional id has ended. So what is open after it, under the number that the coordinator
+//! knows the id by, was forgotten, and nothing may be written to that partition before an administrator has ended it.
+//!
+//! Each topic is looked into once after a fence, before its first record. Not seen here: a transaction that is forgotten
+//! later in the session; the next one mostly commits, as it did, and ends it rightly.
+
+use super::{Class, OutletError};
+use crate::kafka::wire::{Inquiry, OpenTransaction};
+use crate::kafka::{Error, ErrorKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long partitions may be without a leader, and brokers without an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// First and longest wait before they are asked again.
+const SOON: Duration = Duration::from_millis(10);
+const LATER: Duration = Duration::from_millis(500);
+
+/// Whom to ask, and about which transactional id.
+pub struct LeftOpen {
+    settings: BTreeMap<String, String>,
+    transactional_id: String,
+}
+
+impl LeftOpen {
+    /// Asks with the producer's settings, by librdkafka's names. Connects when there is something to ask.
+    pub fn new(settings: &BTreeMap<String, String>, transactional_id: impl Into<String>) -> LeftOpen {
+        LeftOpen { settings: settings.clone(), transactional_id: transactional_id.into() }
+    }
+
+    /// Looks into all partitions of these topics. The error is of `Class::LeftOpen` when one is found. Brokers that
+    /// cannot be asked, or that may not tell this client, are passed over with a word in the log.
+    pub fn look(&self, topics: &[(Arc<str>, i32)]) -> Result<(), OutletError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut inquiry = match Inquiry::new(&self.settings) {
+            Ok(inquiry) => inquiry,
+            Err(error) => {
+                tracing::info!(%error, "topics are not searched for transactions that Kafka forgot to end");
+                return Ok(());
+            }
+        };
+        let found = match self.find(&mut inquiry, topics, deadline) {
+            // One topic that this client may not read hides what is in the others.
+            Err(error) if error.kind == ErrorKind::Denied && topics.len() > 1 => {
+                return topics.chunks(1).try_for_each(|topic| self.look(topic));
+            }
+            found => found,
+        };
+        match found {
+            Ok(found) => found.first().map_or(Ok(()), |first| Err(left_open(first, found.len()))),
+            Err(error) if error.kind == ErrorKind::Transient => {
+                let message = format!("looking for transactions that Kafka forgot to end: {error}");
+                Err(OutletError { class: Class::Retriable, message, topic: None, record: None })
+            }
+            Err(error) => {
+                let topic = topics.first().map(|(topic, _)| &**topic);
+                tracing::info!(
+                    topic,
+                    topics = topics.len(),
+                    %error,
+                    "not searched for transactions that Kafka forgot to end; it takes Read on the topics, and Describe on \
+                     the transactional id"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Open transactions of this id, which has been fenced.
+    fn find(
+        &self,
+        inquiry: &mut Inquiry,
+        topics: &[(Arc<str>, i32)],
+        deadline: Instant,
+    ) -> Result<Vec<OpenTransaction>, Error> {
+        let partitions: Vec<(&str, i32)> = topics
+            .iter()
+            .flat_map(|(topic, count)| (0..*count).map(move |number| (&**topic, number)))
+            .collect();
+        let mut open = patiently(deadline, |left| inquiry.open_transactions(&partitions, left))?;
+        if !open.is_empty() {
+            // Mostly somebody else's.
+            let id = &self.transactional_id;
+            let facts = patiently(deadline, |left| inquiry.describe_transaction(id, left))?;
+            open.retain(|open| facts.as_ref().is_some_and(|facts| facts.producer_id == open.producer_id));
+        }
+        Ok(open)
+    }
+}
+
+/// Asks again what may pass.
+fn patiently<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Error>) -> Result<T, Error> {
+    let mut pause = SOON;
+    loop {
+        match ask(deadline.saturating_duration_since(Instant::now())) {
+            Err(error) if error.kind == ErrorKind::Transient && Instant::now() + pause < deadline => {}
+            answered => return answered,
+        }
+        thread::park_timeout(pause);
+        pause = (2 * pause).min(LATER);
+    }
+}
+
+fn left_open(first: &OpenTransaction, count: usize) -> OutletError {
+    let OpenTransaction { topic, partition, start_offset, .. } = first;
+    let others = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+    let message = format!(
+        "a transaction of this connector is open in {topic}-{partition} from offset {start_offset}{others}, and Kafka \
+         holds it to be over"
+    );
+    OutletError { class: Class::LeftOpen, message, topic: Some(topic.clone()), record: None }
+}
