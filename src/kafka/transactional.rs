@@ -10,9 +10,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProducerKind {
     /// librdkafka's.
-    #[default]
     Librdkafka,
     /// walpost's own.
+    #[default]
     Native,
 }
 

@@ -5,6 +5,7 @@ use super::report::Report;
 use super::survey;
 use super::values::View;
 use crate::config::catalog::{self, distance, kafka as declared, nearest, router, walpost};
+use crate::config::problem::Notice;
 use crate::config::raw::{Entry, MASK, Raw};
 use crate::config::{KafkaConfig, ProducerKind, TopicCreation};
 use crate::kafka::settings::{self, Translation};
@@ -39,23 +40,43 @@ pub(super) fn kafka(raw: &Raw, names: &Names, report: &mut Report) -> Kafka {
         producer.remove(declared::TRANSACTIONAL_ID).map(|entry| entry.value.trim().to_owned());
     admin.remove(declared::TRANSACTIONAL_ID);
     let max_request_size = max_request_size(&producer);
-    let producer = translated(&producer, names, report);
+    let written = producer;
+    let producer = translated(&written, names, report);
     let mut admin = translated(&admin, names, report);
     admin.retain(|name, _| settings::is_for_every_client(name));
-    let kind = kind(raw, &producer, report);
+    let kind = kind(raw, &written, &producer, report);
     let config = KafkaConfig { kind, producer, admin, topic_creation: topic_creation(raw, report) };
     Kafka { config, transactional_id, max_request_size }
 }
 
-/// Which producer; a setting that walpost's own does not have is refused.
-fn kind(raw: &Raw, producer: &BTreeMap<String, String>, report: &mut Report) -> ProducerKind {
-    let view = View::plain(raw);
-    if view.word(&walpost::KAFKA_PRODUCER) != Some("native") {
+/// Which producer: walpost's own, unless the other is asked for, or nothing is and only that one has a setting that is
+/// written. Where walpost's own is asked for, such a setting is refused.
+fn kind(
+    raw: &Raw,
+    written: &Client<'_>,
+    producer: &BTreeMap<String, String>,
+    report: &mut Report,
+) -> ProducerKind {
+    let name = walpost::KAFKA_PRODUCER.name;
+    let asked_for = View::plain(raw).word(&walpost::KAFKA_PRODUCER);
+    if asked_for == Some("librdkafka") {
         return ProducerKind::Librdkafka;
     }
-    for (setting, what) in wire::unsupported(producer) {
-        let name = walpost::KAFKA_PRODUCER.name;
+    let unsupported = wire::unsupported(producer);
+    if asked_for.is_none() && !unsupported.is_empty() {
+        for (setting, what) in unsupported {
+            let text = format!("it is librdkafka, because of {setting}: {what} by walpost's own producer");
+            report.notice(Notice::absent(name, text));
+        }
+        return ProducerKind::Librdkafka;
+    }
+    for (setting, what) in unsupported {
         report.missing(setting, format!("{what} with {name}=native"), format!("write {name}=librdkafka"));
+    }
+    for (property, why) in wire::WITHOUT_EFFECT {
+        if let Some(entry) = written.get(property) {
+            report.ignored(entry, why);
+        }
     }
     ProducerKind::Native
 }

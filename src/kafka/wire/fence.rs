@@ -16,15 +16,12 @@ use std::time::{Duration, Instant};
 /// First and longest wait before a coordinator is asked again that was not ready.
 const SOON: Duration = Duration::from_millis(1);
 const LATER: Duration = Duration::from_millis(20);
-/// The same, before a fence is tried again over new connections.
-const RETRY: Duration = Duration::from_millis(50);
-const RETRY_MOST: Duration = Duration::from_secs(1);
 
 impl Producer {
     /// Fences every older producer of the same transactional id: when this returns, whatever they left is decided.
     pub fn fence(&mut self, timeout: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
-        let mut pause = RETRY;
+        let (mut pause, longest) = self.settings.reconnect;
         loop {
             let (failed, code) = match self.try_fence(deadline) {
                 Ok(()) => return Ok(()),
@@ -41,7 +38,7 @@ impl Producer {
             tracing::debug!(error = %failed, "the fence is made again");
             self.cluster.forget();
             thread::sleep(pause);
-            pause = (2 * pause).min(RETRY_MOST);
+            pause = (2 * pause).min(longest);
         }
     }
 

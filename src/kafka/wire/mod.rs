@@ -43,7 +43,7 @@ mod varint;
 
 pub use inquiry::{Inquiry, OpenTransaction, TransactionFacts};
 pub use producer::Producer;
-pub use settings::unsupported;
+pub use settings::{WITHOUT_EFFECT, unsupported};
 
 #[cfg(test)]
 mod layout_tests;

@@ -137,7 +137,7 @@ impl Producer {
             return Err(failure(Class::Fatal, "beginning a transaction: this producer has ended before"));
         }
         self.began = Instant::now();
-        self.terms.deadline = self.began + self.settings.transaction_timeout;
+        self.terms.deadline = self.began + self.settings.delivery_timeout;
         self.sent = 0;
         self.is_known = false;
         self.transactions = self.transactions.wrapping_add(1);

@@ -18,10 +18,14 @@ pub(super) struct Settings {
     pub login: Option<Login>,
     /// `transaction.timeout.ms`.
     pub transaction_timeout: Duration,
+    /// How long a record may take; no longer than a transaction may be open.
+    pub delivery_timeout: Duration,
     /// How long a request may go unanswered; no longer than a transaction may be open.
     pub request_timeout: Duration,
     /// How long connecting may take, TLS and log-in included.
     pub connect_timeout: Duration,
+    /// First and longest wait before a fence is made again over new connections.
+    pub reconnect: (Duration, Duration),
     /// When topics are looked up again.
     pub metadata_age: Duration,
     /// A connection that was not used for so long is not trusted to be open.
@@ -35,6 +39,20 @@ pub(super) struct Settings {
     /// Of one request, and of one record.
     pub request_bytes: usize,
 }
+
+/// Properties by Kafka's own names that change nothing in this producer, and why. Names that are in [`unsupported`] would.
+pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    (
+        "max.in.flight.requests.per.connection",
+        "walpost's own producer has one request to each broker under way",
+    ),
+    ("retries", "walpost's own producer sends again what no broker has taken, until delivery.timeout.ms"),
+    ("metadata.recovery.strategy", "walpost's own producer begins each session with bootstrap.servers"),
+    (
+        "metadata.recovery.rebootstrap.trigger.ms",
+        "walpost's own producer begins each session with bootstrap.servers",
+    ),
+];
 
 /// Settings that librdkafka has and this producer has not: each with what is wrong.
 pub fn unsupported(settings: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
@@ -52,6 +70,9 @@ pub fn unsupported(settings: &BTreeMap<String, String>) -> Vec<(&'static str, St
         if get(name).is_some() {
             found.push((name, what.to_owned()));
         }
+    }
+    if get("enable.metrics.push") == Some("true") {
+        found.push(("enable.metrics.push", "no metrics are sent to brokers".to_owned()));
     }
     if get("client.dns.lookup").is_some_and(|lookup| lookup != "use_all_dns_ips") {
         found.push(("client.dns.lookup", "names are not made canonical".to_owned()));
@@ -99,8 +120,13 @@ impl Settings {
             tls,
             login,
             transaction_timeout,
+            delivery_timeout: get("delivery.timeout.ms")
+                .and_then(|value| value.parse().ok())
+                .map_or(transaction_timeout, Duration::from_millis)
+                .min(transaction_timeout),
             request_timeout: ms("socket.timeout.ms", 10_000).min(transaction_timeout),
             connect_timeout: ms("socket.connection.setup.timeout.ms", 10_000),
+            reconnect: (ms("reconnect.backoff.ms", 50), ms("reconnect.backoff.max.ms", 1_000)),
             metadata_age: ms("topic.metadata.refresh.interval.ms", 300_000),
             idle_most: Some(ms("connections.max.idle.ms", 300_000)).filter(|most| !most.is_zero()),
             keepalive: get("socket.keepalive.enable") != Some("false"),
@@ -156,7 +182,10 @@ mod tests {
         assert_eq!(settings.transaction_timeout, Duration::from_secs(30));
         assert_eq!((settings.batch_bytes, settings.request_bytes), (262_144, 1_048_576));
         let short = [("bootstrap.servers", "a:1"), ("transaction.timeout.ms", "5000")];
-        assert_eq!(Settings::new(&map(&short)).expect("settings").request_timeout, Duration::from_secs(5));
+        let short = Settings::new(&map(&short)).expect("settings");
+        assert_eq!([short.request_timeout, short.delivery_timeout], [Duration::from_secs(5); 2]);
+        let long = Settings::new(&map(&[("bootstrap.servers", "a:1"), ("transaction.timeout.ms", "90000")]));
+        assert_eq!(long.expect("settings").delivery_timeout, Duration::from_secs(90));
     }
 
     #[test]
@@ -166,6 +195,7 @@ mod tests {
             ("ssl.keystore.location", "/k.p12"),
             ("ssl.key.password", "geheim"),
             ("ssl.cipher.suites", "AES256-SHA"),
+            ("enable.metrics.push", "true"),
             ("client.dns.lookup", "resolve_canonical_bootstrap_servers_only"),
         ] {
             let settings = map(&[("bootstrap.servers", "a:1"), (name, value)]);

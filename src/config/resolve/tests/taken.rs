@@ -242,9 +242,18 @@ fn client_properties_go_from_bare_to_producer_to_override() {
 }
 
 #[test]
-fn the_producer_is_librdkafkas_unless_walposts_own_is_asked_for() {
-    assert_eq!(config("").kafka.kind, ProducerKind::Librdkafka);
-    assert_eq!(config("walpost.kafka.producer=native").kafka.kind, ProducerKind::Native);
+fn the_producer_is_walposts_own_unless_librdkafkas_is_asked_for_or_needed() {
+    assert_eq!(config("").kafka.kind, ProducerKind::Native);
+    assert_eq!(config("walpost.kafka.producer=librdkafka").kafka.kind, ProducerKind::Librdkafka);
+    let needed = "compression.type=lz4\ncompression.lz4.level=9";
+    assert_eq!(config(needed).kafka.kind, ProducerKind::Librdkafka);
+    let told = notices(needed);
+    let told = told.iter().find(|notice| notice.starts_with("walpost.kafka.producer")).expect("a notice");
+    assert!(told.contains("librdkafka, because of compression.level: lz4 has one level"), "{told}");
+    let without_effect =
+        |lines: &str| notices(lines).iter().any(|notice| notice.starts_with("producer.retries: ignored"));
+    assert!(without_effect("producer.retries=7"));
+    assert!(!without_effect("producer.retries=7\nwalpost.kafka.producer=librdkafka"));
 }
 
 #[test]
