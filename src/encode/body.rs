@@ -82,7 +82,8 @@ pub(super) fn write(
     let is_tree = plan.payload.kind == Kind::Tree;
     let (expander, first) = kept.map_or((None, None), |kept| kept.parts(is_tree));
     with_value(REASON, &plan.payload, &event.row, |value| {
-        let payload = payload(config, event, expander, value)?;
+        let fits = first.as_deref().is_some_and(|first| first.has_text(event, prepared));
+        let payload = payload(config, event, expander, fits, value)?;
         match &plan.envelope {
             None => alone(config, event, prepared, payload, out),
             Some(placed) => {
@@ -93,11 +94,13 @@ pub(super) fn write(
     })
 }
 
-/// Takes the payload apart where that is asked for and can be done.
+/// Takes the payload apart where that is asked for and can be done. Where `text_fits`, the envelope's schema has a place for
+/// a text, whatever was inferred.
 pub(super) fn payload<'p>(
     config: &Config,
     event: &Event<'_>,
     expander: Option<&'p mut Expander>,
+    text_fits: bool,
     value: &'p Value<'p>,
 ) -> Result<Payload<'p>, Refusal> {
     let kind = &event.plan.payload.kind;
@@ -119,8 +122,11 @@ pub(super) fn payload<'p>(
         Reading::Text => {}
         // StringConverter alone does not mind a text where the schema has a struct.
         Reading::Empty | Reading::Unfit => {
-            let prints = !is_member && matches!(config.value.of_structs(), Ok(Converter::String));
-            if config.strict && !prints {
+            let fits = match is_member {
+                true => text_fits,
+                false => matches!(config.value.of_structs(), Ok(Converter::String)),
+            };
+            if config.strict && !fits {
                 return Err(unfit(&event.plan.payload));
             }
         }

@@ -174,6 +174,15 @@ fn with_compat_strict_a_null_has_the_schema_of_its_versions_first_payload() {
     assert!(values[1]["payload"]["payload"].is_null());
 }
 
+/// As Debezium 3.6.3 published them: the schema is the first payload's, which was not JSON.
+#[test]
+fn with_compat_strict_a_text_fits_the_schema_of_its_version_where_that_has_a_text() {
+    let rows = [("User", Some(1), "-"), ("Order", Some(1), "[1]"), ("Order", Some(2), "[1]")];
+    let strictly = names(strict(json(true)), true, &rows);
+    assert_eq!(strictly[1].as_deref(), Ok("app.public.outbox.User.Value"));
+    assert!(strictly[2].as_ref().is_err_and(|detail| detail.contains("an array at the root")));
+}
+
 #[test]
 fn a_struct_that_would_be_too_large_is_refused_before_it_is_written() {
     let objects: Vec<String> = (0..3000).map(|n| format!(r#"{{"m{n}":1}}"#)).collect();

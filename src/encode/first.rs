@@ -73,6 +73,15 @@ impl FirstSchemas {
             false => Err(other_schema()),
         }
     }
+
+    /// Whether the first payload of this event's version was left as the column has it, so that a text fits its schema.
+    pub(super) fn has_text(&self, event: &Event<'_>, prepared: &Prepared) -> bool {
+        event.plan.schema_version.is_some()
+            && self
+                .by_version
+                .get(&event.schema_version)
+                .is_some_and(|(schema, _)| *schema == prepared.payload_schema)
+    }
 }
 
 /// A payload that the first schema of its version does not fit.

@@ -41,12 +41,21 @@ impl Moment {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let (year, month, day) = self.date();
+        let (year, month, day) = self.calendar();
         let (hours, minutes, seconds, _) = self.clock();
         let week_day = DAYS[self.0.div_euclid(DAY_MS).rem_euclid(7) as usize];
         let month = MONTHS[(month - 1).rem_euclid(12) as usize];
         let _ = write!(out, "{week_day} {month} {day:02} {hours:02}:{minutes:02}:{seconds:02} UTC ");
         java::integer(year, out);
+    }
+
+    /// The date as `java.util.Date` counts it: by the Julian calendar before 15 October 1582, and years before the first
+    /// one from it backwards, without a sign.
+    fn calendar(&self) -> (i64, i64, i64) {
+        const GREGORIAN: i64 = -141_427;
+        let days = self.0.div_euclid(DAY_MS);
+        let (year, month, day) = if days < GREGORIAN { julian(days) } else { self.date() };
+        (if year > 0 { year } else { 1 - year }, month, day)
     }
 
     fn clock(&self) -> (i64, i64, i64, i64) {
@@ -57,6 +66,17 @@ impl Moment {
     fn date(&self) -> (i64, i64, i64) {
         crate::decode::value::civil(self.0.div_euclid(DAY_MS))
     }
+}
+
+/// The Julian year, month and day of a count of days since 1970; the year before the first is the year zero. Years begin in
+/// March here, that the leap day be their last, and are counted from 1 March 4801 BC.
+fn julian(days: i64) -> (i64, i64, i64) {
+    let since = days + 2_440_588 + 32_082;
+    let year = (4 * since + 3).div_euclid(1461);
+    let of_year = since - (1461 * year).div_euclid(4);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    (year - 4800 + month / 10, month + 3 - 12 * (month / 10), day)
 }
 
 #[cfg(test)]
@@ -87,6 +107,21 @@ mod tests {
             (Kind::ConnectTimestamp, -1, "23:59:59.999Z", "Wed Dec 31 23:59:59 UTC 1969"),
         ] {
             assert_eq!(both(kind, number), (simple.to_owned(), java.to_owned()));
+        }
+    }
+
+    #[test]
+    fn days_before_the_reform_are_julian_and_years_before_christ_have_no_sign() {
+        for (days, java) in [
+            (-141_427, "Fri Oct 15 00:00:00 UTC 1582"),
+            (-141_428, "Thu Oct 04 00:00:00 UTC 1582"),
+            (-719_162, "Mon Jan 03 00:00:00 UTC 1"),
+            // 15 March 44 BC, as Postgres counts.
+            (-735_160, "Fri Mar 17 00:00:00 UTC 44"),
+            // What is infinite.
+            (i64::from(i32::MIN) + 10_956, "Wed Mar 02 00:00:00 UTC 5877491"),
+        ] {
+            assert_eq!(both(Kind::ConnectDate, days).1, java);
         }
     }
 }

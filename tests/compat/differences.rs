@@ -204,6 +204,19 @@ pub const ALL: &[Difference] = &[
         generated: Same(differential::members),
     },
     Difference {
+        reason: "of two types that a member has in an array's objects the first in the text stays, not the first in a HashMap, \
+                 and the other may not fit",
+        remains: true,
+        golden: &[],
+        generated: Failed(differential::is_mixed),
+    },
+    Difference {
+        reason: "of two types that a member has in an array's objects the first in the text stays, not the first in a HashMap",
+        remains: true,
+        golden: &[],
+        generated: Same(differential::mixed),
+    },
+    Difference {
         reason: "a byte[] in a key is printed with the identity 0, which decides another partition than Java's by chance",
         remains: true,
         golden: &[],

@@ -89,7 +89,8 @@ impl Side {
         if let (Some(_), Value::Text(text), None) = (&self.avro.registered, value, &event.plan.envelope) {
             return self.by_registered(event, text, around, out);
         }
-        let payload = body::payload(around.config, event, expander, value)?;
+        let fits = first.as_deref().is_some_and(|first| first.has_text(event, around.prepared));
+        let payload = body::payload(around.config, event, expander, fits, value)?;
         let Some(placed) = &event.plan.envelope else {
             return match payload {
                 Payload::Struct(expander, text, root) => {

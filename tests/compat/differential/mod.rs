@@ -26,7 +26,7 @@ mod shrink;
 mod tail;
 mod types;
 
-pub use alike::{digits, identities, members, moods, rename, replace};
+pub use alike::{digits, identities, is_mixed, members, mixed, moods, rename, replace};
 pub use debezium::{Done, Theirs};
 pub use judge::{Met, same};
 
@@ -48,7 +48,7 @@ const SHRUNK: u64 = 3;
 #[test]
 fn generated_rows_come_out_as_the_real_debezium_publishes_them() {
     let seed = from_environment("WALPOST_COMPAT_SEED").unwrap_or(1);
-    let count = from_environment("WALPOST_COMPAT_CASES").unwrap_or(300) as usize;
+    let count = from_environment("WALPOST_COMPAT_CASES").unwrap_or(200) as usize;
     let directory = tempfile::tempdir().expect("a directory");
     let began = Instant::now();
     let mut batches: Vec<Batch> =
