@@ -25,7 +25,7 @@ const POINTS: &[&str] = &[
 /// Killed from outside, at any moment.
 const AT_RANDOM: usize = 6;
 /// Rows that are missing: more than twenty deaths let through.
-const ROWS: u32 = 2_000;
+const ROWS: u32 = 4_000;
 const KEYS: u32 = 13;
 
 /// Dies at a failpoint, of which these are passed once in a process.
@@ -56,7 +56,7 @@ fn dies_at_random(builder: &ConnectorBuilder, db: &DatabaseHandle, kafka: &Broke
 #[test]
 fn a_repair_that_is_killed_at_twenty_points_and_run_again_loses_and_doubles_nothing() {
     let (db, kafka, builder) = outbox();
-    let builder = builder.set("walpost.batch.max.events", 20);
+    let builder = builder.set("walpost.batch.max.events", 5);
     begun(&builder);
     insert(&db, 1, 20, KEYS);
     run_until(&builder, &db, kafka, 20);
