@@ -7,7 +7,7 @@ use walpost::decode::value::Kind;
 use walpost::decode::{Change, Decoder};
 use walpost::encode::encoder::Encoder;
 use walpost::encode::{
-    self, Avro, ByRegistered, Context, Converter, DecimalFormat, HeaderConverter, Ids, NotEncoded, Nulls,
+    self, ByRegistered, Context, Converter, DecimalFormat, Framed, HeaderConverter, Ids, NotEncoded, Nulls,
     Outgoing, UnknownFields,
 };
 use walpost::registry::{Registered, SchemaType, Strategy};
@@ -28,6 +28,17 @@ const SCHEMA: &str = r#"{"type":"record","name":"OrderCreated","fields":[{"name"
     {"name":"customer","type":"string"},{"name":"note","type":["null","string"],"default":null},
     {"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[
         {"name":"sku","type":"string"},{"name":"n","type":"int"}]}}}]}"#;
+
+/// The same as a JSON Schema.
+const JSON_SCHEMA: &str = r#"{"type":"object","required":["orderId","lines"],"additionalProperties":false,"properties":{
+    "orderId":{"type":"integer"},"customer":{"type":"string"},"note":{"type":["null","string"]},
+    "lines":{"type":"array","items":{"type":"object","required":["sku"],"properties":{
+        "sku":{"type":"string"},"n":{"type":"integer","minimum":0}}}}}}"#;
+
+/// And in Protobuf.
+const PROTO: &str = r#"syntax = "proto3"; message OrderCreated {
+    message Line { string sku = 1; int32 n = 2; }
+    int64 orderId = 1; string customer = 2; optional string note = 3; repeated Line lines = 4; }"#;
 
 /// The row's columns: name, kind, text.
 fn columns(payload_kind: Kind) -> Vec<(&'static str, Kind, String)> {
@@ -93,8 +104,9 @@ fn bench(c: &mut Criterion) {
         decimal: DecimalFormat::Base64,
         replace_null_with_default: true,
     };
-    let avro = |registered: bool, subject| {
-        Converter::Avro(Box::new(Avro {
+    let framed = |language, registered: bool, subject| {
+        Converter::Framed(Box::new(Framed {
+            language,
             subject,
             ids: Ids::Register,
             normalize: false,
@@ -105,6 +117,8 @@ fn bench(c: &mut Criterion) {
             latest_ttl_ms: None,
         }))
     };
+    let avro = |registered, subject| framed(SchemaType::Avro, registered, subject);
+    let other = |language| framed(language, true, Strategy::TopicRecord);
     let rows = [
         ("string", Converter::String, Kind::Json, false, None),
         ("json", json(false), Kind::Json, false, None),
@@ -116,6 +130,8 @@ fn bench(c: &mut Criterion) {
         ("avro_envelope", avro(false, Strategy::Topic), Kind::Json, true, None),
         ("avro_expanded", avro(false, Strategy::Topic), Kind::Json, false, Some(Nulls::Ignore)),
         ("avro_registered", avro(true, Strategy::TopicRecord), Kind::Json, false, None),
+        ("json_schema_registered", other(SchemaType::Json), Kind::Json, false, None),
+        ("protobuf_registered", other(SchemaType::Protobuf), Kind::Json, false, None),
         ("expanded_with_schema", json(true), Kind::Json, false, Some(Nulls::Ignore)),
     ];
     let mut group = c.benchmark_group("encode");
@@ -139,6 +155,13 @@ fn bench(c: &mut Criterion) {
             old: None,
             tombstone: false,
         };
+        let (schema_type, schema) = match &value {
+            Converter::Framed(framed) if framed.language == SchemaType::Json => {
+                (framed.language, JSON_SCHEMA)
+            }
+            Converter::Framed(framed) if framed.language == SchemaType::Protobuf => (framed.language, PROTO),
+            _ => (SchemaType::Avro, SCHEMA),
+        };
         let mut encoder = Encoder::new(encode::Config {
             key: Converter::String,
             value,
@@ -152,7 +175,7 @@ fn bench(c: &mut Criterion) {
         });
         let mut out = Outgoing::default();
         while let Err(NotEncoded::Asks(_)) = encoder.encode(&event, 0, &mut out) {
-            let (schema_type, schema) = (SchemaType::Avro, SCHEMA.to_owned());
+            let schema = schema.to_owned();
             encoder
                 .answer(Ok(Registered { id: 1, guid: None, schema_type, schema, references: Vec::new() }), 0);
         }

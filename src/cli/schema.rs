@@ -3,7 +3,7 @@
 use super::context::Context;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
-use crate::registry::{Client, Error, SchemaType};
+use crate::registry::{Client, Draft, Error, Reference, SchemaType};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ Examples:
   walpost schema list --config connector.json
   walpost schema show orders-value --config connector.json
   walpost schema check orders-value order.avsc --config connector.json
-  walpost schema register orders-value order.avsc --config connector.json
+  walpost schema register orders order.proto --reference money.proto=money:1 --config connector.json
   walpost schema enforce BACKWARD orders-value --config connector.json
 ";
 
@@ -53,11 +53,25 @@ pub enum Command {
 pub struct File {
     /// The subject
     subject: String,
-    /// The schema's file: .avsc or .json for Avro, .proto for Protobuf
+    /// The schema's file: .avsc for Avro, .json for JSON Schema, .proto for Protobuf
     file: PathBuf,
     /// What the file is written in [default: by its name]
     #[arg(long, value_enum)]
     language: Option<Language>,
+    /// A schema that this one refers to, as it calls it: a Protobuf import, a `$ref`, the full name of an Avro record
+    #[arg(long = "reference", value_name = "NAME=SUBJECT:VERSION", value_parser = reference)]
+    references: Vec<Reference>,
+}
+
+/// `NAME=SUBJECT:VERSION`.
+fn reference(text: &str) -> Result<Reference, String> {
+    let parts = text.rsplit_once(':').and_then(|(before, version)| {
+        let (name, subject) = before.rsplit_once('=')?;
+        Some(Reference { name: name.to_owned(), subject: subject.to_owned(), version: version.parse().ok()? })
+    });
+    parts
+        .filter(|reference| !reference.name.is_empty() && !reference.subject.is_empty())
+        .ok_or_else(|| "it is not NAME=SUBJECT:VERSION, as in acme/money.proto=money:1".to_owned())
 }
 
 /// Languages of schemas.
@@ -162,7 +176,7 @@ fn check(client: &Client, file: &File, context: &Context<'_>) -> Result<Exit, Fa
     let subject = &file.subject;
     let level = client.level(subject).map_err(|error| failure(&error, "asking for the level"))?;
     let wrong = client
-        .check_all(&level, subject, &schema, language)
+        .check_all(&level, subject, &file.draft(&schema, language))
         .map_err(|error| failure(&error, "checking the schema"))?;
     let console = &context.console;
     if console.is_json() {
@@ -182,7 +196,7 @@ fn register(client: &Client, file: &File, context: &Context<'_>) -> Result<Exit,
     let (schema, language) = file.read()?;
     let subject = &file.subject;
     let registered = client
-        .register(subject, &schema, language, false)
+        .register(subject, &file.draft(&schema, language), false)
         .map_err(|error| failure(&error, "registering the schema"))?;
     let console = &context.console;
     if console.is_json() {
@@ -213,6 +227,10 @@ fn enforce(
 }
 
 impl File {
+    fn draft<'d>(&'d self, schema: &'d str, schema_type: SchemaType) -> Draft<'d> {
+        Draft { schema, schema_type, references: &self.references }
+    }
+
     fn read(&self) -> Result<(String, SchemaType), Failure> {
         let schema = std::fs::read_to_string(&self.file).map_err(|error| {
             Failure::new(
@@ -239,6 +257,7 @@ impl Language {
 fn by_name(file: &Path) -> SchemaType {
     match file.extension().and_then(|extension| extension.to_str()) {
         Some("proto") => SchemaType::Protobuf,
+        Some("json") => SchemaType::Json,
         _ => SchemaType::Avro,
     }
 }
@@ -253,4 +272,28 @@ pub(super) fn failure(error: &Error, during: &str) -> Failure {
         Error::Refused(refused) => (Exit::Findings, refused.hint),
     };
     Failure::new(exit, format!("{during}: {error}"), "", hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_the_language_of_its_name() {
+        for (name, language) in
+            [("a.avsc", SchemaType::Avro), ("a.json", SchemaType::Json), ("a.proto", SchemaType::Protobuf)]
+        {
+            assert_eq!(by_name(Path::new(name)), language);
+        }
+    }
+
+    #[test]
+    fn a_reference_is_a_name_a_subject_and_a_version() {
+        let read = reference("https://acme/a.json?x=1=orders:value:12").unwrap();
+        assert_eq!((read.name.as_str(), read.subject.as_str()), ("https://acme/a.json?x=1", "orders:value"));
+        assert_eq!(read.version, 12);
+        for wrong in ["a=b", "a:1", "=b:1", "a=:1", "a=b:x"] {
+            assert!(reference(wrong).is_err(), "{wrong}");
+        }
+    }
 }

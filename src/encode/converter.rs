@@ -1,6 +1,6 @@
 //! The converters there are, with their options, and what each makes of one value.
 
-use super::{Avro, java, json, simple};
+use super::{Framed, java, json, simple};
 use crate::decode::value::{Kind, Value};
 
 /// A key or value converter.
@@ -26,8 +26,9 @@ pub enum Converter {
         /// What encodes anything that is not BYTES.
         delegate: Option<Box<Converter>>,
     },
-    /// `io.confluent.connect.avro.AvroConverter`.
-    Avro(Box<Avro>),
+    /// `io.confluent.connect.avro.AvroConverter`, `io.confluent.connect.json.JsonSchemaConverter`,
+    /// `io.confluent.connect.protobuf.ProtobufConverter`.
+    Framed(Box<Framed>),
 }
 
 /// Which of the converters of one primitive type: its bytes, big endian.
@@ -98,9 +99,9 @@ impl Converter {
                     .ok_or(Unsuited { converter: "ByteArrayConverter", takes: "BYTES" });
             }
             Converter::Number(number) => return number.write(kind, value, out),
-            // Keys and values have a side each, which knows their schemas; nothing else can be Avro.
-            Converter::Avro(_) => {
-                return Err(Unsuited { converter: "AvroConverter in this place", takes: "keys and values" });
+            // Keys and values have a side each, which knows their schemas; nothing else has one.
+            Converter::Framed(_) => {
+                return Err(Unsuited { converter: "a converter with a registry", takes: "keys and values" });
             }
             Converter::Binary { delegate } => match (raw(kind, value, out), delegate) {
                 (Some(present), _) => return Ok(present),
@@ -128,7 +129,7 @@ impl Converter {
     /// The converter that encodes structs: itself, or its delegate.
     pub(super) fn of_structs(&self) -> Result<&Converter, Unsuited> {
         match self {
-            Converter::String | Converter::Json { .. } | Converter::Avro(_) => Ok(self),
+            Converter::String | Converter::Json { .. } | Converter::Framed(_) => Ok(self),
             Converter::Bytes => Err(Unsuited { converter: "ByteArrayConverter", takes: "BYTES" }),
             Converter::Number(number) => Err(number.unsuited()),
             Converter::Binary { delegate: Some(delegate) } => delegate.of_structs(),

@@ -1,8 +1,8 @@
 //! The encoder: converters applied to an event's headers, key and value.
 
-use super::avro::Around;
 use super::body::{self, Kept};
 use super::converter::Unsuited;
+use super::framed::Around;
 use super::outgoing::Draft;
 use super::prepared::Prepared;
 use super::schema::Schema;

@@ -405,5 +405,5 @@ fn after_a_rejection_outgoing_is_as_it_was() {
 #[path = "body_tests.rs"]
 mod body_tests;
 
-#[path = "avro_tests.rs"]
-mod avro_tests;
+#[path = "framed_tests.rs"]
+mod framed_tests;

@@ -1,10 +1,11 @@
 //! Heartbeat records as Debezium writes them (`heartbeat.interval.ms`): key `{serverName}`, value `{ts_ms}`, no headers,
 //! partition 0, through the configured converters.
 
-use super::avro::Side;
 use super::avro::binary;
 use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal};
-use super::{Converter, Outgoing, java, json};
+use super::framed::Side;
+use super::{Converter, Outgoing, java, json, protobuf};
+use crate::registry::SchemaType;
 use crate::rejection::{Origin, Reason, Rejection};
 use std::io::Write;
 use std::sync::Arc;
@@ -13,11 +14,31 @@ use std::sync::Arc;
 const KEY_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":false,"field":"serverName"}],"optional":false,"name":"io.debezium.connector.common.ServerNameKey","version":1},"payload":"#;
 const VALUE_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.common.Heartbeat","version":1},"payload":"#;
 
-const KEY_NAME: &str = "io.debezium.connector.common.ServerNameKey";
-const VALUE_NAME: &str = "io.debezium.connector.common.Heartbeat";
-/// The same in Avro.
-const AVRO_KEY: &str = r#"{"type":"record","name":"ServerNameKey","namespace":"io.debezium.connector.common","fields":[{"name":"serverName","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.ServerNameKey"}"#;
-const AVRO_VALUE: &str = r#"{"type":"record","name":"Heartbeat","namespace":"io.debezium.connector.common","fields":[{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.Heartbeat"}"#;
+/// A struct of one member, in each language.
+struct Schemas {
+    /// Its full name.
+    name: &'static str,
+    /// As JsonConverter prints it.
+    connect: &'static str,
+    avro: &'static str,
+    json: &'static str,
+    protobuf: &'static str,
+}
+
+const KEY: Schemas = Schemas {
+    name: "io.debezium.connector.common.ServerNameKey",
+    connect: KEY_SCHEMA,
+    avro: r#"{"type":"record","name":"ServerNameKey","namespace":"io.debezium.connector.common","fields":[{"name":"serverName","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.ServerNameKey"}"#,
+    json: r#"{"type":"object","title":"io.debezium.connector.common.ServerNameKey","connect.version":1,"properties":{"serverName":{"type":"string","connect.index":0}}}"#,
+    protobuf: "syntax = \"proto3\";\npackage io.debezium.connector.common;\n\nmessage ServerNameKey {\n  string serverName = 1;\n}\n",
+};
+const VALUE: Schemas = Schemas {
+    name: "io.debezium.connector.common.Heartbeat",
+    connect: VALUE_SCHEMA,
+    avro: r#"{"type":"record","name":"Heartbeat","namespace":"io.debezium.connector.common","fields":[{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.Heartbeat"}"#,
+    json: r#"{"type":"object","title":"io.debezium.connector.common.Heartbeat","connect.version":1,"properties":{"ts_ms":{"type":"integer","connect.type":"int64","connect.index":0}}}"#,
+    protobuf: "syntax = \"proto3\";\npackage io.debezium.connector.common;\n\nmessage Heartbeat {\n  int64 ts_ms = 1;\n}\n",
+};
 
 impl Encoder {
     /// Appends a heartbeat of `server` (`topic.prefix`) for `topic`; refused when a converter takes only bytes.
@@ -46,17 +67,23 @@ impl Encoder {
                 Form::Json => json::string(server, bytes),
                 Form::Java => bytes.extend_from_slice(server.as_bytes()),
                 Form::Avro => binary::bytes(server.as_bytes(), bytes),
+                Form::Protobuf => {
+                    bytes.push(1 << 3 | 2);
+                    protobuf::bytes(server.as_bytes(), bytes);
+                }
             };
-            let schemas = (KEY_SCHEMA, AVRO_KEY, KEY_NAME);
-            write(&key, key_side, schemas, (topic, now_ms), bytes, "serverName", content)
+            write(&key, key_side, &KEY, (topic, now_ms), bytes, "serverName", content)
         });
         let written_value = out.value(&mut draft, |bytes| {
             let content = |bytes: &mut Vec<u8>, form| match form {
                 Form::Avro => binary::long(now_ms, bytes),
                 Form::Json | Form::Java => java::integer(now_ms, bytes),
+                Form::Protobuf => {
+                    bytes.push(1 << 3);
+                    protobuf::varint(now_ms as u64, bytes);
+                }
             };
-            let schemas = (VALUE_SCHEMA, AVRO_VALUE, VALUE_NAME);
-            write(&value, value_side, schemas, (topic, now_ms), bytes, "ts_ms", content)
+            write(&value, value_side, &VALUE, (topic, now_ms), bytes, "ts_ms", content)
         });
         let sides = self.sides();
         let written = sides.of_key(written_key).and_then(|()| sides.of_value(written_value));
@@ -75,21 +102,34 @@ enum Form {
     Json,
     Java,
     Avro,
+    Protobuf,
 }
 
-/// A struct of one member: JSON, with or without its schema, Avro, or Java's `toString`. Schemas: in JSON, in Avro, and
-/// its name.
+/// A struct of one member: JSON, with or without its schema, framed, or Java's `toString`.
 fn write(
     converter: &Converter,
     side: Option<&mut Side>,
-    (schema, avro, name): (&str, &str, &str),
+    of: &Schemas,
     (topic, now_ms): (&str, i64),
     out: &mut Vec<u8>,
     member: &str,
     content: impl FnOnce(&mut Vec<u8>, Form),
 ) -> Result<bool, NotWritten> {
     if let Some(side) = side {
-        return side.heartbeat(topic, avro, name, now_ms, |out| content(out, Form::Avro), out);
+        let (schema, form) = match side.language() {
+            SchemaType::Avro => (of.avro, Form::Avro),
+            SchemaType::Json => (of.json, Form::Json),
+            SchemaType::Protobuf => (of.protobuf, Form::Protobuf),
+        };
+        let content = |out: &mut Vec<u8>| match form {
+            Form::Json => {
+                let _ = write!(out, "{{\"{member}\":");
+                content(out, form);
+                out.push(b'}');
+            }
+            form => content(out, form),
+        };
+        return side.heartbeat(topic, schema, of.name, now_ms, content, out);
     }
     let Converter::Json { schemas, .. } = converter else {
         let _ = write!(out, "Struct{{{member}=");
@@ -98,7 +138,7 @@ fn write(
         return Ok(true);
     };
     if *schemas {
-        out.extend_from_slice(schema.as_bytes());
+        out.extend_from_slice(of.connect.as_bytes());
     }
     let _ = write!(out, "{{\"{member}\":");
     content(out, Form::Json);

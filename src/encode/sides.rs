@@ -1,9 +1,9 @@
 //! Which schemas an encoder has to know: of keys, of values, and of bytes that were framed by somebody else.
 
-use super::avro::Side;
 use super::encoder::{NotWritten, Refusal};
-use super::{Avro, Config, Converter, Ids, Outgoing, Verify};
-use crate::registry::{Answer, Strategy, wire};
+use super::framed::Side;
+use super::{Config, Converter, Framed, Ids, Outgoing, Verify};
+use crate::registry::{Answer, SchemaType, Strategy, wire};
 use crate::rejection::Reason;
 use crate::route::Event;
 use std::sync::Arc;
@@ -30,11 +30,13 @@ impl Sides {
     /// What these converters need.
     pub(super) fn new(config: &Config) -> Sides {
         let side = |converter: &Converter, is_key| match converter {
-            Converter::Avro(avro) => Some(Box::new(Side::new((**avro).clone(), is_key))),
+            Converter::Framed(framed) => Some(Box::new(Side::new((**framed).clone(), is_key))),
             _ => None,
         };
         let verified = config.verify.clone().map(|verify| {
-            let avro = Avro {
+            let framed = Framed {
+                // Of bytes that are passed on, whatever they are written in.
+                language: SchemaType::Avro,
                 subject: verify.subject,
                 ids: Ids::Find,
                 normalize: false,
@@ -43,7 +45,7 @@ impl Sides {
                 in_header: false,
                 latest_ttl_ms: None,
             };
-            Box::new((verify, Side::new(avro, false)))
+            Box::new((verify, Side::new(framed, false)))
         });
         let (key, value) = (side(&config.key, true), side(&config.value, false));
         let has_headers = [&key, &value].into_iter().flatten().any(|side| side.in_header());

@@ -1,7 +1,7 @@
 //! The road and a schema registry that answers, and one that is away.
 
 use super::*;
-use crate::encode::{Avro, Ids};
+use crate::encode::{Framed, Ids};
 use crate::pipeline::schemas::Schemas;
 use crate::registry::{Answer, Question, Registered, SchemaType, Strategy};
 
@@ -46,7 +46,8 @@ fn an_event_whose_schema_nobody_tells_ends_the_session_before_its_transaction() 
     let mut road = road(feed, &handover, shutdown, &position(), 100);
     let asked = Arc::new(Mutex::new(Vec::new()));
     road.schemas = Box::new(Half(Arc::clone(&asked)));
-    let avro = Avro {
+    let avro = Framed {
+        language: SchemaType::Avro,
         subject: Strategy::Topic,
         ids: Ids::Register,
         normalize: false,
@@ -57,7 +58,7 @@ fn an_event_whose_schema_nobody_tells_ends_the_session_before_its_transaction() 
     };
     road.encoder = Encoder::new(EncodeConfig {
         key: Converter::String,
-        value: Converter::Avro(Box::new(avro)),
+        value: Converter::Framed(Box::new(avro)),
         header: HeaderConverter::Simple,
         context: None,
         verify: None,

@@ -1,6 +1,9 @@
 //! The registry's interface, request by request. Blocking; each URL is tried once, in their order, until one answers.
 
-use super::{Answer, Config, Error, Question, Refused, Registered, SchemaType, What, rules, tls};
+use super::{
+    Answer, Config, Draft, Error, Question, Reference, Referenced, Refused, Registered, SchemaType, What,
+    rules, tls,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -30,12 +33,6 @@ struct Told {
     schema_type: Option<String>,
     #[serde(default)]
     references: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    subject: String,
-    version: i64,
 }
 
 /// What was sent back.
@@ -75,10 +72,10 @@ impl Client {
         let subject = &question.subject;
         let answer = match &question.what {
             What::Register { schema, schema_type, normalize } => {
-                self.register(subject, schema, *schema_type, *normalize)
+                self.register(subject, &Draft::alone(schema, *schema_type), *normalize)
             }
             What::Find { schema, schema_type, normalize } => {
-                self.find(subject, schema, *schema_type, *normalize)
+                self.find(subject, &Draft::alone(schema, *schema_type), *normalize)
             }
             What::Latest => self.latest(subject),
             What::Id(id) => self.by_id(*id),
@@ -92,25 +89,19 @@ impl Client {
     }
 
     /// The schema's id. One that the subject does not have is checked against its newest version and then becomes that.
-    pub fn register(
-        &self,
-        subject: &str,
-        schema: &str,
-        schema_type: SchemaType,
-        normalize: bool,
-    ) -> Result<Registered, Error> {
-        match self.find(subject, schema, schema_type, normalize) {
+    pub fn register(&self, subject: &str, draft: &Draft<'_>, normalize: bool) -> Result<Registered, Error> {
+        match self.find(subject, draft, normalize) {
             Err(Error::Refused(_)) => {}
             known => return known,
         }
-        let wrong = self.check(subject, schema, schema_type)?;
+        let wrong = self.check(subject, draft)?;
         if !wrong.is_empty() {
             return Err(self.incompatible(subject, &wrong));
         }
         let path = format!("/subjects/{}/versions{}", escaped(subject), query(normalize));
-        let reply = self.request(&Method::POST, &path, Some(&body(schema, schema_type)))?;
+        let reply = self.request(&Method::POST, &path, Some(&body(draft)))?;
         match reply.status {
-            200 => self.registered(reply, Some(schema), schema_type),
+            200 => self.registered(reply, Some(draft.schema), draft.schema_type),
             // What the check could not see: an older version, or somebody else's in between.
             409 => Err(self.incompatible(subject, &[reply.message()])),
             _ => Err(reply.refused(subject)),
@@ -118,17 +109,11 @@ impl Client {
     }
 
     /// The id of a schema that the subject has.
-    pub fn find(
-        &self,
-        subject: &str,
-        schema: &str,
-        schema_type: SchemaType,
-        normalize: bool,
-    ) -> Result<Registered, Error> {
+    pub fn find(&self, subject: &str, draft: &Draft<'_>, normalize: bool) -> Result<Registered, Error> {
         let path = format!("/subjects/{}{}", escaped(subject), query(normalize));
-        let reply = self.request(&Method::POST, &path, Some(&body(schema, schema_type)))?;
+        let reply = self.request(&Method::POST, &path, Some(&body(draft)))?;
         match reply.status {
-            200 => self.registered(reply, Some(schema), schema_type),
+            200 => self.registered(reply, Some(draft.schema), draft.schema_type),
             _ => Err(reply.refused(subject)),
         }
     }
@@ -174,41 +159,22 @@ impl Client {
 
     /// What makes the schema incompatible with the subject's newest one, at the subject's own level; nothing when it is
     /// compatible, or the first.
-    pub fn check(&self, subject: &str, schema: &str, schema_type: SchemaType) -> Result<Vec<String>, Error> {
-        self.check_against("/latest", subject, schema, schema_type)
+    pub fn check(&self, subject: &str, draft: &Draft<'_>) -> Result<Vec<String>, Error> {
+        self.check_against("/latest", subject, draft)
     }
 
     /// The same of all versions that the level asks for, which is only more where it is transitive.
-    pub fn check_all(
-        &self,
-        level: &str,
-        subject: &str,
-        schema: &str,
-        schema_type: SchemaType,
-    ) -> Result<Vec<String>, Error> {
+    pub fn check_all(&self, level: &str, subject: &str, draft: &Draft<'_>) -> Result<Vec<String>, Error> {
         let versions = if level.ends_with("_TRANSITIVE") { "" } else { "/latest" };
-        self.check_against(versions, subject, schema, schema_type)
+        self.check_against(versions, subject, draft)
     }
 
-    fn check_against(
-        &self,
-        versions: &str,
-        subject: &str,
-        schema: &str,
-        schema_type: SchemaType,
-    ) -> Result<Vec<String>, Error> {
+    fn check_against(&self, versions: &str, subject: &str, draft: &Draft<'_>) -> Result<Vec<String>, Error> {
         let path = format!("/compatibility/subjects/{}/versions{versions}?verbose=true", escaped(subject));
-        let reply = self.request(&Method::POST, &path, Some(&body(schema, schema_type)))?;
+        let reply = self.request(&Method::POST, &path, Some(&body(draft)))?;
         match reply.status {
             200 if reply.body["is_compatible"] == false => {
-                let schema = Registered {
-                    id: 0,
-                    guid: None,
-                    schema_type,
-                    schema: schema.to_owned(),
-                    references: Vec::new(),
-                };
-                let mut lines = rules::broken(&self.level(subject)?, &schema, &self.versions(subject)?);
+                let mut lines = self.broken(subject, draft)?;
                 let messages = reply.body["messages"].as_array().into_iter().flatten();
                 lines.extend(messages.filter_map(|message| message.as_str().map(str::to_owned)));
                 if lines.is_empty() {
@@ -219,6 +185,18 @@ impl Client {
             200 | 404 => Ok(Vec::new()),
             _ => Err(reply.refused(subject)),
         }
+    }
+
+    /// The rules that an Avro schema breaks; of the other languages the registry says it itself.
+    fn broken(&self, subject: &str, draft: &Draft<'_>) -> Result<Vec<String>, Error> {
+        if draft.schema_type != SchemaType::Avro {
+            return Ok(Vec::new());
+        }
+        let mut references = Vec::new();
+        self.references(draft.references, 0, &mut references)?;
+        let (schema, schema_type) = (draft.schema.to_owned(), draft.schema_type);
+        let new = Registered { id: 0, guid: None, schema_type, schema, references };
+        Ok(rules::broken(&self.level(subject)?, &new, &self.versions(subject)?))
     }
 
     /// The subject's schemas, from the oldest to the newest.
@@ -312,12 +290,12 @@ impl Client {
         Ok(Registered { id, guid: told.guid.as_deref().and_then(guid), schema_type, schema, references })
     }
 
-    /// The texts of what is referred to, each after those it refers to itself.
-    fn references(&self, list: &[Reference], depth: usize, texts: &mut Vec<String>) -> Result<(), Error> {
+    /// What is referred to, each after those it refers to itself.
+    fn references(&self, list: &[Reference], depth: usize, texts: &mut Vec<Referenced>) -> Result<(), Error> {
         if depth == Client::DEEPEST {
             return Err(Error::Denied("a schema's references have no end".to_owned()));
         }
-        for Reference { subject, version } in list {
+        for Reference { name, subject, version } in list {
             let path = format!("/subjects/{}/versions/{version}", escaped(subject));
             let reply = self.request(&Method::GET, &path, None)?;
             if reply.status != 200 {
@@ -327,8 +305,9 @@ impl Client {
             let told: Told = serde_json::from_value(reply.body)
                 .map_err(|error| Error::Denied(format!("{url} answers what no registry does: {error}")))?;
             self.references(&told.references, depth + 1, texts)?;
-            if let Some(text) = told.schema.filter(|text| !texts.contains(text)) {
-                texts.push(text);
+            let of = |schema| Referenced { name: name.clone(), schema };
+            if let Some(referenced) = told.schema.map(of).filter(|referenced| !texts.contains(referenced)) {
+                texts.push(referenced);
             }
         }
         Ok(())
@@ -442,11 +421,15 @@ fn unknown_language(name: &str) -> Error {
     })
 }
 
-fn body(schema: &str, schema_type: SchemaType) -> Value {
-    match schema_type {
-        SchemaType::Avro => json!({ "schema": schema }),
-        other => json!({ "schema": schema, "schemaType": other.name() }),
+fn body(draft: &Draft<'_>) -> Value {
+    let mut body = json!({ "schema": draft.schema });
+    if draft.schema_type != SchemaType::Avro {
+        body["schemaType"] = json!(draft.schema_type.name());
     }
+    if !draft.references.is_empty() {
+        body["references"] = json!(draft.references);
+    }
+    body
 }
 
 fn query(normalize: bool) -> &'static str {

@@ -73,8 +73,9 @@ fn nobody() -> String {
 fn a_schema_that_is_there_is_found_and_not_registered() {
     let registry =
         scripted(&[("POST /subjects/a%2Fb-value ", 200, r#"{"subject":"a/b-value","version":1,"id":7}"#)]);
-    let known =
-        client(&[&registry.url]).register("a/b-value", "\"string\"", SchemaType::Avro, false).unwrap();
+    let known = client(&[&registry.url])
+        .register("a/b-value", &Draft::alone("\"string\"", SchemaType::Avro), false)
+        .unwrap();
     assert_eq!((known.id, known.schema.as_str(), known.guid), (7, "\"string\"", None));
     let seen = registry.seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
@@ -93,7 +94,7 @@ fn a_new_schema_is_checked_and_then_registered() {
             r#"{"id":9,"guid":"43a4c531-dd9b-495a-a5fd-ad2cfc6601d0"}"#,
         ),
     ]);
-    let known = client(&[&registry.url]).register("s", "{}", SchemaType::Json, true).unwrap();
+    let known = client(&[&registry.url]).register("s", &Draft::alone("{}", SchemaType::Json), true).unwrap();
     assert_eq!(known.id, 9);
     assert_eq!(known.guid.unwrap()[..4], [0x43, 0xa4, 0xc5, 0x31]);
     assert_eq!(registry.seen.lock().unwrap().len(), 3);
@@ -163,7 +164,10 @@ fn schemas_that_others_refer_to_come_first() {
         ("GET /subjects/money/versions/1 ", 200, r#"{"id":1,"schema":"M"}"#),
     ]);
     let known = client(&[&registry.url]).latest("order").unwrap();
-    assert_eq!((known.schema.as_str(), known.references), ("O", vec!["M".to_owned(), "L".to_owned()]));
+    let reference =
+        |name: &str, schema: &str| Referenced { name: name.to_owned(), schema: schema.to_owned() };
+    let references = vec![reference("acme.Money", "M"), reference("acme.Line", "L")];
+    assert_eq!((known.schema.as_str(), known.references), ("O", references));
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub use known::Known;
 pub use subject::Strategy;
 
 use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,6 +90,36 @@ impl SchemaType {
     }
 }
 
+/// A schema as it is sent to a registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'d> {
+    /// Its text.
+    pub schema: &'d str,
+    /// Its language.
+    pub schema_type: SchemaType,
+    /// What it refers to.
+    pub references: &'d [Reference],
+}
+
+impl Draft<'_> {
+    /// One that refers to nothing.
+    pub fn alone(schema: &str, schema_type: SchemaType) -> Draft<'_> {
+        Draft { schema, schema_type, references: &[] }
+    }
+}
+
+/// Where a schema is that another one refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// How it is referred to: a record's full name, a `$ref`, the path of an import.
+    #[serde(default)]
+    pub name: String,
+    /// Its subject.
+    pub subject: String,
+    /// Which version of it.
+    pub version: i64,
+}
+
 /// What can be asked. Equal questions have equal answers, but for [`What::Latest`], whose answer may change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
@@ -138,8 +169,17 @@ pub struct Registered {
     pub schema_type: SchemaType,
     /// Its text; empty where only the id was asked for.
     pub schema: String,
-    /// Texts of the schemas it refers to, those that others need first.
-    pub references: Vec<String>,
+    /// The schemas it refers to, those that others need first.
+    pub references: Vec<Referenced>,
+}
+
+/// A schema that another one refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referenced {
+    /// How it is referred to: a record's full name, a `$ref`, the path of an import.
+    pub name: String,
+    /// Its text.
+    pub schema: String,
 }
 
 /// The registry has answered, and the answer is no.

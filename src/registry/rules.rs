@@ -1,7 +1,7 @@
 //! Which rule of compatibility a schema of Avro breaks, and of which version (Avro specification, *Schema Resolution*).
 //! Registries tell whether a schema fits; not all of them tell why it does not.
 
-use super::Registered;
+use super::{Registered, SchemaType};
 use apache_avro::Schema;
 use apache_avro::error::CompatibilityError;
 use apache_avro::schema_compatibility::SchemaCompatibility;
@@ -37,7 +37,11 @@ pub(super) fn broken(level: &str, new: &Registered, versions: &[Version]) -> Vec
 }
 
 fn parse(registered: &Registered) -> Option<Schema> {
-    let texts = registered.references.iter().chain([&registered.schema]);
+    if registered.schema_type != SchemaType::Avro {
+        return None;
+    }
+    let references = registered.references.iter().map(|reference| &reference.schema);
+    let texts = references.chain([&registered.schema]);
     Schema::parse_list(texts).ok()?.pop()
 }
 
@@ -85,7 +89,6 @@ fn words(error: &CompatibilityError, reader: &str, writer: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::SchemaType;
 
     fn order(fields: &str) -> Registered {
         let schema = format!(r#"{{"type":"record","name":"Order","fields":[{fields}]}}"#);

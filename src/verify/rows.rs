@@ -225,7 +225,7 @@ impl RowSide {
         let mut encode = encode::Config { context: None, ..config.encode.clone() };
         for converter in [&mut encode.key, &mut encode.value] {
             // Who compares registers nothing.
-            if let Converter::Avro(avro) = converter
+            if let Converter::Framed(avro) = converter
                 && avro.ids == Ids::Register
             {
                 avro.ids = Ids::Find;

@@ -12,7 +12,7 @@ const WRONG: &[(&str, &str, usize, &str)] = &[
     ("snapshot.mode", "custom", 6, "write snapshot.mode=initial"),
     ("database.sslfactory", "x.Y", 7, "database.sslmode says what is checked"),
     ("slot.failover", "yes", 8, "write true or false"),
-    ("value.converter", "io.confluent.connect.protobuf.ProtobufConverter", 9, "StringConverter"),
+    ("value.converter", "com.blueapron.connect.protobuf.ProtobufConverter", 9, "StringConverter"),
     ("acks", "1", 10, "write that, or remove it"),
     ("batch.size", "lots", 11, "write one from 0 to 2147483647"),
     ("producer.override.compresion.type", "lz4", 12, "write producer.override.compression.type"),

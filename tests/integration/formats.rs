@@ -1,9 +1,10 @@
-//! Avro and the schema registry.
+//! Avro, JSON Schema and Protobuf, and the schema registry.
 //!
 //! - `login`      TLS, with certificates of our own
 //! - `read_back`  what a consumer reads that asks the registry for the schema of the id in front
 //! - `refused`    payloads and schemas that do not fit
 //! - `commands`   `walpost schema`
+//! - `stock`      JSON Schema and Protobuf, read by the stock client
 //! - `away`       the registry goes away, with and without a schema that is not known yet
 
 mod away;
@@ -11,6 +12,7 @@ mod commands;
 mod login;
 mod read_back;
 mod refused;
+mod stock;
 
 use crate::kit::connector;
 use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, Record, Registry};
@@ -19,19 +21,34 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 
 const AVRO: &str = "io.confluent.connect.avro.AvroConverter";
+const JSON_SCHEMA: &str = "io.confluent.connect.json.JsonSchemaConverter";
+const PROTOBUF: &str = "io.confluent.connect.protobuf.ProtobufConverter";
 const TOPIC_RECORD: &str = "io.confluent.kafka.serializers.subject.TopicRecordNameStrategy";
 
 /// A connector whose values are Avro, and that asks this registry.
 fn avro(db: &DatabaseHandle, kafka: &Broker, registry: &Registry) -> ConnectorBuilder {
+    by(AVRO, db, kafka, registry)
+}
+
+fn by(converter: &str, db: &DatabaseHandle, kafka: &Broker, registry: &Registry) -> ConnectorBuilder {
     connector(db, kafka)
-        .set("value.converter", AVRO)
+        .set("value.converter", converter)
         .set("value.converter.schema.registry.url", registry.url())
         .set("retriable.restart.connector.wait.ms", 300)
 }
 
 /// The same, by the schemas that are registered for the events' types.
 fn registered(db: &DatabaseHandle, kafka: &Broker, registry: &Registry) -> ConnectorBuilder {
-    avro(db, kafka, registry)
+    registered_by(AVRO, db, kafka, registry)
+}
+
+fn registered_by(
+    converter: &str,
+    db: &DatabaseHandle,
+    kafka: &Broker,
+    registry: &Registry,
+) -> ConnectorBuilder {
+    by(converter, db, kafka, registry)
         .set("value.converter.value.subject.name.strategy", TOPIC_RECORD)
         .set("walpost.value.schema", "registered")
         .set("walpost.value.schema.name", "acme.${type}")

@@ -3,7 +3,7 @@
 //! Contents
 //! - `road`      what a row becomes: topic, partition, key, value, headers, timestamp; what passes no event
 //! - `delivery`  what Postgres is told, and when: the slot follows what Kafka holds, idle included
-//! - `formats`   Avro and the schema registry: what consumers read, and what becomes of events when the registry is away
+//! - `formats`   Avro, JSON Schema, Protobuf and the schema registry: what consumers read, and what becomes of events when the registry is away
 //! - `dead_letters` events that cannot be published: where each goes, once and in its place, and what stops all the same
 //! - `dlq`       dead letters after they were written: listed, published after all, given up
 //! - `restart`   starts, stops, crashes and servers that go away

@@ -24,6 +24,7 @@ mod memory_limit;
 mod paths;
 mod process;
 mod proxy;
+pub mod python;
 mod records;
 mod registry;
 

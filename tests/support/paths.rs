@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) const KAFKA_VERSION: &str = "4.3.1";
 pub(crate) const REGISTRY_VERSION: &str = "3.0.9";
+pub(crate) const CONFLUENT_VERSION: &str = "2.16.0";
 pub(crate) const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 
 /// What deploy/local/install prepared, under the target directory.
@@ -32,6 +33,13 @@ pub(crate) fn registry() -> PathBuf {
     let program = local().join(format!("apicurio-{REGISTRY_VERSION}")).join(name);
     assert!(program.exists(), "no {}; deploy/local/install puts it there", program.display());
     program
+}
+
+/// A Python that has Confluent's client.
+pub(crate) fn python() -> PathBuf {
+    let python = local().join(format!("confluent-kafka-{CONFLUENT_VERSION}/bin/python"));
+    assert!(python.exists(), "no {}; deploy/local/install puts it there", python.display());
+    python
 }
 
 /// A `plugin.path` with Debezium's Postgres connector.

@@ -70,7 +70,12 @@ impl Registry {
 
     /// Makes a schema the subject's newest; its id.
     pub fn register(&self, subject: &str, schema: &str) -> i64 {
-        let body = json!({ "schema": schema }).to_string();
+        self.register_as("AVRO", subject, schema, &json!([]))
+    }
+
+    /// The same in another language, and with what it refers to.
+    pub fn register_as(&self, language: &str, subject: &str, schema: &str, references: &Value) -> i64 {
+        let body = json!({ "schema": schema, "schemaType": language, "references": references }).to_string();
         let answer = self.ask("POST", &format!("/subjects/{subject}/versions"), &body);
         answer["id"].as_i64().unwrap_or_else(|| panic!("{subject}: {answer}"))
     }

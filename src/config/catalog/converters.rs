@@ -45,6 +45,12 @@ pub const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderCo
 /// Avro, with a schema registry.
 pub const AVRO: &str = "io.confluent.connect.avro.AvroConverter";
 
+/// JSON Schema, with a schema registry.
+pub const JSON_SCHEMA: &str = "io.confluent.connect.json.JsonSchemaConverter";
+
+/// Protobuf, with a schema registry.
+pub const PROTOBUF: &str = "io.confluent.connect.protobuf.ProtobufConverter";
+
 const LATER: &str = "it comes with a later release";
 const WRITE_CONVERTER: &str = "write io.confluent.connect.avro.AvroConverter, org.apache.kafka.connect.storage.StringConverter, org.apache.kafka.connect.json.JsonConverter, org.apache.kafka.connect.converters.ByteArrayConverter or io.debezium.converters.BinaryDataConverter";
 const WRITE_BINARY: &str = "write io.debezium.converters.BinaryDataConverter";
@@ -64,8 +70,8 @@ const CONVERTERS: &[Choice] = &[
     not("io.debezium.converters.ByteBufferConverter", "Debezium has renamed it", WRITE_BINARY),
     not("io.debezium.converters.CloudEventsConverter", LATER, WRITE_CONVERTER),
     word(AVRO),
-    not("io.confluent.connect.protobuf.ProtobufConverter", LATER, WRITE_CONVERTER),
-    not("io.confluent.connect.json.JsonSchemaConverter", LATER, WRITE_CONVERTER),
+    word(PROTOBUF),
+    word(JSON_SCHEMA),
     not("io.apicurio.registry.utils.converter.AvroConverter", LATER, WRITE_CONVERTER),
     not("io.apicurio.registry.utils.converter.ExtJsonConverter", LATER, WRITE_CONVERTER),
     not("io.apicurio.registry.utils.converter.ProtobufConverter", LATER, WRITE_CONVERTER),

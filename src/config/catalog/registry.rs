@@ -5,8 +5,11 @@ use super::Kind::{Boolean, Choice as OneOf, Class, Millis, Password, Path, Text}
 use super::{Choice, Property, Section, ignored, int, named, not, refused, word};
 
 /// The schema registry.
-pub const SECTION: Section =
-    Section { title: "Schema registry (options of AvroConverter)", named: NAMED, others: OTHERS };
+pub const SECTION: Section = Section {
+    title: "Schema registry (options of AvroConverter, JsonSchemaConverter and ProtobufConverter)",
+    named: NAMED,
+    others: OTHERS,
+};
 
 /// One line of schemas to a topic.
 pub const TOPIC: &str = "io.confluent.kafka.serializers.subject.TopicNameStrategy";
@@ -132,6 +135,8 @@ pub const REACHING: &[&Property] = &[
 const FOR_EVER: &str = "a registry that does not answer is asked again for ever";
 const WHEN_READING: &str = "it is about reading";
 const NONE_HERE: &str = "what it is about does not come up in a row's schema";
+const NOT_INFERRED: &str =
+    "it is about schemas that are inferred, which JSON Schema and Protobuf are not here";
 const NO_RULES: &str = "rules of the registry are not carried out";
 const WITHOUT_RULES: &str = "leave it out, and have the application encrypt or check what it writes";
 
@@ -143,6 +148,14 @@ const OTHERS: &[Property] = &[
     ignored("<converter>.flatten.singleton.unions", Value("true"), WHEN_READING),
     ignored("<converter>.specific.avro.<option>", Unset, WHEN_READING),
     ignored("<converter>.avro.<option>", Unset, WHEN_READING),
+    ignored("<converter>.json.<option>", Unset, WHEN_READING),
+    ignored("<converter>.object.additional.properties", Value("true"), NOT_INFERRED),
+    ignored("<converter>.use.optional.for.nonrequired", Value("false"), NOT_INFERRED),
+    ignored("<converter>.enhanced.protobuf.schema.support", Value("false"), NOT_INFERRED),
+    ignored("<converter>.optional.for.<option>", Value("false"), NOT_INFERRED),
+    ignored("<converter>.wrapper.for.<option>", Value("false"), NOT_INFERRED),
+    ignored("<converter>.int.for.enums", Value("false"), WHEN_READING),
+    ignored("<converter>.generate.<option>", Value("false"), NOT_INFERRED),
     ignored("<converter>.schema.reflection", Value("false"), NONE_HERE),
     ignored("<converter>.reference.subject.name.strategy", Unset, NONE_HERE),
     ignored("<converter>.propagate.schema.tags", Value("false"), NONE_HERE),

@@ -6,6 +6,7 @@ use super::values::View;
 use crate::config::catalog::{self, Property, converters as declared, registry as registered, walpost};
 use crate::config::raw::Raw;
 use crate::encode::{self, Converter, DecimalFormat, HeaderConverter, Number};
+use crate::registry::SchemaType;
 
 const STRING_OPTIONS: &[&Property] = &[&declared::ENCODING, &declared::CONVERTER_TYPE];
 const JSON_OPTIONS: &[&Property] = &[
@@ -70,11 +71,11 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             options(raw, place, class, &verifying(place, BYTES_OPTIONS), report);
             Converter::Bytes
         }
-        declared::AVRO => {
+        declared::AVRO | declared::JSON_SCHEMA | declared::PROTOBUF => {
             let mut known: Vec<&Property> = registered::OPTIONS.iter().collect();
             known.push(&declared::CONVERTER_TYPE);
             options(raw, place, class, &known, report);
-            Converter::Avro(Box::new(registry::avro(raw, place)))
+            Converter::Framed(Box::new(registry::framed(raw, place, language(class), report)))
         }
         declared::BOOLEAN
         | declared::SHORT
@@ -96,6 +97,14 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             options(raw, place, class, STRING_OPTIONS, report);
             Converter::String
         }
+    }
+}
+
+fn language(class: &str) -> SchemaType {
+    match class {
+        declared::JSON_SCHEMA => SchemaType::Json,
+        declared::PROTOBUF => SchemaType::Protobuf,
+        _ => SchemaType::Avro,
     }
 }
 

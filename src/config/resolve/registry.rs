@@ -5,15 +5,16 @@ use super::report::Report;
 use super::values::View;
 use crate::config::catalog::{self, Property, converters, registry as declared, walpost};
 use crate::config::raw::{Entry, Raw};
-use crate::encode::{self, Avro, ByRegistered, Converter, Ids, UnknownFields, Verify};
-use crate::registry::{Config, Endpoint, Pem, Strategy, Tls};
+use crate::encode::{self, ByRegistered, Converter, Framed, Ids, UnknownFields, Verify};
+use crate::registry::{Config, Endpoint, Pem, SchemaType, Strategy, Tls};
 use crate::route;
 use crate::secret::Secret;
 use base64::Engine;
 use std::path::PathBuf;
 
-/// AvroConverter at this place.
-pub(super) fn avro(raw: &Raw, place: &str) -> Avro {
+/// A converter that asks a registry, at this place.
+pub(super) fn framed(raw: &Raw, place: &str, language: SchemaType, report: &mut Report) -> Framed {
+    registered_only(raw, place, language, report);
     let (view, plain) = (View::under(raw, place), View::plain(raw));
     let is_key = place == converters::KEY.name;
     let ids = match (view.flag(&declared::AUTO_REGISTER), view.number(&declared::USE_ID)) {
@@ -25,7 +26,8 @@ pub(super) fn avro(raw: &Raw, place: &str) -> Avro {
     let id = if is_key { &declared::KEY_ID } else { &declared::VALUE_ID };
     let registered = !is_key && plain.word(&walpost::VALUE_SCHEMA) == Some("registered");
     let seconds = view.number(&declared::LATEST_TTL);
-    Avro {
+    Framed {
+        language,
         subject: strategy(view, is_key),
         ids,
         normalize: view.flag(&declared::NORMALIZE),
@@ -39,6 +41,39 @@ pub(super) fn avro(raw: &Raw, place: &str) -> Avro {
         }),
         in_header: view.word(id) == Some(declared::HEADER),
         latest_ttl_ms: (seconds >= 0).then_some(seconds.saturating_mul(1000)),
+    }
+}
+
+/// What is not built is refused.
+fn registered_only(raw: &Raw, place: &str, language: SchemaType, report: &mut Report) {
+    let plain = View::plain(raw);
+    if language == SchemaType::Avro {
+        return;
+    }
+    let is_registered = plain.word(&walpost::VALUE_SCHEMA) == Some("registered");
+    let (property, what, instead) = match place == converters::KEY.name {
+        true => (
+            &converters::KEY,
+            "a key has no registered schema, and schemas are inferred for AvroConverter only",
+            "write org.apache.kafka.connect.storage.StringConverter, or io.confluent.connect.avro.AvroConverter",
+        ),
+        false if is_registered => (
+            &walpost::VALUE_SCHEMA_UNKNOWN,
+            "a JSON Schema says itself what becomes of members that it does not have, and payloads are published as they are",
+            "leave it out, and see to additionalProperties of the schema",
+        ),
+        false => (
+            &converters::VALUE,
+            "schemas are inferred for AvroConverter only",
+            "set walpost.value.schema=registered, and register a schema for each event type",
+        ),
+    };
+    let is_wrong = match property.name == walpost::VALUE_SCHEMA_UNKNOWN.name {
+        true => language == SchemaType::Json && plain.word(property) == Some("drop"),
+        false => true,
+    };
+    if let (true, Some(entry)) = (is_wrong, plain.entry(property)) {
+        report.wrong(entry, what, instead);
     }
 }
 
@@ -80,11 +115,11 @@ pub(super) fn registry(
     report: &mut Report,
 ) -> Option<Config> {
     let plain = View::plain(raw);
-    let is_avro = |converter: &Converter| matches!(converter, Converter::Avro(_));
+    let is_framed = |converter: &Converter| matches!(converter, Converter::Framed(_));
     let by_registered = plain.word(&walpost::VALUE_SCHEMA) == Some("registered");
     if let (true, Some(entry)) = (by_registered, plain.entry(&walpost::VALUE_SCHEMA)) {
         let is_envelope = |placement: &route::Placement| placement.place == route::Place::Envelope;
-        if !is_avro(&encode.value) {
+        if !is_framed(&encode.value) {
             let instead = format!("write {}={}", converters::VALUE.name, converters::AVRO);
             report.wrong(entry, "this value.converter writes by no schema", instead);
         } else if route.is_some_and(|route| route.placements.iter().any(is_envelope)) {
@@ -94,8 +129,8 @@ pub(super) fn registry(
     }
     let mut configs = Vec::new();
     for (place, needed) in [
-        (converters::KEY.name, is_avro(&encode.key)),
-        (converters::VALUE.name, is_avro(&encode.value) || encode.verify.is_some()),
+        (converters::KEY.name, is_framed(&encode.key)),
+        (converters::VALUE.name, is_framed(&encode.value) || encode.verify.is_some()),
     ] {
         if needed {
             configs.push((place, reached(raw, place, kafka, report)));

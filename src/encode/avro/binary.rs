@@ -26,16 +26,16 @@ pub(in crate::encode) fn double(number: f64, out: &mut Vec<u8>) {
 
 /// Where a value stands: what union there is around its type.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(in crate::encode) struct Place {
     /// It may be NULL.
-    pub(super) optional: bool,
+    pub(in crate::encode) optional: bool,
     /// Its schema has a default, and its type then comes before null in the union.
-    pub(super) default: bool,
+    pub(in crate::encode) default: bool,
 }
 
 impl Place {
     /// Appends which branch follows.
-    pub(super) fn branch(self, is_null: bool, out: &mut Vec<u8>) {
+    pub(in crate::encode) fn branch(self, is_null: bool, out: &mut Vec<u8>) {
         if self.optional {
             long(i64::from(is_null == self.default), out);
         }
@@ -43,10 +43,15 @@ impl Place {
 }
 
 /// A value that its own schema does not take: NULL where it is required, an array within an array.
-pub(super) struct Unfit;
+pub(in crate::encode) struct Unfit;
 
 /// Appends a value of this kind.
-pub(super) fn value(kind: &Kind, value: &Value<'_>, place: Place, out: &mut Vec<u8>) -> Result<(), Unfit> {
+pub(in crate::encode) fn value(
+    kind: &Kind,
+    value: &Value<'_>,
+    place: Place,
+    out: &mut Vec<u8>,
+) -> Result<(), Unfit> {
     if *value == Value::Null && !place.optional {
         return Err(Unfit);
     }
@@ -112,7 +117,12 @@ pub(super) fn value(kind: &Kind, value: &Value<'_>, place: Place, out: &mut Vec<
 }
 
 /// Appends a value that is all there is: one of plain bytes has no length before it.
-pub(super) fn alone(kind: &Kind, value: &Value<'_>, place: Place, out: &mut Vec<u8>) -> Result<(), Unfit> {
+pub(in crate::encode) fn alone(
+    kind: &Kind,
+    value: &Value<'_>,
+    place: Place,
+    out: &mut Vec<u8>,
+) -> Result<(), Unfit> {
     match value {
         _ if place.optional || kind.connect_type() != "BYTES" => return self::value(kind, value, place, out),
         Value::Bytes(content) => out.extend_from_slice(content),

@@ -8,60 +8,11 @@ use super::logical;
 use super::plan::{Plan, Reading, Record, Type};
 use crate::decode::json::{Document, Node, Span};
 use crate::encode::expand::Renaming;
+use crate::encode::framed::{Mismatch, Step, UnknownFields};
 use base64::Engine;
-use std::fmt::Write as _;
-
-/// What becomes of members that the schema does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownFields {
-    /// The event is refused.
-    Refuse,
-    /// They are left out.
-    Drop,
-}
-
-/// What does not fit, and where.
-#[derive(Debug)]
-pub(super) struct Mismatch {
-    what: String,
-    /// From the innermost outwards.
-    path: Vec<Step>,
-}
-
-#[derive(Debug)]
-enum Step {
-    Field(String),
-    Item(usize),
-    /// A key of a map is data, and is not told.
-    Value,
-}
-
-impl Mismatch {
-    fn new(what: impl Into<String>) -> Box<Mismatch> {
-        Box::new(Mismatch { what: what.into(), path: Vec::new() })
-    }
-
-    fn within(mut self: Box<Mismatch>, step: Step) -> Box<Mismatch> {
-        self.path.push(step);
-        self
-    }
-
-    /// `$.lines[2].price is text, not a long`.
-    pub(super) fn detail(&self) -> String {
-        let mut detail = "$".to_owned();
-        for step in self.path.iter().rev() {
-            let _ = match step {
-                Step::Field(name) => write!(detail, ".{name}"),
-                Step::Item(number) => write!(detail, "[{number}]"),
-                Step::Value => write!(detail, "{{}}"),
-            };
-        }
-        format!("{detail} {}", self.what)
-    }
-}
 
 /// What is kept from event to event. Its `Debug` shows no content.
-pub(super) struct Filler {
+pub(in crate::encode) struct Filler {
     document: Document,
     slots: Vec<u32>,
 }
@@ -73,16 +24,16 @@ impl std::fmt::Debug for Filler {
 }
 
 /// The order in which the members of each record came last: so they will come again.
-pub(super) type Orders = Vec<Vec<u16>>;
+pub(in crate::encode) type Orders = Vec<Vec<u16>>;
 
 impl Filler {
     /// One that has read nothing.
-    pub(super) fn new() -> Filler {
+    pub(in crate::encode) fn new() -> Filler {
         Filler { document: Document::exact(), slots: Vec::new() }
     }
 
     /// Appends the payload, until there are more than `most` bytes.
-    pub(super) fn write(
+    pub(in crate::encode) fn write(
         &mut self,
         plan: &Plan,
         orders: &mut Orders,

@@ -1,6 +1,7 @@
 //! Payloads by a schema, read back by another implementation of Avro.
 
 use super::*;
+use crate::registry::Referenced;
 use apache_avro::Schema;
 use apache_avro::types::Value;
 
@@ -118,7 +119,8 @@ fn types_may_name_themselves_and_those_of_other_schemas() {
     let list = r#"{"type":"record","name":"acme.List","fields":[{"name":"head","type":"acme.Item"},
         {"name":"tail","type":["null","List"],"default":null}]}"#;
     let item = r#"{"type":"record","name":"acme.Item","fields":[{"name":"n","type":"long"}]}"#;
-    let plan = Plan::new(list, &[item.to_owned()]).unwrap();
+    let plan =
+        Plan::new(list, &[Referenced { name: "acme.Item".to_owned(), schema: item.to_owned() }]).unwrap();
     assert_eq!(plan.name.as_deref(), Some("acme.List"));
     let (mut filler, mut orders, mut out) = (Filler::new(), Orders::new(), Vec::new());
     let payload = r#"{"head":{"n":1},"tail":{"head":{"n":2}}}"#;

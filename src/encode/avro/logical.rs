@@ -25,8 +25,22 @@ pub(super) fn time(text: &[u8], per_second: i64) -> Result<i64, Wrong> {
     }
 }
 
-/// A moment in RFC 3339, since 1970; a local one has no offset.
+/// A moment in RFC 3339, since 1970, in units of which there are so many to a second; a local one has no offset.
 pub(super) fn timestamp(text: &[u8], per_second: i64, local: bool) -> Result<i64, Wrong> {
+    let (seconds, nanos) = parts(text, local)?;
+    let fraction = exact(nanos, per_second)?;
+    seconds
+        .checked_mul(per_second)
+        .and_then(|units| units.checked_add(fraction))
+        .ok_or("is a moment too far away for its type")
+}
+
+/// A moment in RFC 3339: seconds since 1970, and nanoseconds of the second.
+pub(in crate::encode) fn moment(text: &[u8]) -> Result<(i64, i64), Wrong> {
+    parts(text, false)
+}
+
+fn parts(text: &[u8], local: bool) -> Result<(i64, i64), Wrong> {
     const WRONG: Wrong = "is no moment (RFC 3339)";
     let (days, rest) = days(text).ok_or(WRONG)?;
     let rest = match rest {
@@ -50,12 +64,7 @@ pub(super) fn timestamp(text: &[u8], per_second: i64, local: bool) -> Result<i64
         }
         _ => return Err(WRONG),
     };
-    let seconds = days * 86_400 + seconds - offset;
-    let fraction = exact(nanos, per_second)?;
-    seconds
-        .checked_mul(per_second)
-        .and_then(|units| units.checked_add(fraction))
-        .ok_or("is a moment too far away for its type")
+    Ok((days * 86_400 + seconds - offset, nanos))
 }
 
 /// The fraction of a second in these units, none of it lost.

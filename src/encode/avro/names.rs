@@ -11,7 +11,7 @@ pub(in crate::encode) enum InvalidName {
 
 impl InvalidName {
     /// What is wrong, for people.
-    pub(super) fn detail(&self) -> String {
+    pub(in crate::encode) fn detail(&self) -> String {
         match self {
             InvalidName::Characters(name) => {
                 let shown: String = name.chars().take(64).collect();

@@ -1,18 +1,19 @@
 //! A registered schema, made ready: types in one list, defaults encoded.
 
 use super::defaults;
+use crate::registry::Referenced;
 use serde_json::Value;
 use std::collections::HashMap;
 
 /// A schema, made ready.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::encode) struct Plan {
     /// All types; those with a name stand for themselves wherever they are named.
     pub(super) types: Vec<Type>,
     /// The schema's own.
     pub(super) root: u32,
     /// The record's full name, where it is one.
-    pub(super) name: Option<String>,
+    pub(in crate::encode) name: Option<String>,
     /// How many records there are among the types.
     pub(super) records: usize,
 }
@@ -94,11 +95,11 @@ const FEW: usize = 12;
 
 impl Plan {
     /// Reads a schema's text, and those it refers to. The error says what is not understood.
-    pub(super) fn new(text: &str, references: &[String]) -> Result<Plan, String> {
+    pub(in crate::encode) fn new(text: &str, references: &[Referenced]) -> Result<Plan, String> {
         let mut compiler =
             Compiler { types: Vec::new(), named: HashMap::new(), records: 0, defaults: Vec::new() };
         for reference in references {
-            compiler.schema(&parse(reference)?, "")?;
+            compiler.schema(&parse(&reference.schema)?, "")?;
         }
         let schema = parse(text)?;
         let root = compiler.schema(&schema, "")?;

@@ -2,14 +2,18 @@
 
 use super::*;
 use crate::encode::{Ids, UnknownFields};
-use crate::registry::{Pem, Strategy};
+use crate::registry::{Pem, SchemaType, Strategy};
 
 const AVRO: &str = "value.converter=io.confluent.connect.avro.AvroConverter\n";
 const URL: &str = "value.converter.schema.registry.url=http://one:8081/, https://two/apis/ccompat/v7\n";
 
-fn avro(lines: &str) -> crate::encode::Avro {
-    match config(&format!("{AVRO}{URL}{lines}")).encode.value {
-        Converter::Avro(avro) => *avro,
+fn avro(lines: &str) -> crate::encode::Framed {
+    framed(&format!("{AVRO}{lines}"))
+}
+
+fn framed(lines: &str) -> crate::encode::Framed {
+    match config(&format!("{URL}{lines}")).encode.value {
+        Converter::Framed(framed) => *framed,
         other => panic!("{other:?}"),
     }
 }
@@ -112,4 +116,24 @@ fn what_cannot_be_a_registry_is_said() {
     assert!(wrong.contains("one of them is no URL"), "{wrong}");
     let two = "key.converter=Avro\nkey.converter.schema.registry.url=http://other\n";
     assert!(problem(&format!("{AVRO}{URL}{two}")).contains("registries of their own"));
+}
+
+#[test]
+fn json_schema_and_protobuf_are_taken_for_payloads_of_registered_schemas() {
+    let json = "value.converter=io.confluent.connect.json.JsonSchemaConverter\n";
+    let protobuf = "value.converter=io.confluent.connect.protobuf.ProtobufConverter\n";
+    let registered = "walpost.value.schema=registered\n";
+    for (class, language) in [(json, SchemaType::Json), (protobuf, SchemaType::Protobuf)] {
+        let of = framed(&format!("{class}{registered}"));
+        assert_eq!((of.language, of.registered.is_some()), (language, true));
+        let inferred = problem(&format!("{class}{URL}"));
+        assert!(inferred.contains("inferred for AvroConverter only"), "{inferred}");
+        assert!(inferred.contains("walpost.value.schema=registered"), "{inferred}");
+        let key = class.replace("value.", "key.") + &URL.replace("value.", "key.");
+        assert!(problem(&key).contains("StringConverter"));
+    }
+    let drop = "walpost.value.schema.unknown.fields=drop";
+    assert!(problem(&format!("{json}{URL}{registered}{drop}")).contains("additionalProperties"));
+    let dropping = framed(&format!("{protobuf}{registered}{drop}")).registered.unwrap();
+    assert_eq!(dropping.unknown, UnknownFields::Drop);
 }

@@ -9,7 +9,7 @@ fn all_problems_are_reported_at_once_by_file_and_line() {
                 \"transforms.outbox.type\": \"io.debezium.transforms.outbox.EventRouter\",\n  \
                 \"transforms.flat.type\": \"io.debezium.transforms.ExtractNewRecordState\",\n  \
                 \"transforms.flat.drop.tombstones\": true,\n  \"slot.name\": \"S\"\n}";
-    let files = Files::new(&[("c.json", json), ("w.properties", "key.converter=Protobuf\nacks=1\n")]);
+    let files = Files::new(&[("c.json", json), ("w.properties", "key.converter=CloudEvents\nacks=1\n")]);
     let problems = files.load("c.json", Some("w.properties")).unwrap_err();
     let lines = files.short(&problems);
     let found: Vec<&str> = lines.lines().map(|line| line.split(" = ").next().unwrap()).collect();

@@ -1,16 +1,17 @@
-//! Keys, values and heartbeats in Avro.
+//! Keys, values and heartbeats.
 
-use super::SchemaText;
-use super::binary::{self, Place};
-use super::names::InvalidName;
-use super::side::{Ready, Side, event_type};
+use super::ready::Ready;
+use super::side::{Side, event_type};
 use crate::decode::value::{Kind, Value};
 use crate::encode::Config;
+use crate::encode::avro::binary::{self, Place};
+use crate::encode::avro::{InvalidName, SchemaText};
 use crate::encode::body::{self, Kept, Payload};
 use crate::encode::encoder::{NotWritten, Refusal, describe, too_large, with_value};
 use crate::encode::first::other_schema;
 use crate::encode::prepared::{Prepared, members};
 use crate::encode::schema::member;
+use crate::registry::SchemaType;
 use crate::rejection::Reason;
 use crate::route::{Event, Field};
 
@@ -44,7 +45,7 @@ impl Side {
         if *value == Value::Null {
             return Ok(false);
         }
-        let (reason, in_header) = (self.reason(), self.avro.in_header);
+        let (reason, in_header) = (self.reason(), self.framed.in_header);
         self.slot(event.topic, event.plan.generation);
         let Field { kind, optional, default, .. } = field;
         let ready = self.inferred(event.topic, now_ms, |text| {
@@ -86,8 +87,14 @@ impl Side {
         let field = &event.plan.payload;
         let is_tree = field.kind == Kind::Tree;
         let (expander, first) = kept.map_or((None, None), |kept| kept.parts(is_tree));
-        if let (Some(_), Value::Text(text), None) = (&self.avro.registered, value, &event.plan.envelope) {
+        if let (Some(_), Value::Text(text), None) = (&self.framed.registered, value, &event.plan.envelope) {
             return self.by_registered(event, text, around, out);
+        }
+        if self.language() != SchemaType::Avro {
+            return match value {
+                Value::Null => Ok(false),
+                _ => Err(no_json(field, self.language()).into()),
+            };
         }
         let fits = first.as_deref().is_some_and(|first| first.has_text(event, around.prepared));
         let payload = body::payload(around.config, event, expander, fits, value)?;
@@ -132,8 +139,8 @@ impl Side {
         now_ms: i64,
         write: impl FnOnce(&mut SchemaText, &str) -> Result<(), InvalidName>,
     ) -> Result<(&mut Ready, bool), NotWritten> {
-        let in_header = self.avro.in_header;
-        let mut text = SchemaText::new(self.avro.meta);
+        let in_header = self.framed.in_header;
+        let mut text = SchemaText::new(self.framed.meta);
         write(&mut text, name).map_err(|invalid| unnamed(&invalid, REASON))?;
         self.slot.extend_from_slice(&text.out);
         let ready = self.inferred(event.topic, now_ms, |to| {
@@ -153,7 +160,7 @@ impl Side {
         around: Around<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), NotWritten> {
-        let (plan, meta, in_header) = (event.plan, self.avro.meta, self.avro.in_header);
+        let (plan, meta, in_header) = (event.plan, self.framed.meta, self.framed.in_header);
         self.slot(event.topic, plan.generation);
         self.slot.extend_from_slice(route.as_bytes());
         self.slot.extend_from_slice(&event.schema_version.unwrap_or(-1).to_be_bytes());
@@ -199,9 +206,9 @@ impl Side {
         around: Around<'_>,
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
-        let Some(by) = &self.avro.registered else { return Ok(false) };
+        let Some(by) = &self.framed.registered else { return Ok(false) };
         let (unknown, event_type) = (by.unknown, event_type(event));
-        if event_type.is_none() && by.names_types() && self.avro.subject.names_records() {
+        if event_type.is_none() && by.names_types() && self.framed.subject.names_records() {
             return Err(Refusal {
                 reason: REASON,
                 detail: "the event has no type, by which its schema would be found".to_owned(),
@@ -209,15 +216,14 @@ impl Side {
             }
             .into());
         }
-        let in_header = self.avro.in_header;
+        let in_header = self.framed.in_header;
         let event_type = event_type.unwrap_or_default();
-        let mut filler = std::mem::replace(&mut self.filler, super::fill::Filler::new());
+        let mut fillers = std::mem::replace(&mut self.fillers, super::ready::Fillers::new());
         let written = self.registered(event.topic, event_type, around.now_ms).and_then(|ready| {
             Side::frame(in_header, ready, REASON, out)?;
-            let Ready { plan, orders, id, .. } = ready;
-            let Some(plan) = plan else { return Ok(()) };
-            filler.write(plan, orders, unknown, text, out).map_err(|mismatch| {
-                let name = plan.name.as_deref().unwrap_or(event_type);
+            let Ready { plan: Some(plan), id, .. } = ready else { return Ok(()) };
+            plan.write(&mut fillers, unknown, text, out).map_err(|mismatch| {
+                let name = plan.name().unwrap_or(event_type);
                 NotWritten::from(Refusal {
                     reason: REASON,
                     detail: format!("the payload does not fit schema {id} ({name}): {}", mismatch.detail()),
@@ -225,7 +231,7 @@ impl Side {
                 })
             })
         });
-        self.filler = filler;
+        self.fillers = fillers;
         written.map(|()| true)
     }
 
@@ -240,7 +246,7 @@ impl Side {
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
         self.slot(topic, 0);
-        let (reason, in_header) = (self.reason(), self.avro.in_header);
+        let (reason, in_header) = (self.reason(), self.framed.in_header);
         let ready = self.inferred(topic, now_ms, |text| {
             text.out.extend_from_slice(schema.as_bytes());
             Ok(Some(name.to_owned()))
@@ -298,6 +304,19 @@ fn unfit(field: &Field, reason: Reason) -> Refusal {
         reason,
         detail: format!("{}, and its value does not fit the schema that Connect gives it", describe(field)),
         hint: "an array of arrays, an empty array taken apart, and NULL where it is required have no place in Avro here",
+    }
+}
+
+fn no_json(field: &Field, language: SchemaType) -> Refusal {
+    Refusal {
+        reason: REASON,
+        detail: format!(
+            "{}, and a payload is to be JSON to be written by a schema of {}",
+            describe(field),
+            language.name()
+        ),
+        hint: "make the column json, jsonb or text; or have the application frame its bytes, with \
+               io.debezium.converters.BinaryDataConverter",
     }
 }
 

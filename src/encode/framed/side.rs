@@ -1,12 +1,11 @@
 //! The key's side or the value's: which schemas are known, and what is still to be asked.
 
-use super::fill::{Filler, Orders};
-use super::infer::SchemaText;
-use super::plan::Plan;
-use super::{Avro, ByRegistered, Ids};
+use super::ready::{Fillers, Ready};
+use super::{ByRegistered, Framed, Ids};
 use crate::encode::Verify;
+use crate::encode::avro::SchemaText;
 use crate::encode::encoder::{NotWritten, Refusal};
-use crate::registry::{Answer, Question, Refused, Registered, SchemaType, What, wire};
+use crate::registry::{Answer, Question, Refused, SchemaType, What, wire};
 use crate::rejection::Reason;
 use crate::route::Event;
 use std::collections::HashMap;
@@ -17,15 +16,26 @@ const REFUSED_MS: i64 = 10_000;
 /// What is known of one side's schemas.
 #[derive(Debug)]
 pub(in crate::encode) struct Side {
-    pub(super) avro: Avro,
+    pub(super) framed: Framed,
     pub(super) is_key: bool,
     /// By topic, and by what else decides: a plan and its route, a schema's text, an event's type.
     known: HashMap<Vec<u8>, Known>,
     /// The key of the event at hand.
     pub(super) slot: Vec<u8>,
-    /// Under which key an answer is to be kept, with the schema that it must be the same as.
-    asked: Option<(Vec<u8>, Option<String>)>,
-    pub(super) filler: Filler,
+    /// Under which key an answer is to be kept, and what it is wanted for.
+    asked: Option<(Vec<u8>, For)>,
+    pub(super) fillers: Fillers,
+}
+
+/// What a schema is wanted for.
+#[derive(Debug)]
+enum For {
+    /// Its id.
+    Id,
+    /// Its id, if it is the same schema as this.
+    Same(String),
+    /// To write payloads by the record of this name.
+    Payloads(String),
 }
 
 /// What is known of one schema.
@@ -36,21 +46,11 @@ struct Known {
     asked_ms: i64,
 }
 
-/// A schema that can be used.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) id: i32,
-    pub(super) guid: Option<[u8; 16]>,
-    /// When payloads are encoded by it.
-    pub(super) plan: Option<Plan>,
-    pub(super) orders: Orders,
-}
-
 impl Side {
     /// Nothing known yet.
-    pub(in crate::encode) fn new(avro: Avro, is_key: bool) -> Side {
+    pub(in crate::encode) fn new(framed: Framed, is_key: bool) -> Side {
         let (known, slot, asked) = (HashMap::new(), Vec::new(), None);
-        Side { avro, is_key, known, slot, asked, filler: Filler::new() }
+        Side { framed, is_key, known, slot, asked, fillers: Fillers::new() }
     }
 
     /// Begins the key of a schema that is the same for all rows of a plan, but for what is appended.
@@ -71,18 +71,18 @@ impl Side {
         if self.is_settled(now_ms) {
             return self.settled();
         }
-        let mut text = SchemaText::new(self.avro.meta);
+        let mut text = SchemaText::new(self.framed.meta);
         let name = write(&mut text)?;
         let schema = String::from_utf8(text.out).unwrap_or_default();
         let subject = self.subject(topic, name.as_deref())?;
-        let (schema_type, normalize) = (SchemaType::Avro, self.avro.normalize);
-        let (what, same) = match self.avro.ids {
-            Ids::Latest => (What::Latest, Some(schema)),
-            Ids::Given(id) => (What::Id(id), Some(schema)),
-            Ids::Find => (What::Find { schema, schema_type, normalize }, None),
-            _ => (What::Register { schema, schema_type, normalize }, None),
+        let (schema_type, normalize) = (self.framed.language, self.framed.normalize);
+        let (what, wanted) = match self.framed.ids {
+            Ids::Latest => (What::Latest, For::Same(schema)),
+            Ids::Given(id) => (What::Id(id), For::Same(schema)),
+            Ids::Find => (What::Find { schema, schema_type, normalize }, For::Id),
+            _ => (What::Register { schema, schema_type, normalize }, For::Id),
         };
-        self.asked = Some((self.slot.clone(), same));
+        self.asked = Some((self.slot.clone(), wanted));
         Err(NotWritten::Asks(Question { subject, what }))
     }
 
@@ -100,13 +100,13 @@ impl Side {
         if self.is_settled(now_ms) {
             return self.settled();
         }
-        let record = self.avro.registered.as_ref().map(|by| by.record(event_type)).unwrap_or_default();
-        let subject = self.avro.subject.subject(topic, self.is_key, &record);
-        let what = match self.avro.ids {
+        let record = self.framed.registered.as_ref().map(|by| by.record(event_type)).unwrap_or_default();
+        let subject = self.framed.subject.subject(topic, self.is_key, &record);
+        let what = match self.framed.ids {
             Ids::Given(id) => What::Id(id),
             _ => What::Latest,
         };
-        self.asked = Some((self.slot.clone(), None));
+        self.asked = Some((self.slot.clone(), For::Payloads(record)));
         Err(NotWritten::Asks(Question { subject, what }))
     }
 
@@ -130,27 +130,32 @@ impl Side {
             return self.settled().map(|_| ());
         }
         let record = verify.name.replace(ByRegistered::TYPE, event_type);
-        let subject = self.avro.subject.subject(event.topic, self.is_key, &record);
+        let subject = self.framed.subject.subject(event.topic, self.is_key, &record);
         let what = if verify.own { What::Own(id) } else { What::Id(id) };
-        self.asked = Some((self.slot.clone(), None));
+        self.asked = Some((self.slot.clone(), For::Id));
         Err(NotWritten::Asks(Question { subject, what }))
+    }
+
+    /// What it writes.
+    pub(in crate::encode) fn language(&self) -> SchemaType {
+        self.framed.language
     }
 
     /// `key.schema.id.serializer`, `value.schema.id.serializer` say so.
     pub(in crate::encode) fn in_header(&self) -> bool {
-        self.avro.in_header
+        self.framed.in_header
     }
 
     /// Takes an answer to the question that was asked last.
     pub(in crate::encode) fn answer(&mut self, answer: Answer, now_ms: i64) {
-        let Some((slot, same)) = self.asked.take() else { return };
-        let reason = self.reason();
-        let outcome = match (answer, same) {
+        let Some((slot, wanted)) = self.asked.take() else { return };
+        let (reason, language) = (self.reason(), self.framed.language);
+        let outcome = match (answer, wanted) {
             (Err(Refused { what, hint }), _) => {
                 Err(Refusal { reason: Reason::SchemaRefused, detail: what, hint })
             }
-            (Ok(registered), Some(ours)) => match plain(&registered.schema) == plain(&ours) {
-                true => Ok(Ready::of(registered.id, registered.guid)),
+            (Ok(registered), For::Same(ours)) => match is_same(&registered.schema, &ours, language) {
+                true => Ok(Ready::of(registered.id, registered.guid, language)),
                 false => Err(Refusal {
                     reason,
                     detail: format!(
@@ -160,10 +165,8 @@ impl Side {
                     hint: "set walpost.value.schema=registered to have payloads encoded by the registered schema",
                 }),
             },
-            (Ok(registered), None) if self.avro.registered.is_some() && !self.is_key => {
-                ready(registered, reason)
-            }
-            (Ok(registered), None) => Ok(Ready::of(registered.id, registered.guid)),
+            (Ok(registered), For::Payloads(name)) => Ready::new(registered, language, &name, reason),
+            (Ok(registered), For::Id) => Ok(Ready::of(registered.id, registered.guid, language)),
         };
         self.keep(slot, now_ms, outcome);
     }
@@ -189,7 +192,10 @@ impl Side {
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         match (in_header, ready.guid) {
-            (false, _) => wire::prefix(ready.id, out),
+            (false, _) => {
+                wire::prefix(ready.id, out);
+                out.extend_from_slice(&ready.indexes);
+            }
             (true, Some(_)) => {}
             (true, None) => {
                 return Err(Refusal {
@@ -205,13 +211,13 @@ impl Side {
     /// Appends the value of the header that tells the schema; `false` when there is to be none.
     pub(in crate::encode) fn header(&self, out: &mut Vec<u8>) -> bool {
         let known = self.known.get(&self.slot).and_then(|known| known.outcome.as_ref().ok());
-        match known.and_then(|ready| ready.guid).filter(|_| self.avro.in_header) {
-            Some(guid) => {
-                wire::guid(guid, out);
-                true
-            }
-            None => false,
-        }
+        let in_header = known.filter(|_| self.framed.in_header);
+        let Some((ready, guid)) = in_header.and_then(|ready| Some((ready, ready.guid?))) else {
+            return false;
+        };
+        wire::guid(guid, out);
+        out.extend_from_slice(&ready.indexes);
+        true
     }
 
     /// Why an event is refused whose key or value is not.
@@ -220,7 +226,7 @@ impl Side {
     }
 
     fn subject(&self, topic: &str, record: Option<&str>) -> Result<String, Refusal> {
-        let strategy = self.avro.subject;
+        let strategy = self.framed.subject;
         let Some(record) = record.or(if strategy.names_records() { None } else { Some("") }) else {
             return Err(Refusal {
                 reason: self.reason(),
@@ -234,10 +240,10 @@ impl Side {
     /// Whether nothing has to be asked for the slot.
     fn is_settled(&self, now_ms: i64) -> bool {
         let Some(Known { outcome, asked_ms }) = self.known.get(&self.slot) else { return false };
-        let is_latest = self.avro.registered.is_some() || self.avro.ids == Ids::Latest;
+        let is_latest = self.framed.registered.is_some() || self.framed.ids == Ids::Latest;
         let lasts = match outcome {
             Err(_) => Some(REFUSED_MS),
-            Ok(_) if is_latest => self.avro.latest_ttl_ms,
+            Ok(_) if is_latest => self.framed.latest_ttl_ms,
             Ok(_) => None,
         };
         // What was asked for just now is settled, however short it lasts.
@@ -268,12 +274,6 @@ impl Side {
     }
 }
 
-impl Ready {
-    fn of(id: i32, guid: Option<[u8; 16]>) -> Ready {
-        Ready { id, guid, plan: None, orders: Orders::new() }
-    }
-}
-
 impl ByRegistered {
     /// Where in a name the event's type goes.
     const TYPE: &str = "${type}";
@@ -289,19 +289,16 @@ impl ByRegistered {
     }
 }
 
-/// Makes a registered schema ready for payloads.
-fn ready(registered: Registered, reason: Reason) -> Result<Ready, Refusal> {
-    let Registered { id, guid, schema_type, schema, references } = registered;
-    let unusable = |why: String| Refusal {
-        reason,
-        detail: format!("schema {id} cannot be used: {why}"),
-        hint: "register an Avro schema that is complete",
-    };
-    if schema_type != SchemaType::Avro {
-        return Err(unusable(format!("it is {}, and the converter Avro's", schema_type.name())));
+fn is_same(registered: &str, ours: &str, language: SchemaType) -> bool {
+    match language {
+        SchemaType::Avro => plain(registered) == plain(ours),
+        SchemaType::Json => json(registered) == json(ours),
+        SchemaType::Protobuf => registered.split_ascii_whitespace().eq(ours.split_ascii_whitespace()),
     }
-    let plan = Plan::new(&schema, &references).map_err(unusable)?;
-    Ok(Ready { id, guid, plan: Some(plan), orders: Orders::new() })
+}
+
+fn json(schema: &str) -> serde_json::Value {
+    serde_json::from_str(schema).unwrap_or_else(|_| serde_json::Value::String(schema.to_owned()))
 }
 
 /// A schema without what makes no difference to bytes: documentation, defaults, order, properties of others.
@@ -324,7 +321,7 @@ fn plain(schema: &str) -> serde_json::Value {
             other => other,
         }
     }
-    strip(serde_json::from_str(schema).unwrap_or(serde_json::Value::String(schema.to_owned())))
+    strip(json(schema))
 }
 
 /// The event's type, as its column has it.

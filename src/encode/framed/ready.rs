@@ -1,0 +1,110 @@
+//! A schema that can be used, and what payloads are written by.
+
+use super::{Mismatch, UnknownFields};
+use crate::encode::encoder::Refusal;
+use crate::encode::{avro, json_schema, protobuf};
+use crate::registry::{Registered, SchemaType};
+use crate::rejection::Reason;
+
+/// A schema that can be used.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) id: i32,
+    pub(super) guid: Option<[u8; 16]>,
+    /// Protobuf: which message of its file, as it stands after the id.
+    pub(super) indexes: Vec<u8>,
+    /// When payloads are written by it.
+    pub(super) plan: Option<Plan>,
+}
+
+/// A registered schema, made ready.
+#[derive(Debug)]
+pub(super) enum Plan {
+    Avro(avro::Plan, avro::Orders),
+    Json(json_schema::Plan),
+    Protobuf(protobuf::Plan, protobuf::Orders),
+}
+
+/// What is kept from payload to payload, of one language or another.
+#[derive(Debug)]
+pub(super) struct Fillers {
+    avro: avro::Filler,
+    protobuf: protobuf::Filler,
+}
+
+impl Ready {
+    /// One whose id is all that is needed: an inferred file has one message.
+    pub(super) fn of(id: i32, guid: Option<[u8; 16]>, language: SchemaType) -> Ready {
+        let indexes = if language == SchemaType::Protobuf { vec![0] } else { Vec::new() };
+        Ready { id, guid, indexes, plan: None }
+    }
+
+    /// Makes a registered schema ready for payloads; `name` is the record's that is meant.
+    pub(super) fn new(
+        registered: Registered,
+        language: SchemaType,
+        name: &str,
+        reason: Reason,
+    ) -> Result<Ready, Refusal> {
+        let Registered { id, guid, schema_type, schema, references } = registered;
+        let unusable = |why: String| Refusal {
+            reason,
+            detail: format!("schema {id} cannot be used: {why}"),
+            hint: "register a schema that is complete, in the converter's language",
+        };
+        if schema_type != language {
+            let (its, ours) = (schema_type.name(), language.name());
+            return Err(unusable(format!("it is {its}, and the converter writes {ours}")));
+        }
+        let mut indexes = Vec::new();
+        let plan = match language {
+            SchemaType::Avro => {
+                Plan::Avro(avro::Plan::new(&schema, &references).map_err(unusable)?, avro::Orders::new())
+            }
+            SchemaType::Json => Plan::Json(json_schema::Plan::new(&schema, &references).map_err(unusable)?),
+            SchemaType::Protobuf => {
+                let plan = protobuf::Plan::new(&schema, &references, name).map_err(unusable)?;
+                indexes.extend_from_slice(&plan.indexes);
+                Plan::Protobuf(plan, protobuf::Orders::new())
+            }
+        };
+        Ok(Ready { id, guid, indexes, plan: Some(plan) })
+    }
+}
+
+impl Plan {
+    /// Appends the payload.
+    pub(super) fn write(
+        &mut self,
+        fillers: &mut Fillers,
+        unknown: UnknownFields,
+        text: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<Mismatch>> {
+        match self {
+            Plan::Avro(plan, orders) => fillers.avro.write(plan, orders, unknown, text, out),
+            Plan::Json(plan) => {
+                plan.check(text)?;
+                out.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
+            Plan::Protobuf(plan, orders) => fillers.protobuf.write(plan, orders, unknown, text, out),
+        }
+    }
+
+    /// The record's full name, where the schema has one.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Plan::Avro(plan, _) => plan.name.as_deref(),
+            Plan::Json(_) => None,
+            Plan::Protobuf(plan, _) => Some(&plan.name),
+        }
+    }
+}
+
+impl Fillers {
+    /// Nothing kept yet.
+    pub(super) fn new() -> Fillers {
+        Fillers { avro: avro::Filler::new(), protobuf: protobuf::Filler::new() }
+    }
+}
