@@ -17,7 +17,7 @@ pub enum Exit {
     Failure = 1,
     /// Wrong arguments or configuration.
     Usage = 2,
-    /// A check found problems (`doctor`, `verify`), or letters stay behind (`dlq replay`).
+    /// A check found problems (`doctor`, `verify`, `asyncapi --check`), or letters stay behind (`dlq replay`).
     Findings = 3,
     /// A destructive command without its `--confirm`.
     NotConfirmed = 4,

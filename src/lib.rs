@@ -41,6 +41,7 @@ pub mod rejection;
 pub mod secret;
 pub mod shutdown;
 
+pub mod asyncapi;
 pub mod cli;
 pub mod config;
 pub mod dlq;

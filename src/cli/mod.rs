@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, words to stderr. A command ends in an exit code, or in a [`Failure`] that has one.
 
+mod asyncapi;
 mod check;
 mod config;
 mod console;
@@ -44,7 +45,7 @@ Exit codes:
    0  it went well
    1  something failed that has no code of its own
    2  wrong arguments or configuration
-   3  problems were found (doctor, verify), or something was left alone (repair, dlq replay)
+   3  problems were found (doctor, verify, asyncapi), or something was left alone (repair, dlq)
    4  a destructive command without its --confirm, or a loss not accepted; nothing was done
    5  what was asked for does not exist
    6  Postgres refuses for good, or a one-shot command cannot reach it
@@ -90,6 +91,7 @@ enum Command {
     Offsets(offsets::Command),
     #[command(subcommand)]
     Schema(schema::Command),
+    Asyncapi(asyncapi::Args),
     #[command(subcommand)]
     Config(config::Command),
     Doctor(doctor::Args),
@@ -110,6 +112,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Publication(command) => publication::run(command, &context),
         Command::Offsets(command) => offsets::run(command, &context),
         Command::Schema(command) => schema::run(command, &context),
+        Command::Asyncapi(args) => asyncapi::run(args, &context),
         Command::Config(command) => config::run(command, &context),
         Command::Doctor(args) => doctor::run(args, &context),
         Command::Verify(args) => verify::run(args, &context),

@@ -40,6 +40,8 @@ pub struct Config {
     pub source: source::Config,
     /// Event router.
     pub route: route::Config,
+    /// `walpost.event.type.column`.
+    pub event_type_column: String,
     /// Converters. `context.run_id` is made anew by each run.
     pub encode: encode::Config,
     /// How the schema registry is reached, where one is needed.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 /// Every command that does something, and the groups they stand in.
 const COMMANDS: &[&str] = &[
+    "asyncapi",
     "config",
     "config print",
     "config validate",
@@ -177,6 +178,9 @@ fn wrong_arguments_end_in_exit_code_2_with_words_on_stderr_only() {
         ("dlq list --since yesterday --config c.json", "2026-11-01"),
         ("dlq show 17 --config c.json", "PARTITION:OFFSET"),
         ("dlq replay --attempt 0 --config c.json", "--attempt"),
+        ("asyncapi --check a.yaml --write b.yaml --config c.json", "--write"),
+        ("asyncapi --sample all --config c.json", "--sample"),
+        ("asyncapi --format xml --config c.json", "yaml"),
         ("config validate", "WALPOST_CONFIG"),
         ("slot list", "--config FILE"),
     ] {

@@ -27,6 +27,7 @@ fn without_postgres_every_command_that_needs_it_ends_at_once_in_exit_code_6_and_
         "publication show",
         "init --apply",
         "verify",
+        "asyncapi",
     ] {
         let began = Instant::now();
         for output in ["", " --output json"] {
@@ -102,6 +103,32 @@ fn what_verify_cannot_work_with_is_refused_before_anything_is_connected_to() {
     files.ask("verify --since 2026-11-01 --time-column at", 6);
     files.ask("verify --temp-dir /does/not/exist", 2).silent().says(&["/does/not/exist", "--temp-dir"]);
     Files::with("transforms.outbox.table.field.event.timestamp=at").ask("verify --until now", 6);
+}
+
+#[test]
+fn what_asyncapi_cannot_compare_with_is_refused_before_anything_is_connected_to() {
+    let files = Files::new(&[
+        ("c.properties", &crate::kit::with("")),
+        ("old.yaml", "asyncapi: 2.6.0\n"),
+        ("other.yaml", "openapi: 3.0.0\n"),
+        ("broken.yaml", "asyncapi: [\n"),
+        ("good.yaml", "asyncapi: 3.0.0\n"),
+    ]);
+    for (file, word) in [
+        ("absent.yaml", "cannot be read"),
+        ("old.yaml", "AsyncAPI 2.6.0"),
+        ("other.yaml", "no AsyncAPI document"),
+        ("broken.yaml", "neither YAML nor JSON"),
+    ] {
+        let hint = "\n  hint: ";
+        files.ask(&format!("asyncapi --check {file}"), 2).silent().says(&["error: ", file, word, hint]);
+        // What is no such document is not written over; what is not there may be made.
+        let code = if file == "absent.yaml" { 6 } else { 2 };
+        files.ask(&format!("asyncapi --write {file}"), code).silent();
+    }
+    files.ask("asyncapi --check good.yaml", 6).silent();
+    assert_eq!(std::fs::read_to_string(files.path("good.yaml")).expect("the file"), "asyncapi: 3.0.0\n");
+    assert!(!files.path("absent.yaml").exists());
 }
 
 #[test]

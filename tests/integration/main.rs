@@ -16,6 +16,7 @@
 //! - `memory`    the bound on memory holds, whatever comes: huge transactions, large events, a Kafka that stands still
 //! - `observe`   metrics, probes and logs
 //! - `cli`       the commands that an operator has, and what they print
+//! - `asyncapi`  what is published, as a document that others' tools read, and whether it still holds
 //! - `migrate`   from Debezium on Kafka Connect and back, under load: every event once and in order
 //! - `verify`    the outbox beside its topics: each class of findings, on real tables and topics
 //! - `repair`    a gap between the outbox and its topics is closed from the outbox
@@ -33,6 +34,7 @@ mod support;
 mod kit;
 mod line;
 
+mod asyncapi;
 mod cli;
 mod dead_letters;
 mod delivery;

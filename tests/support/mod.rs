@@ -9,6 +9,7 @@
 //! starts its own with `Database::start()` or `Broker::start()`.
 #![allow(dead_code, unused_imports)]
 
+mod asyncapi;
 mod broker;
 mod certificates;
 mod connect;
@@ -28,6 +29,7 @@ pub mod python;
 mod records;
 mod registry;
 
+pub use asyncapi::parsed;
 pub use broker::{Broker, BrokerOptions};
 pub use certificates::Certificates;
 pub use connect::{ConnectOptions, ConnectWorker, for_connect};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const KAFKA_VERSION: &str = "4.3.1";
 pub(crate) const REGISTRY_VERSION: &str = "3.0.9";
 pub(crate) const CONFLUENT_VERSION: &str = "2.16.0";
+pub(crate) const ASYNCAPI_PARSER_VERSION: &str = "3.6.6";
 pub(crate) const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 
 /// What deploy/local/install prepared, under the target directory.
@@ -40,6 +41,17 @@ pub(crate) fn python() -> PathBuf {
     let python = local().join(format!("confluent-kafka-{CONFLUENT_VERSION}/bin/python"));
     assert!(python.exists(), "no {}; deploy/local/install puts it there", python.display());
     python
+}
+
+/// A directory whose node_modules have AsyncAPI's parser, and the script that asks it.
+pub(crate) fn asyncapi_parser() -> (PathBuf, PathBuf) {
+    let parser = local().join(format!("asyncapi-parser-{ASYNCAPI_PARSER_VERSION}"));
+    assert!(
+        parser.join("node_modules/@asyncapi/parser").exists(),
+        "no AsyncAPI parser in {}; deploy/local/asyncapi puts it there",
+        parser.display()
+    );
+    (parser, Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/local/asyncapi.cjs"))
 }
 
 /// A `plugin.path` with Debezium's Postgres connector.

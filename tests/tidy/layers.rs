@@ -39,15 +39,17 @@ const ROAD: &[(&str, &[&str])] = &[
 
 /// What gathers the parts, each with what it may not import.
 const FRAME: &[(&str, &[&str])] = &[
-    ("config", &["error", "pipeline", "verify", "repair", "dlq", "migrate", "cli"]),
-    ("error", &["pipeline", "verify", "repair", "dlq", "migrate", "cli"]),
-    ("pipeline", &["verify", "repair", "dlq", "migrate", "cli"]),
+    ("config", &["error", "pipeline", "verify", "repair", "dlq", "migrate", "asyncapi", "cli"]),
+    ("error", &["pipeline", "verify", "repair", "dlq", "migrate", "asyncapi", "cli"]),
+    ("pipeline", &["verify", "repair", "dlq", "migrate", "asyncapi", "cli"]),
     // Beside the pipeline: the same acts, of rows that are read from the table, or from dead letters.
-    ("verify", &["repair", "dlq", "migrate", "cli"]),
-    ("repair", &["dlq", "migrate", "cli"]),
-    ("dlq", &["verify", "repair", "migrate", "cli"]),
+    ("verify", &["repair", "dlq", "migrate", "asyncapi", "cli"]),
+    ("repair", &["dlq", "migrate", "asyncapi", "cli"]),
+    ("dlq", &["verify", "repair", "migrate", "asyncapi", "cli"]),
     // Beside it, too: where another connector has come to, in the stream of its slot.
-    ("migrate", &["verify", "repair", "dlq", "cli"]),
+    ("migrate", &["verify", "repair", "dlq", "asyncapi", "cli"]),
+    // Beside it: what the topics carry, in words; which topics there are, verify knows.
+    ("asyncapi", &["repair", "dlq", "migrate", "cli"]),
     ("cli", &[]),
     ("lib", &[]),
     ("main", &[]),

@@ -58,6 +58,7 @@ pub(super) fn connector(
         postgres,
         source,
         route: route?,
+        event_type_column: view.text(&walpost::EVENT_TYPE_COLUMN).to_owned(),
         encode,
         registry,
         publish,
