@@ -77,7 +77,8 @@ fn a_registered_schema_is_the_payload_and_says_how_it_is_found() {
     let registered =
         Registered { id: 7, guid: None, schema_type: SchemaType::Avro, schema, references: Vec::new() };
     let found = Found { name: "acme.Placed".into(), subject: Some("orders-value".into()), registered };
-    let message = &configured(wire, "orders", &[found])["acme.Placed"];
+    let messages = configured(wire, "orders", &[found]);
+    let message = &messages["acme.Placed"];
     assert_eq!(message["payload"]["schema"]["name"], "Placed");
     assert_eq!(message["x-walpost-subject"], "orders-value");
     let kafka = &message["bindings"]["kafka"];
@@ -87,6 +88,10 @@ fn a_registered_schema_is_the_payload_and_says_how_it_is_found() {
         (&json!("payload"), &json!("confluent"))
     );
     assert!(!message.to_string().contains('7'), "an id is another one in another registry: {message:#}");
+    // Of a record that is not in the next sample, the file's is kept.
+    let file = json!({ "messages": { "acme.Placed": message } });
+    let again = sampled(wire, "orders", known("orders", Some(&file)), None, Some(&file)).expect("messages");
+    assert_eq!(again["acme.Placed"], *message);
     let nothing = &configured(wire, "orders", &[])["orders"];
     assert!(nothing.get("payload").is_none(), "not registered yet: {nothing:#}");
 }
