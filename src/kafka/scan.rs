@@ -9,7 +9,7 @@ use super::consumer::{Consumer, ask, consumer, is_passing};
 use super::{Error, ErrorKind};
 use rdkafka::Timestamp;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -262,7 +262,15 @@ impl Scan {
 
     fn ends(&self, consumer: &Consumer, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
         let doing = format!("asking for the ends of topic {topic}, partition {partition}");
-        within_patience(consumer, &doing, |consumer, left| consumer.fetch_watermarks(topic, partition, left))
+        within_patience(consumer, &doing, |consumer, left| {
+            let ends = consumer.fetch_watermarks(topic, partition, left);
+            if matches!(&ends, Err(error) if error.rdkafka_error_code() == Some(Code::UnknownPartition)) {
+                // The client has been seen not to find a partition that there is, in what it keeps of the topic; by itself
+                // it asks again after minutes.
+                consumer.fetch_metadata(Some(topic), left)?;
+            }
+            ends
+        })
     }
 }
 
