@@ -35,6 +35,8 @@ struct State {
     publisher_free: bool,
     batch: Option<Batch>,
     spare: Option<Batch>,
+    /// The road can do nothing before the publisher is free.
+    road_waits: bool,
     road_ended: bool,
     publisher_ended: bool,
 }
@@ -65,6 +67,17 @@ impl Handover {
         state.batch.take()
     }
 
+    /// The publisher waits for more to come into the next batch: so long, or until that is full.
+    pub fn rest(&self, patience: Duration) {
+        if patience.is_zero() {
+            return;
+        }
+        let rested = self
+            .changed
+            .wait_timeout_while(self.lock(), patience, |state| !state.road_waits && !state.road_ended);
+        drop(rested.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// The publisher is gone, with or without an error.
     pub fn end_publisher(&self) {
         self.lock().publisher_ended = true;
@@ -90,11 +103,14 @@ impl Downstream for Handover {
     }
 
     fn wait_free(&self, patience: Duration) -> Result<bool, PublisherEnded> {
-        let state = self.lock();
-        let (state, _) = self
+        let mut state = self.lock();
+        state.road_waits = true;
+        self.changed.notify_all();
+        let (mut state, _) = self
             .changed
             .wait_timeout_while(state, patience, |state| !state.publisher_free && !state.publisher_ended)
             .unwrap_or_else(PoisonError::into_inner);
+        state.road_waits = false;
         if state.publisher_ended { Err(PublisherEnded) } else { Ok(state.publisher_free) }
     }
 
@@ -117,6 +133,21 @@ impl Downstream for Handover {
 mod tests {
     use super::*;
     use std::sync::Arc;
+
+    #[test]
+    fn a_publisher_that_rests_begins_when_the_road_waits_for_it() {
+        let handover = Arc::new(Handover::default());
+        let publisher = {
+            let handover = Arc::clone(&handover);
+            std::thread::spawn(move || {
+                handover.rest(Duration::from_secs(3600));
+                handover.next(None).map(|batch| batch.transactions)
+            })
+        };
+        while !handover.wait_free(Duration::from_secs(1)).unwrap() {}
+        handover.give(Batch { transactions: 7, ..Batch::default() });
+        assert_eq!(publisher.join().unwrap(), Some(7));
+    }
 
     #[test]
     fn batches_pass_in_order_and_memory_comes_back() {

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod foresight;
 pub mod handover;
 pub mod lessons;
+pub mod pace;
 pub mod parking;
 mod place;
 pub mod publication;

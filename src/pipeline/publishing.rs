@@ -1,6 +1,7 @@
 //! The publisher's own thread: publishes each batch in one Kafka transaction, then tells Postgres.
 
 use super::handover::Handover;
+use super::pace::Pace;
 use super::report::Reporter;
 use crate::confirm::Ledger;
 use crate::failpoint;
@@ -11,6 +12,7 @@ use crate::rejection::Rejection;
 use crate::source::Acknowledger;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 /// Why the publisher ended before the road did.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +44,15 @@ pub fn run<O: Outlet>(
     acknowledger: &Acknowledger,
     reporter: &mut Reporter,
 ) -> Result<(), Error> {
-    let mut used = None;
+    let (mut used, mut pace) = (None, Pace::default());
     while let Some(mut batch) = handover.next(used.take()) {
+        pace.begin(batch.outgoing.len(), Instant::now());
         one(publisher, &batch, ledger, acknowledger, reporter)?;
         batch.let_go();
         used = Some(batch);
         // Not yet free: what comes in meanwhile goes into the next batch.
         thread::sleep(publisher.rest());
+        handover.rest(pace.rest(Instant::now()));
     }
     Ok(())
 }
