@@ -94,6 +94,7 @@ fn plan(columns: &[(&str, Kind, String)], envelope: bool) -> Plan {
         partition: None,
         trace: None,
         event_type: Some(field(3)),
+        attributes: None,
         old_key: Vec::new(),
     }
 }
@@ -167,6 +168,7 @@ fn bench(c: &mut Criterion) {
             value,
             header: HeaderConverter::Simple,
             verify: None,
+            cloud: None,
             context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
             expand: expand.map(Into::into),
             messages: None,

@@ -138,6 +138,7 @@ pub fn encode_config() -> encode::Config {
         header: HeaderConverter::Simple,
         context: Some(Context { logical_name: "app".into(), run_id: "a-run".into() }),
         verify: None,
+        cloud: None,
         expand: None,
         messages: None,
         strict: false,

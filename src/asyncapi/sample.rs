@@ -140,6 +140,7 @@ impl Sample<'_> {
                 let value = value?;
                 value.get(&placement.alias).or_else(|| value.get("payload")?.get(&placement.alias)).cloned()
             }
+            Place::Attribute => headers.get(&format!("ce_{}", placement.alias)).cloned(),
             Place::Partition => None,
         };
         name?.as_str().filter(|name| name.len() <= NAME_LONGEST).map(str::to_owned)

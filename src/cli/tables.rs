@@ -36,10 +36,15 @@ pub(super) fn columns_beyond_defaults(router: &Router) -> Vec<(String, &'static 
     let version = router.schema_version.iter().map(|name| (name, "integer"));
     let placed = router.placements.iter().map(|placement| match placement.place {
         Place::Partition => (&placement.column, "integer"),
-        Place::Header | Place::Envelope => (&placement.column, "text"),
+        Place::Header | Place::Envelope | Place::Attribute => (&placement.column, "text"),
+    });
+    let attributes = router.attributes.iter().flatten().map(|(attribute, column)| match *attribute {
+        "time" => (column, "timestamptz NOT NULL DEFAULT now()"),
+        "type" => (column, "text NOT NULL"),
+        _ => (column, "text"),
     });
     let mut columns = Vec::new();
-    for (name, sql_type) in timestamp.chain(version).chain(placed) {
+    for (name, sql_type) in timestamp.chain(version).chain(attributes).chain(placed) {
         if !known.contains(name) {
             known.push(name.clone());
             columns.push((name.clone(), sql_type));

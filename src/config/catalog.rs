@@ -5,6 +5,7 @@
 //! configuration, its defaults, the nearest name to a misspelt one, and the README's table. No property's name is
 //! written anywhere else.
 
+pub mod cloudevents;
 pub mod connector;
 pub mod converters;
 pub mod errors;
@@ -131,6 +132,7 @@ pub const SECTIONS: &[Section] = &[
     router::SECTION,
     converters::SECTION,
     registry::SECTION,
+    cloudevents::SECTION,
     kafka::SECTION,
     walpost::SECTION,
     unused::SECTION,

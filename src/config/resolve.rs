@@ -5,6 +5,7 @@
 //! connecting to anything; of the file system, only files that the configuration names are opened.
 
 mod changes;
+mod cloudevents;
 mod connector;
 mod converters;
 mod errors;
@@ -85,10 +86,11 @@ pub(super) fn resolve(gathered: Gathered, config: &Path) -> Result<Loaded, (Prob
     let names = Names::find(&raw, &mut report);
     survey::survey(&raw, &names, &mut report);
     let kafka = kafka::kafka(&raw, &names, &mut report);
-    let route = router::router(&raw, &names, &mut report);
+    let mut route = router::router(&raw, &names, &mut report);
     let mut encode = converters::encode(&raw, kafka.max_request_size, &mut report);
     encode.expand = router::expansion(&raw, &names);
     encode.messages = router::of_messages(route.as_ref());
+    cloudevents::cloudevents(&raw, &mut encode, route.as_mut(), &mut report);
     let registry = registry::registry(&raw, &kafka, &encode, route.as_ref(), &mut report);
     let errors = errors::errors(&raw, &mut report);
     let config =

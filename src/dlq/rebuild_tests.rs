@@ -84,7 +84,18 @@ fn encode() -> encode::Config {
     let (key, value, header) = (Converter::String, Converter::String, HeaderConverter::Simple);
     let (context, verify, expand, messages) = (None, None, None, None);
     let (strict, max_record_bytes) = (false, 1 << 20);
-    encode::Config { key, value, header, context, verify, expand, messages, strict, max_record_bytes }
+    encode::Config {
+        key,
+        value,
+        header,
+        context,
+        verify,
+        cloud: None,
+        expand,
+        messages,
+        strict,
+        max_record_bytes,
+    }
 }
 
 /// What the connector makes of a row: its record, where it can be one, and its letter.

@@ -58,6 +58,7 @@ fn config(key: Converter, value: Converter) -> Config {
         header: HeaderConverter::Simple,
         context: Some(Context { logical_name: "app".to_owned(), run_id: "run".to_owned() }),
         verify: None,
+        cloud: None,
         expand: None,
         messages: None,
         strict: false,

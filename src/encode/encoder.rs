@@ -35,6 +35,8 @@ pub struct Encoder {
     sides: Sides,
     /// What values need from event to event; nothing for those that are written as they come.
     kept: Option<Box<Kept>>,
+    /// For parts of CloudEvents that are written twice.
+    scratch: Vec<u8>,
 }
 
 /// Why an event has no record, or none yet.
@@ -72,6 +74,7 @@ struct With<'w> {
     prepared: &'w Prepared,
     kept: Option<&'w mut Kept>,
     sides: &'w mut Sides,
+    scratch: &'w mut Vec<u8>,
     now_ms: i64,
 }
 
@@ -89,6 +92,7 @@ impl Encoder {
             changes: Vec::new(),
             kept: Kept::new(&config).map(Box::new),
             sides: Sides::new(&config),
+            scratch: Vec::new(),
             config,
         }
     }
@@ -104,10 +108,16 @@ impl Encoder {
             _ => out.draft(),
         };
         let (mut kept, mut sides) = (self.kept.take(), std::mem::take(&mut self.sides));
-        let with =
-            With { prepared: &self.prepared[prepared], kept: kept.as_deref_mut(), sides: &mut sides, now_ms };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let with = With {
+            prepared: &self.prepared[prepared],
+            kept: kept.as_deref_mut(),
+            sides: &mut sides,
+            scratch: &mut scratch,
+            now_ms,
+        };
         let written = self.write(event, with, &mut draft, out);
-        (self.kept, self.sides) = (kept, sides);
+        (self.kept, self.sides, self.scratch) = (kept, sides, scratch);
         match written {
             Ok(()) => {
                 let timestamp_ms = event.timestamp_ms.unwrap_or(now_ms);
@@ -197,7 +207,7 @@ impl Encoder {
         draft: &mut Draft,
         out: &mut Outgoing,
     ) -> Result<(), NotWritten> {
-        let With { prepared, kept, sides, now_ms } = with;
+        let With { prepared, kept, sides, scratch, now_ms } = with;
         let (payload, most) = (length(event, &event.plan.payload), self.config.max_record_bytes);
         // In whatever form: bytes come as hex. It is not worth a copy.
         if payload / 2 > most {
@@ -212,12 +222,23 @@ impl Encoder {
         sides.of_key(written)?;
         if !event.tombstone {
             let written = out.value(draft, |bytes| {
-                parts[1] = self.value(event, prepared, kept, sides, now_ms, bytes)?;
-                Ok(parts[1])
+                let data = |bytes: &mut Vec<u8>| {
+                    parts[1] = self.value(event, prepared, kept, sides, now_ms, bytes)?;
+                    Ok(parts[1])
+                };
+                match prepared.cloud.as_ref().filter(|cloud| cloud.is_structured()) {
+                    Some(cloud) => cloud.envelope(event, scratch, bytes, data).map(|()| true),
+                    None => data(bytes),
+                }
             });
             sides.of_value(written)?;
         } else if let Some(kept) = kept {
             kept.first_of_tombstone(event, prepared)?;
+        }
+        if let Some(cloud) = &prepared.cloud {
+            let value = out.written_value(draft);
+            let (id, has_value) = (cloud.schema_id(value), value.is_some());
+            cloud.write_headers(event, id, has_value, out)?;
         }
         sides.write_headers(parts, out)?;
         match out.size(draft) {
@@ -306,19 +327,29 @@ impl Encoder {
     /// The headers of the row's trace context. What is no such thing stops no event.
     fn write_trace(&self, event: &Event<'_>, field: &Field, out: &mut Outgoing) -> Result<(), Refusal> {
         const REASON: Reason = Reason::HeaderNotEncodable;
-        let Some(Cell::Text(cell)) = event.row.get(field.index) else { return Ok(()) };
-        let Ok(Value::Text(text)) = value::parse(&field.kind, cell) else { return Ok(()) };
-        let Some(trace) = Trace::read(&text) else { return Ok(()) };
-        for (name, text) in self.trace.iter().zip(trace.values()) {
-            let Some(text) = text else { continue };
-            out.header(name, |bytes| {
-                let value = Value::Text(text.into());
-                let written = self.config.header.write(&Kind::String, &value, &self.string_head, bytes);
-                written.map_err(|unsuited| unsuited.refusal(REASON, "a trace context is STRING"))
-            })?;
-        }
-        Ok(())
+        with_trace(event, field, |trace| {
+            for (name, text) in self.trace.iter().zip(trace.values()) {
+                let Some(text) = text else { continue };
+                out.header(name, |bytes| {
+                    let value = Value::Text(text.into());
+                    let written = self.config.header.write(&Kind::String, &value, &self.string_head, bytes);
+                    written.map_err(|unsuited| unsuited.refusal(REASON, "a trace context is STRING"))
+                })?;
+            }
+            Ok(())
+        })
     }
+}
+
+/// Hands the row's trace context to `use_it`, if it has one.
+pub(super) fn with_trace(
+    event: &Event<'_>,
+    field: &Field,
+    use_it: impl FnOnce(&Trace<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let Some(Cell::Text(cell)) = event.row.get(field.index) else { return Ok(()) };
+    let Ok(Value::Text(text)) = value::parse(&field.kind, cell) else { return Ok(()) };
+    Trace::read(&text).map_or(Ok(()), |trace| use_it(&trace))
 }
 
 impl Unsuited {

@@ -39,6 +39,7 @@ fn config(value: Converter) -> Config {
         header,
         context: None,
         verify: None,
+        cloud: None,
         expand: None,
         messages: None,
         strict: false,
@@ -75,6 +76,7 @@ fn plan(columns: &[Column<'_>]) -> Plan {
         partition: None,
         trace: None,
         event_type: None,
+        attributes: None,
         old_key: Vec::new(),
     }
 }
@@ -404,6 +406,9 @@ fn after_a_rejection_outgoing_is_as_it_was() {
 
 #[path = "body_tests.rs"]
 mod body_tests;
+
+#[path = "cloudevents_tests.rs"]
+mod cloudevents_tests;
 
 #[path = "framed_tests.rs"]
 mod framed_tests;

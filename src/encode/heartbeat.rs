@@ -172,6 +172,7 @@ mod tests {
             header: HeaderConverter::Simple,
             context: None,
             verify: None,
+            cloud: None,
             expand: None,
             messages: None,
             strict: false,

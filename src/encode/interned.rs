@@ -10,7 +10,7 @@ pub(super) struct Interned {
 
 impl Interned {
     /// How far back one is looked for.
-    const LATELY: usize = 16;
+    const LATELY: usize = 32;
 
     /// The number of a string.
     pub(super) fn index_of(&mut self, string: &Arc<str>) -> u32 {

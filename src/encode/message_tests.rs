@@ -42,6 +42,7 @@ fn value(asked: Asked, payload: &str) -> Result<String, String> {
         header: HeaderConverter::Simple,
         context: None,
         verify: None,
+        cloud: None,
         expand: asked.expand.then(|| Nulls::Ignore.into()),
         messages: Some(asked.nulls),
         strict: false,

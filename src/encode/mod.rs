@@ -7,6 +7,7 @@
 mod avro;
 mod body;
 pub mod change;
+pub mod cloudevents;
 pub mod converter;
 pub mod dead_letter;
 pub mod encoder;
@@ -31,6 +32,7 @@ mod structs;
 mod trace;
 pub mod transactions;
 
+pub use cloudevents::CloudEvents;
 pub use converter::{Converter, DecimalFormat, HeaderConverter, Number};
 pub use dead_letter::DeadLetters;
 pub use encoder::{Encoder, NotEncoded};
@@ -54,6 +56,8 @@ pub struct Config {
     pub context: Option<Context>,
     /// `walpost.value.verify`: what is made sure of framed bytes that are passed on as they are.
     pub verify: Option<Verify>,
+    /// `walpost.cloudevents.mode`: events are CloudEvents; `None`: they are not.
+    pub cloud: Option<CloudEvents>,
     /// How JSON payloads are taken apart (`table.expand.json.payload`); `None`: they are not.
     pub expand: Option<Expand>,
     /// How the payloads of logical decoding messages are taken apart, where such are events.

@@ -226,6 +226,23 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Appends a header through `write`, unless that says that there is none.
+    pub fn header_if_any<E>(
+        &mut self,
+        name: &Arc<str>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let Some(value) = self.part(write)? else { return Ok(()) };
+        let name = self.names.index_of(name);
+        self.headers.push(HeaderSpan { name, value: Some(value) });
+        Ok(())
+    }
+
+    /// The value, as far as it was written.
+    pub fn written_value(&self, draft: &Draft) -> Option<&[u8]> {
+        draft.value.clone().map(|range| &self.bytes[range])
+    }
+
     /// What Kafka's producer takes the record to be at most, uncompressed and in a batch of its own: what it compares
     /// with `max.request.size` (`AbstractRecords.estimateSizeInBytesUpperBound`).
     pub fn size(&self, draft: &Draft) -> usize {

@@ -1,7 +1,7 @@
 //! What is the same for every row of a plan: schemas in JSON, and the member names of an envelope.
 
 use super::schema::Schema;
-use super::{Config, DecimalFormat, json};
+use super::{Config, DecimalFormat, cloudevents, json};
 use crate::route::{Field, Plan};
 
 /// The constant bytes of one plan's records. Heads are `{"schema":…,"payload":`, and empty without schemas.
@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) envelope: Envelope,
     /// Head of the header that tells a row's former key.
     pub(super) old_key: Vec<u8>,
+    /// When it is a CloudEvent.
+    pub(super) cloud: Option<cloudevents::Prepared>,
 }
 
 /// The constant bytes of an envelope.
@@ -60,6 +62,7 @@ impl Prepared {
                 .as_ref()
                 .map_or_else(Envelope::default, |placed| Envelope::new(plan, placed, config.value.heads())),
             old_key: old_key_head(plan, headers),
+            cloud: cloudevents::Prepared::new(plan, config),
         }
     }
 }

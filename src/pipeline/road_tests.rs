@@ -105,6 +105,7 @@ fn road<F: Feed>(
         header: HeaderConverter::Simple,
         context: None,
         verify: None,
+        cloud: None,
         expand: None,
         messages: Some(Nulls::Ignore),
         strict: false,

@@ -62,6 +62,7 @@ fn an_event_whose_schema_nobody_tells_ends_the_session_before_its_transaction() 
         header: HeaderConverter::Simple,
         context: None,
         verify: None,
+        cloud: None,
         expand: None,
         messages: None,
         strict: false,

@@ -61,6 +61,9 @@ pub struct Config {
     pub trace: Option<String>,
     /// `walpost.event.type.column`, where something needs it.
     pub event_type: Option<String>,
+    /// `walpost.cloudevents.*`: attributes of CloudEvents and their columns; placements come after them. `None`: events are
+    /// none.
+    pub attributes: Option<Vec<(&'static str, String)>>,
     /// How types are read.
     pub types: Modes,
     /// Change events of captured tables whose rows the event router is not asked for; `None`: there are none.
@@ -73,9 +76,11 @@ impl Config {
     /// The columns that an event is made of.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         let always = [&self.id, &self.key, &self.payload, &self.route_by].into_iter();
-        let sometimes = [&self.timestamp, &self.schema_version, &self.trace].into_iter().flatten();
+        let sometimes =
+            [&self.timestamp, &self.schema_version, &self.trace, &self.event_type].into_iter().flatten();
+        let attributes = self.attributes.iter().flatten().map(|(_, column)| column);
         let placed = self.placements.iter().map(|placement| &placement.column);
-        always.chain(sometimes).chain(placed).map(String::as_str)
+        always.chain(sometimes).chain(attributes).chain(placed).map(String::as_str)
     }
 }
 
@@ -164,6 +169,8 @@ pub enum Place {
     Envelope,
     /// The record's partition.
     Partition,
+    /// An attribute of the CloudEvent.
+    Attribute,
 }
 
 /// `table.op.invalid.behavior`.

@@ -45,6 +45,8 @@ pub struct Plan {
     pub trace: Option<Field>,
     /// The column with the event's type, where something needs it and the table has it.
     pub event_type: Option<Field>,
+    /// The attributes of its CloudEvents that are columns, in order; `None`: they are none.
+    pub attributes: Option<Vec<(String, Field)>>,
     /// The columns that identify a row, in the table's order: what the header of a row's former key is made of.
     pub old_key: Vec<Field>,
 }
@@ -88,6 +90,12 @@ impl Plan {
         let has_envelope = placed(Place::Envelope).next().is_some();
         let version = config.schema_version.as_deref().filter(|_| has_envelope);
         let schema_version = version.map(|name| columns.required(name));
+        let attributes = config.attributes.as_ref().map(|named| {
+            let named = named
+                .iter()
+                .filter_map(|(name, column)| Some(((*name).to_owned(), columns.required(column)?)));
+            named.collect::<Vec<_>>()
+        });
         let mut optional = |name: &str| match config.ignore_missing {
             true => columns.find(name).ok(),
             false => columns.required(name),
@@ -100,6 +108,14 @@ impl Plan {
             .collect();
         let partitions: Vec<Field> =
             placed(Place::Partition).filter_map(|placement| optional(&placement.column)).collect();
+
+        let attributes = attributes.map(|mut attributes| {
+            let placed = placed(Place::Attribute);
+            attributes.extend(
+                placed.filter_map(|placement| Some((placement.alias.clone(), optional(&placement.column)?))),
+            );
+            attributes
+        });
 
         let (Some(id), Some(key), Some(payload), Some(route_by)) = (id, key, payload, route_by) else {
             return Err(columns.refusal());
@@ -126,6 +142,7 @@ impl Plan {
             partition: partitions.last().cloned(),
             trace: config.trace.as_deref().and_then(|name| columns.find(name).ok()).filter(Field::is_string),
             event_type: config.event_type.as_deref().and_then(|name| columns.find(name).ok()),
+            attributes,
             old_key: key_columns(relation, facts)
                 .iter()
                 .filter_map(|index| columns.of_table(&relation.columns[*index].name).ok())
@@ -161,6 +178,14 @@ impl Plan {
         if let Some(field) = self.timestamp.as_ref().filter(|field| !may_serve(&field.kind)) {
             return Err(field.no_timestamp());
         }
+        let mut attributes = self.attributes.iter().flatten();
+        if let Some((_, field)) = attributes.find(|(name, field)| name == "time" && !field.kind.is_moment()) {
+            return Err(field.refusal(
+                Reason::TimestampIllegal,
+                "the time of a CloudEvent is a timestamp",
+                "name a column of type timestamp or timestamptz in walpost.cloudevents.time",
+            ));
+        }
         if let Some(field) = partitions.iter().find(|field| field.kind != Kind::Int32) {
             return Err(field.refusal(
                 Reason::PartitionIllegal,
@@ -183,6 +208,8 @@ impl Plan {
         let always = [&self.id, &self.key, &self.payload, &self.route_by].into_iter();
         let single = self.timestamp.iter().chain(&self.schema_version).chain(&self.partition);
         let headers = self.headers.iter().map(|(_, field)| field);
+        let attributes = self.attributes.iter().flatten().map(|(_, field)| field);
+        let single = single.chain(attributes);
         always.chain(single).chain(headers).chain(self.envelope.iter().flatten().map(|(_, field)| field))
     }
 }

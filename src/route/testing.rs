@@ -22,6 +22,7 @@ pub fn defaults() -> Config {
         messages: None,
         trace: None,
         event_type: None,
+        attributes: None,
         types: Modes::default(),
         changes: None,
         strict: false,

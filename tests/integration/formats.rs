@@ -4,10 +4,12 @@
 //! - `read_back`  what a consumer reads that asks the registry for the schema of the id in front
 //! - `refused`    payloads and schemas that do not fit
 //! - `commands`   `walpost schema`
+//! - `cloudevents` CloudEvents around any of them, read by the stock SDK
 //! - `stock`      JSON Schema and Protobuf, read by the stock client
 //! - `away`       the registry goes away, with and without a schema that is not known yet
 
 mod away;
+mod cloudevents;
 mod commands;
 mod login;
 mod read_back;

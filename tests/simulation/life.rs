@@ -341,6 +341,7 @@ fn live(shared: &Shared, instance: &Arc<Instance>, started: Started, lessons: &m
         header: HeaderConverter::Simple,
         context: None,
         verify: None,
+        cloud: None,
         expand: None,
         messages: Some(Nulls::Ignore),
         strict: false,

@@ -8,6 +8,7 @@ pub(crate) const KAFKA_VERSION: &str = "4.3.1";
 pub(crate) const REGISTRY_VERSION: &str = "3.0.9";
 pub(crate) const CONFLUENT_VERSION: &str = "2.16.0";
 pub(crate) const ASYNCAPI_PARSER_VERSION: &str = "3.6.6";
+pub(crate) const CLOUDEVENTS_VERSION: &str = "2.2.0";
 pub(crate) const DEBEZIUM_VERSION: &str = "3.6.3.Final";
 
 /// What deploy/local/install prepared, under the target directory.
@@ -52,6 +53,13 @@ pub(crate) fn asyncapi_parser() -> (PathBuf, PathBuf) {
         parser.display()
     );
     (parser, Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/local/asyncapi.cjs"))
+}
+
+/// A Python that has the SDK of CloudEvents.
+pub(crate) fn cloudevents() -> PathBuf {
+    let python = local().join(format!("cloudevents-{CLOUDEVENTS_VERSION}/bin/python"));
+    assert!(python.exists(), "no {}; deploy/local/install puts it there", python.display());
+    python
 }
 
 /// A `plugin.path` with Debezium's Postgres connector.

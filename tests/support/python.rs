@@ -1,13 +1,24 @@
-//! Python with Confluent's client, as deploy/local/install has it.
+//! Python with Confluent's client or the SDK of CloudEvents, as deploy/local/install has them.
 
 use super::paths;
 use serde_json::Value;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Runs a script that reads a task as JSON and prints its answer as JSON.
+/// Runs a script with Confluent's client.
 pub fn run(script: &str, task: &Value) -> Value {
-    let mut child = Command::new(paths::python())
+    run_in(paths::python(), script, task)
+}
+
+/// Runs a script with the SDK of CloudEvents.
+pub fn with_cloudevents(script: &str, task: &Value) -> Value {
+    run_in(paths::cloudevents(), script, task)
+}
+
+/// Runs a script that reads a task as JSON and prints its answer as JSON.
+fn run_in(python: PathBuf, script: &str, task: &Value) -> Value {
+    let mut child = Command::new(python)
         .args(["-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

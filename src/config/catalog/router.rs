@@ -54,7 +54,7 @@ named! {
     EVENT_PAYLOAD = "transforms.<name>.table.field.event.payload", Text, Value("payload"), "Column for the value.";
     EVENT_TIMESTAMP = "transforms.<name>.table.field.event.timestamp", Text, Unset, "Column for the record timestamp; the connector's clock when unset.";
     EVENT_SCHEMA_VERSION = "transforms.<name>.table.field.event.schema.version", Text, Unset, "Column for the value schema's version.";
-    ADDITIONAL_PLACEMENT = "transforms.<name>.table.fields.additional.placement", List, Unset, "Further columns: `column:header|envelope|partition[:alias]`, between commas.";
+    ADDITIONAL_PLACEMENT = "transforms.<name>.table.fields.additional.placement", List, Unset, "Further columns: `column:header|envelope|partition|ce[:alias]`, between commas; `ce` is an extension attribute of the CloudEvent, named by lowercase letters and digits.";
     ADDITIONAL_MISSING = "transforms.<name>.table.field.additional.missing", OneOf(MISSING), Value("error"), "A column named there that a table does not have: an error, or passed over.";
     ADDITIONAL_ERROR_ON_MISSING = "transforms.<name>.table.fields.additional.error.on.missing", Boolean, Value("true"), "The same before Debezium 3.6.";
     EXPAND_JSON = "transforms.<name>.table.expand.json.payload", Boolean, Value("false"), "Take JSON payloads apart: a struct with a schema of its own, where JSON has one.";

@@ -44,6 +44,7 @@ pub(super) fn encode(raw: &Raw, max_record_bytes: usize, report: &mut Report) ->
         },
         context: None,
         verify: registry::verify(raw, report),
+        cloud: None,
         expand: None,
         messages: None,
         strict: plain.word(&walpost::COMPAT) == Some("strict"),

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::report::Report;
 use super::values::View;
-use super::{changes, messages};
+use super::{changes, cloudevents, messages};
 use crate::config::catalog::{connector, nearest, postgres, router as declared, walpost};
 use crate::config::raw::{Entry, Raw};
 use crate::decode::value::{Binary, Decimals, Hstore, Intervals, Modes, Times};
@@ -11,8 +11,12 @@ use crate::encode::{Expand, Nulls, Renaming};
 use crate::route::{self, ColumnRule, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex};
 use fancy_regex::Regex;
 
-const PLACES: &[(&str, Place)] =
-    &[("header", Place::Header), ("envelope", Place::Envelope), ("partition", Place::Partition)];
+const PLACES: &[(&str, Place)] = &[
+    ("header", Place::Header),
+    ("envelope", Place::Envelope),
+    ("partition", Place::Partition),
+    ("ce", Place::Attribute),
+];
 
 /// The event router's properties; `None` when there is none, which was reported.
 pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<route::Config> {
@@ -47,6 +51,7 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
         messages: messages::messages(raw, names, report),
         event_type: event_type(plain),
+        attributes: None,
         trace: optional(&declared::TRACING_FIELD).filter(|_| !strict),
         types: types(plain),
         changes: Some(changes::changes(plain, report)),
@@ -217,6 +222,9 @@ fn placement(item: &str) -> Result<Placement, String> {
         let hint = near.map(|near| format!(" (meant is {near}?)")).unwrap_or_default();
         return Err(format!("has no place {place}{hint}"));
     };
+    if *place == Place::Attribute {
+        cloudevents::extension(alias)?;
+    }
     Ok(Placement { column: column.to_owned(), place: *place, alias: alias.to_owned() })
 }
 
@@ -225,7 +233,7 @@ fn misplaced(entry: &Entry, item: &str, what: &str, report: &mut Report) {
     report.wrong(
         entry,
         what,
-        "write column:header, column:envelope or column:partition, with :alias for another name",
+        "write column:header, column:envelope, column:partition or column:ce, with :alias for another name",
     );
 }
 

@@ -133,6 +133,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// A timestamp, with or without time zone, whatever Connect has for it.
+    pub fn is_moment(&self) -> bool {
+        matches!(
+            self,
+            Kind::Timestamp
+                | Kind::MicroTimestamp
+                | Kind::NanoTimestamp
+                | Kind::ConnectTimestamp
+                | Kind::IsoTimestamp
+                | Kind::ZonedTimestamp { .. }
+        )
+    }
+
     /// Connect knows it as STRING: what a route column must be.
     pub fn is_string(&self) -> bool {
         self.connect_type() == "STRING"

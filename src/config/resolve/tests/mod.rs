@@ -1,6 +1,7 @@
 //! What a configuration promises, from files to [`Config`].
 
 mod chain;
+mod cloudevents;
 mod compat;
 mod errors;
 mod files;
