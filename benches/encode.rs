@@ -154,6 +154,7 @@ fn bench(c: &mut Criterion) {
             timestamp_ms: None,
             schema_version: None,
             old: None,
+            committed_ms: None,
             tombstone: false,
         };
         let (schema_type, schema) = match &value {

@@ -102,6 +102,20 @@ enum Command {
     Migrate(Box<migrate::Args>),
 }
 
+/// Refuses a command that makes records of rows, where there is more in a record than in its row.
+fn made_of_rows(config: &crate::config::Config) -> Result<(), Failure> {
+    use crate::encode::cloudevents::Mode;
+    match &config.encode.cloud {
+        Some(cloud) if cloud.mode == Mode::Debezium => Err(Failure::new(
+            Exit::Usage,
+            "rows cannot be compared with their records",
+            "CloudEventsConverter writes the time at which an event was committed, and a row does not tell that",
+            "walpost.cloudevents.mode=structured makes everything of the row",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Runs the command.
 pub fn run(cli: &Cli) -> Result<Exit, Failure> {
     let context = Context::new(&cli.global);

@@ -8,6 +8,7 @@ mod changes;
 mod cloudevents;
 mod connector;
 mod converters;
+mod debezium_events;
 mod errors;
 mod kafka;
 mod memory;

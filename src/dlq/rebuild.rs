@@ -16,7 +16,7 @@ use crate::publish::letters::{ATTEMPTS, Letter};
 use crate::registry;
 use crate::rejection::{Origin, Reason, Rejection};
 use crate::route::topic::TopicRule;
-use crate::route::{self, Routed, Router};
+use crate::route::{self, Event, Routed, Router};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ impl<O: Outbox> Rebuilder<O> {
             Refusal::of(reason, detail, hint, to)
         };
         let event = match self.router.route(change) {
-            Routed::Event(event) => event,
+            Routed::Event(event) => Event { committed_ms: Some(letter.commit_ms), ..event },
             Routed::Rejected(rejection) => return Ok(Err(refused(rejection))),
             Routed::Skipped(_) | Routed::Change(_) | Routed::Truncated(_) => return Ok(Err(skipped)),
         };

@@ -231,6 +231,7 @@ fn headers_of_update_in(header: HeaderConverter, context: Option<Context>) -> Ve
         timestamp_ms: None,
         schema_version: None,
         old: Some(old),
+        committed_ms: None,
         tombstone: false,
     };
     let mut out = Outgoing::default();

@@ -3,6 +3,7 @@
 //! Enters: a [`Changed`], and when and where it happened ([`At`]). Leaves: its records, one or several, or a rejection and
 //! none. Promised: the bytes of Debezium 3.6 with the same converters. What its clock said when it read the row is ours.
 
+use super::cloudevents::Mode;
 use super::encoder::{Encoder, Refusal, too_large};
 use super::outgoing::Draft;
 use super::prepared::schema;
@@ -111,6 +112,13 @@ impl Encoder {
         at: &At<'_>,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
+        if self.config().cloud.as_ref().is_some_and(|cloud| cloud.mode == Mode::Debezium) {
+            return Err(Refusal {
+                reason: Reason::PayloadNotEncodable,
+                detail: "CloudEventsConverter makes CloudEvents of an outbox's events only".to_owned(),
+                hint: "capture the outbox only, with table.include.list; or take walpost.cloudevents.mode=structured, with which change events are what the value converter makes",
+            });
+        }
         let Changed { plan, what } = *changed;
         let event = |op, before, after| Event { op, before, after, other: None };
         let mut order = at.order;

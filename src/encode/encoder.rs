@@ -227,7 +227,7 @@ impl Encoder {
                     Ok(parts[1])
                 };
                 match prepared.cloud.as_ref().filter(|cloud| cloud.is_structured()) {
-                    Some(cloud) => cloud.envelope(event, scratch, bytes, data).map(|()| true),
+                    Some(cloud) => cloud.envelope(event, scratch, bytes, data),
                     None => data(bytes),
                 }
             });

@@ -144,6 +144,7 @@ fn with_event<T>(plan: &Plan, columns: &[Column<'_>], use_it: impl FnOnce(&Event
         timestamp_ms: None,
         schema_version: None,
         old: None,
+        committed_ms: None,
         tombstone: false,
     })
 }

@@ -112,6 +112,11 @@ impl Desk<'_> {
                 (event.rejected(Reason::Parked, PARKED.to_owned(), REPLAY), Some(Arc::clone(event.topic)))
             }
             Routed::Event(event) => {
+                let commit_us = match self.at.commit_us {
+                    0 => self.batcher.commit_us(),
+                    known => known,
+                };
+                let event = Event { committed_ms: Some(commit_us.div_euclid(1000)), ..event };
                 let out = self.batcher.outgoing();
                 if share.is_some() {
                     out.reserve(bytes, APART);

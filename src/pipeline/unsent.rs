@@ -18,7 +18,7 @@ use crate::postgres::catalog;
 use crate::postgres::peek::{self, Peek};
 use crate::postgres::session;
 use crate::rejection::{Policies, Policy, Rejection};
-use crate::route::{Routed, Router};
+use crate::route::{Event, Routed, Router};
 use crate::source;
 use std::sync::Arc;
 
@@ -160,11 +160,12 @@ impl<'p> Reading<'p> {
                     return Ok(None);
                 }
                 let rejection = match self.router.route(&change) {
-                    Routed::Event(event) => self
-                        .encoding
-                        .event(&event, 0, &mut self.outgoing)
-                        .map_err(|error| trouble::registry(&error).into_failure())?
-                        .err(),
+                    Routed::Event(event) => {
+                        // Only its topic and its id are told.
+                        let event = Event { committed_ms: Some(0), ..event };
+                        let written = self.encoding.event(&event, 0, &mut self.outgoing);
+                        written.map_err(|error| trouble::registry(&error).into_failure())?.err()
+                    }
                     Routed::Change(_) => {
                         let fate = Fate::Change;
                         tell(Told::Event(Unsent { commit_lsn: *commit_lsn, xid: *xid, relation, fate }));

@@ -263,6 +263,8 @@ pub struct Event<'a> {
     pub schema_version: Option<i32>,
     /// The row as it was, when an UPDATE of its primary key publishes it anew: only the key's columns are there for certain.
     pub old: Option<Tuple<'a>>,
+    /// When its transaction was committed, ms since 1970; `None`: whoever has read the row does not know.
+    pub committed_ms: Option<i64>,
     /// The payload is empty and `route.tombstone.on.empty.payload` is set: no value at all.
     pub tombstone: bool,
 }

@@ -42,6 +42,7 @@ pub(super) fn event<'s>(
         timestamp_ms: plan.timestamp.as_ref().map_or(Ok(None), |field| timestamp(field, row))?,
         schema_version: plan.schema_version.as_ref().map_or(Ok(None), |field| version(field, row))?,
         old: None,
+        committed_ms: None,
         tombstone: config.tombstone_on_empty && is_empty(&plan.payload, row),
     })
 }

@@ -87,6 +87,7 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
     let config = context.load_quietly()?;
+    super::made_of_rows(&config)?;
     let slot = &config.source.slot;
     if args.confirm.as_ref().is_some_and(|confirm| confirm != slot) {
         let meaning = "what would be published, walpost repair says without --confirm";

@@ -140,6 +140,7 @@ impl Args {
 
 pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
     let config = context.load_quietly()?;
+    super::made_of_rows(&config)?;
     let (first, progress) = (Arc::new(First::new(args.limit)), Arc::new(Progress::default()));
     let began = Instant::now();
     let report = context.wait(watched(&config, &args.options(), &first, &progress))?;

@@ -1,16 +1,24 @@
 //! CloudEvents: which attributes an event has, and where they are.
 
 use super::Default::{Derived, Unset, Value};
-use super::Kind::{Choice as OneOf, Text};
-use super::{Choice, Section, named, word};
+use super::Kind::{Boolean, Choice as OneOf, List, Text};
+use super::converters::DECIMAL_FORMATS;
+use super::{Choice, Property, Section, ignored, named, not, word};
 
 /// CloudEvents.
-pub const SECTION: Section = Section { title: "CloudEvents", named: NAMED, others: &[] };
+pub const SECTION: Section =
+    Section { title: "CloudEvents (and options of CloudEventsConverter)", named: NAMED, others: OTHERS };
 
 /// What all keys begin with.
 pub const KEYS: &str = "walpost.cloudevents.";
 
 const MODES: &[Choice] = &[word("none"), word("binary"), word("structured")];
+
+/// Why nothing of CloudEventsConverter is in Avro.
+pub const NO_AVRO: &str = "CloudEvents are JSON here, and data in Avro is not in an envelope of Debezium's";
+/// What to write instead.
+pub const WRITE_MODE: &str = "write json; or walpost.cloudevents.mode with io.confluent.connect.avro.AvroConverter, which is data in Avro";
+const SERIALIZERS: &[Choice] = &[word("json"), not("avro", NO_AVRO, WRITE_MODE)];
 
 named! {
     MODE = "walpost.cloudevents.mode", OneOf(MODES), Value("none"), "Events are CloudEvents 1.0: `binary`, attributes in `ce_` headers beside the data; `structured`, both in one JSON object.";
@@ -22,4 +30,36 @@ named! {
     PARTITION_KEY = "walpost.cloudevents.partitionkey", Text, Unset, "Column for the attribute `partitionkey`. The record's key is `table.field.event.key`, whatever this is.";
     SEQUENCE = "walpost.cloudevents.sequence", Text, Unset, "Column for the attribute `sequence`; a whole number has 19 digits, so that it sorts as text.";
     DATA_SCHEMA = "walpost.cloudevents.dataschema", Text, Unset, "The attribute `dataschema`, a URI; `${id}` is the id of the data's schema in the registry, `${type}` the event's type.";
+    SERIALIZER = "<converter>.serializer.type", OneOf(SERIALIZERS), Value("json"), "CloudEventsConverter: what the event is written in.";
+    DATA_SERIALIZER = "<converter>.data.serializer.type", OneOf(SERIALIZERS), Value("json"), "CloudEventsConverter: what its data is written in.";
+    JSON_SCHEMAS = "<converter>.json.schemas.enable", Boolean, Value("true"), "CloudEventsConverter: data is schema and payload, or the payload alone.";
+    JSON_DECIMALS = "<converter>.json.decimal.format", OneOf(DECIMAL_FORMATS), Value("BASE64"), "CloudEventsConverter: decimals as their bytes or as numbers.";
+    JSON_NULLS = "<converter>.json.replace.null.with.default", Boolean, Value("true"), "CloudEventsConverter: a NULL is published as the column's default.";
+    METADATA = "<converter>.metadata.source", List, Value("value,id:generate,type:generate,traceparent:header,dataSchemaName:generate"), "CloudEventsConverter: where attributes come from; of an outbox event, `header`, and nothing else is taken.";
+    EXTENSIONS = "<converter>.extension.attributes.enable", Boolean, Value("true"), "CloudEventsConverter: `iodebezium…` attributes; `false`, and nothing else is taken.";
+    TRACING = "<converter>.opentelemetry.tracing.attributes.enable", Boolean, Value("false"), "CloudEventsConverter: the attribute `traceparent`; `false`, and nothing else is taken.";
+    SCHEMA_HEADER = "<converter>.schema.data.name.source.header.enable", Boolean, Value("false"), "CloudEventsConverter: the data's schema named by a header; `false`, and nothing else is taken.";
 }
+
+/// Options of CloudEventsConverter.
+pub const OPTIONS: &[Property] = &[
+    SERIALIZER,
+    DATA_SERIALIZER,
+    JSON_SCHEMAS,
+    JSON_DECIMALS,
+    JSON_NULLS,
+    METADATA,
+    EXTENSIONS,
+    TRACING,
+    SCHEMA_HEADER,
+];
+
+const OTHERS: &[Property] = &[
+    ignored("<converter>.json.schemas.cache.size", Value("1000"), "every schema is kept"),
+    ignored("<converter>.schema.cloudevents.name", Unset, "an event in JSON has no schema of its own"),
+    ignored(
+        "<converter>.schema.name.adjustment.mode",
+        Value("avro"),
+        "an event in JSON has no schema of its own",
+    ),
+];

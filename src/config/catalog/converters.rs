@@ -42,6 +42,9 @@ pub const DOUBLE: &str = "org.apache.kafka.connect.converters.DoubleConverter";
 /// Header values as Connect prints them.
 pub const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
+/// Debezium's CloudEvents: JSON around JSON.
+pub const CLOUD_EVENTS: &str = "io.debezium.converters.CloudEventsConverter";
+
 /// Avro, with a schema registry.
 pub const AVRO: &str = "io.confluent.connect.avro.AvroConverter";
 
@@ -68,7 +71,7 @@ const CONVERTERS: &[Choice] = &[
     word(DOUBLE),
     not("io.debezium.converters.ByteArrayConverter", "Debezium's own fails on bytea", WRITE_BINARY),
     not("io.debezium.converters.ByteBufferConverter", "Debezium has renamed it", WRITE_BINARY),
-    not("io.debezium.converters.CloudEventsConverter", LATER, WRITE_CONVERTER),
+    word(CLOUD_EVENTS),
     word(AVRO),
     word(PROTOBUF),
     word(JSON_SCHEMA),
@@ -107,7 +110,7 @@ const DELEGATES: &[Choice] = &[
     ),
 ];
 
-const DECIMAL_FORMATS: &[Choice] = &[word("BASE64"), word("NUMERIC")];
+pub(super) const DECIMAL_FORMATS: &[Choice] = &[word("BASE64"), word("NUMERIC")];
 const ENCODINGS: &[Choice] = &[word("UTF-8"), word("UTF8")];
 
 named! {

@@ -85,7 +85,7 @@ pub const FORMATS: &[(&str, &str)] = &[
     ("binary", converters::BINARY),
     ("avro", "io.confluent.connect.avro.AvroConverter"),
     ("protobuf", "io.confluent.connect.protobuf.ProtobufConverter"),
-    ("cloudevents", "io.debezium.converters.CloudEventsConverter"),
+    ("cloudevents", converters::CLOUD_EVENTS),
 ];
 
 /// `debezium.format.` and one of these, and the converter that it speaks of.

@@ -38,6 +38,9 @@ const NO_CHANGE_EVENTS: &str =
 const OTHER_DATABASE: &str = "it is for another database";
 const OTHER_RECORD: &str = "it would change the event that the event router makes";
 
+/// Debezium's CloudEventsConverter finds metadata where this one has copied it to.
+pub const HEADER_FROM: &str = "org.apache.kafka.connect.transforms.HeaderFrom";
+
 /// Those that are known by name.
 pub const TRANSFORMS: &[Transform] = &[
     of("io.debezium.transforms.SchemaChangeEventFilter", Nothing, "Postgres has no schema change events", ""),
@@ -93,7 +96,7 @@ pub const TRANSFORMS: &[Transform] = &[
         "insert no row that is not to be published, or tell tables apart with a predicate of the event router",
     ),
     of("org.apache.kafka.connect.transforms.Flatten", Records, OTHER_RECORD, WRITE_ROW),
-    of("org.apache.kafka.connect.transforms.HeaderFrom", Records, OTHER_RECORD, WRITE_PLACEMENT),
+    of(HEADER_FROM, Records, OTHER_RECORD, WRITE_PLACEMENT),
     of("org.apache.kafka.connect.transforms.HoistField", Records, OTHER_RECORD, WRITE_PLACEMENT),
     of("org.apache.kafka.connect.transforms.InsertField", Records, OTHER_RECORD, WRITE_PLACEMENT),
     of("org.apache.kafka.connect.transforms.InsertHeader", Records, OTHER_RECORD, WRITE_PLACEMENT),

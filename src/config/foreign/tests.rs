@@ -230,8 +230,6 @@ fn another_sink_than_kafka_is_refused() {
     let text = SERVER.replace("debezium.sink.type=kafka", "debezium.sink.type=pulsar");
     let migrated = with(&text, "", &[]);
     assert_eq!(verdict(&migrated, "debezium.sink.type").becomes, "refused");
-    let text = SERVER.replace("format.value=json", "format.value=cloudevents");
-    assert_eq!(verdict(&with(&text, "", &[]), "debezium.format.value").becomes, "refused");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! CloudEvents: attributes, their columns, and what has to be a URI.
 
+use super::debezium_events;
 use super::report::Report;
 use super::values::View;
 use crate::config::catalog::{Property, cloudevents as declared, converters, registry, router, walpost};
@@ -23,6 +24,10 @@ pub(super) fn cloudevents(
     route: Option<&mut route::Config>,
     report: &mut Report,
 ) {
+    if debezium_events::is_there(raw) {
+        unused(raw, route.as_deref(), report);
+        return debezium_events::converter(raw, encode, route, report);
+    }
     let view = View::plain(raw);
     let mode = match view.word(&declared::MODE) {
         Some("binary") => Mode::Binary,

@@ -3,7 +3,9 @@
 use super::registry;
 use super::report::Report;
 use super::values::View;
-use crate::config::catalog::{self, Property, converters as declared, registry as registered, walpost};
+use crate::config::catalog::{
+    self, Property, cloudevents, converters as declared, registry as registered, walpost,
+};
 use crate::config::raw::Raw;
 use crate::encode::{self, Converter, DecimalFormat, HeaderConverter, Number};
 use crate::registry::SchemaType;
@@ -61,11 +63,25 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             options(raw, place, class, JSON_OPTIONS, report);
             Converter::Json {
                 schemas: view.flag(&declared::SCHEMAS_ENABLE),
-                decimal: match view.word(&declared::DECIMAL_FORMAT) {
-                    Some("NUMERIC") => DecimalFormat::Numeric,
-                    _ => DecimalFormat::Base64,
-                },
+                decimal: decimals(view, &declared::DECIMAL_FORMAT),
                 replace_null_with_default: view.flag(&declared::REPLACE_NULL),
+            }
+        }
+        declared::CLOUD_EVENTS => {
+            let mut known: Vec<&Property> = cloudevents::OPTIONS.iter().collect();
+            known.push(&declared::CONVERTER_TYPE);
+            options(raw, place, class, &known, report);
+            if let Some(entry) = raw.get(place).filter(|_| place != declared::VALUE.name) {
+                report.wrong(
+                    entry,
+                    "it is for values",
+                    "write org.apache.kafka.connect.storage.StringConverter",
+                );
+            }
+            Converter::Json {
+                schemas: view.flag(&cloudevents::JSON_SCHEMAS),
+                decimal: decimals(view, &cloudevents::JSON_DECIMALS),
+                replace_null_with_default: view.flag(&cloudevents::JSON_NULLS),
             }
         }
         declared::BYTES => {
@@ -101,6 +117,13 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
     }
 }
 
+fn decimals(view: View<'_>, property: &Property) -> DecimalFormat {
+    match view.word(property) {
+        Some("NUMERIC") => DecimalFormat::Numeric,
+        _ => DecimalFormat::Base64,
+    }
+}
+
 fn language(class: &str) -> SchemaType {
     match class {
         declared::JSON_SCHEMA => SchemaType::Json,
@@ -126,7 +149,7 @@ fn options(raw: &Raw, place: &str, class: &str, known: &[&Property], report: &mu
     let simple = class.rsplit('.').next().unwrap_or(class);
     for entry in raw.entries().filter(|entry| entry.key.starts_with(&beginning)) {
         let Some(property) = catalog::find(&entry.key) else { continue };
-        let all = declared::OPTIONS.iter().chain(registered::OPTIONS);
+        let all = declared::OPTIONS.iter().chain(registered::OPTIONS).chain(cloudevents::OPTIONS);
         let is_option = all.into_iter().any(|option| option.name == property.name);
         let is_known = known.iter().any(|known| known.name == property.name)
             && catalog::is_of(property, place, &entry.key);

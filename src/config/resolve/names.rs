@@ -29,6 +29,9 @@ pub(super) struct Names {
 const NO_ROUTER: &str = "there is no event router: no table is an outbox, and every change of a captured table is published as a \
      change event";
 
+const COPIED: &str =
+    "CloudEventsConverter has what it reads of them from the row; these headers are not published";
+
 impl Names {
     /// Goes through the lists of names; what is wrong with them is reported.
     pub(super) fn find(raw: &Raw, report: &mut Report) -> Names {
@@ -131,7 +134,9 @@ impl Names {
         // predicate leaves alone is published, too.
         let is_before = !self.transforms[..at].contains(router);
         let beats = !View::plain(raw).millis(&connector::HEARTBEAT_INTERVAL).is_zero();
+        let name = &self.transforms[at];
         let why = match transform.changes {
+            Changes::Records if is_before && copies_headers(raw, name, transform) => COPIED,
             Changes::Topic if is_before && !beats && asked(raw, router).is_none() => {
                 "the event router comes after it and names the topic anew"
             }
@@ -190,6 +195,20 @@ impl Names {
             }
         }
     }
+}
+
+/// Whether it copies what CloudEventsConverter looks for into headers.
+fn copies_headers(raw: &Raw, name: &str, transform: &Transform) -> bool {
+    let option = |option: &str| {
+        let entry = raw.get(&format!("{}{name}.{option}", router::TRANSFORM_KEYS));
+        entry.map(|entry| entry.value.trim()).unwrap_or_default()
+    };
+    let mut fields = option("fields").split(',').map(str::trim);
+    transform.class == transforms::HEADER_FROM
+        && View::plain(raw).word(&converters::VALUE) == Some(converters::CLOUD_EVENTS)
+        && option("operation") == "copy"
+        && option("fields") == option("headers")
+        && fields.all(|field| ["source", "op", "transaction"].contains(&field))
 }
 
 /// The predicate that a transform asks, and whether it is negated.

@@ -23,6 +23,9 @@ impl Prepared {
         has_value: bool,
         out: &mut Outgoing,
     ) -> Result<(), Refusal> {
+        if self.mode == Mode::Debezium {
+            return Ok(());
+        }
         if self.mode == Mode::Structured && has_value {
             return out.header(&self.content_type, |bytes| copied(STRUCTURED, bytes));
         }
@@ -116,7 +119,7 @@ fn event_type<'e>(event: &Event<'e>) -> Option<&'e [u8]> {
 
 impl Attribute {
     /// Appends its text; `false` when there is none.
-    fn write(&self, row: &Tuple<'_>, reason: Reason, out: &mut Vec<u8>) -> Result<bool, Refusal> {
+    pub(super) fn write(&self, row: &Tuple<'_>, reason: Reason, out: &mut Vec<u8>) -> Result<bool, Refusal> {
         let Some(field) = &self.field else { return Ok(false) };
         let start = out.len();
         out.extend_from_slice(&self.prefix);

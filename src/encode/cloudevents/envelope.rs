@@ -16,10 +16,10 @@ const KEPT: usize = 1 << 20;
 impl Prepared {
     /// Values are envelopes.
     pub(in crate::encode) fn is_structured(&self) -> bool {
-        self.mode == Mode::Structured
+        self.mode != Mode::Binary
     }
 
-    /// Appends the envelope of the data that `write` appends, if there is any. `scratch` is used for what has to be
+    /// Appends the envelope of the data that `write` appends, if there is any; answers whether there is an envelope. `scratch` is used for what has to be
     /// written twice.
     pub(in crate::encode) fn envelope(
         &self,
@@ -27,7 +27,10 @@ impl Prepared {
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Vec<u8>) -> Result<bool, NotWritten>,
-    ) -> Result<(), NotWritten> {
+    ) -> Result<bool, NotWritten> {
+        if self.mode == Mode::Debezium {
+            return self.as_debezium(event, scratch, out, write);
+        }
         out.extend_from_slice(&self.head);
         self.each(event, REASON, |attribute, text| {
             scratch.clear();
@@ -64,7 +67,7 @@ impl Prepared {
         if scratch.capacity() > KEPT {
             *scratch = Vec::new();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What is said of the data only where there is some.

@@ -6,6 +6,7 @@
 //! record.
 
 mod attributes;
+mod debezium;
 mod envelope;
 mod prepared;
 
@@ -33,6 +34,8 @@ pub enum Mode {
     Binary,
     /// In the value, around the data.
     Structured,
+    /// As `io.debezium.converters.CloudEventsConverter` has them.
+    Debezium,
 }
 
 impl CloudEvents {

@@ -27,6 +27,8 @@ pub(in crate::encode) struct Prepared {
     pub(super) data_type_member: Vec<u8>,
     pub(super) data_schema: Option<(Attribute, String)>,
     pub(super) form: Form,
+    /// JSON data has its schema with it.
+    pub(super) has_schemas: bool,
 }
 
 /// An attribute by its names.
@@ -115,6 +117,7 @@ impl Prepared {
             data_type_member,
             data_schema: cloud.data_schema.clone().map(|uri| (Attribute::new("dataschema"), uri)),
             form: made.form(data_type),
+            has_schemas: config.value.heads().is_some(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! CloudEvents as the stock Python SDK reads them, in both modes, around data of every kind.
 
 use super::{AVRO, TOPIC_RECORD, member, read, subject};
-use crate::cli::ask_json;
+use crate::cli::{ask_json, refused};
 use crate::kit::{Router, connector, outbox, run, wait_events};
 use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, PATIENCE, Record, Registry, python};
 use serde_json::{Value, json};
@@ -156,4 +156,39 @@ fn rows_that_are_no_cloudevents_are_dead_letters_and_verify_knows_the_others() {
         assert_eq!(total, [Some(2), Some(0), Some(1)], "{mode} {told:#}");
         drop(connector);
     }
+}
+
+/// Debezium's converter, configured as Debezium's documentation has it for the event router, but for the header converter: the
+/// SDK's first version takes headers for attributes.
+#[test]
+fn debeziums_converter_makes_events_that_the_stock_sdk_reads_with_the_time_of_their_commit() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka)
+        .set("transforms", "meta,outbox")
+        .set("transforms.meta.type", "org.apache.kafka.connect.transforms.HeaderFrom$Value")
+        .set("transforms.meta.fields", "source,op,transaction")
+        .set("transforms.meta.headers", "source,op,transaction")
+        .set("transforms.meta.operation", "copy")
+        .router("table.expand.json.payload", "true")
+        .router("table.fields.additional.placement", "type:header")
+        .set("value.converter", "io.debezium.converters.CloudEventsConverter")
+        .set("value.converter.metadata.source", "header")
+        .set("value.converter.json.schemas.enable", "false")
+        .set("value.converter.extension.attributes.enable", "false");
+    let began = db.query_one_text(
+        "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
+    );
+    let record = one(&db, kafka, builder.clone(), r#"{"n": 1}"#);
+    let told = stock(&record);
+    let ended = db.query_one_text(
+        "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
+    );
+    assert_eq!((&told["data"], &told["attributes"]["type"]), (&json!({ "n": 1 }), &json!("OrderPlaced")));
+    assert_eq!(told["attributes"]["source"], format!("/debezium/postgresql/{}", db.name()));
+    let value: Value = serde_json::from_str(record.value_text()).expect("JSON");
+    let time = value["time"].as_str().and_then(|time| time.strip_suffix('Z')).expect("a time");
+    assert!(began.as_str() <= time && time <= ended.as_str(), "{began} {time} {ended}");
+    // A row does not tell when it was committed.
+    refused(&builder, "verify", 2, &["a row does not tell that", "walpost.cloudevents.mode=structured"]);
+    refused(&builder, "repair", 2, &["a row does not tell that"]);
 }

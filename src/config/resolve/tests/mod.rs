@@ -3,6 +3,7 @@
 mod chain;
 mod cloudevents;
 mod compat;
+mod debezium_events;
 mod errors;
 mod files;
 mod registry;
