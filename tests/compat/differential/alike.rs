@@ -3,6 +3,7 @@
 
 use super::debezium::topic_of;
 use super::judge::Met;
+use super::rows::texts;
 use crate::ours;
 use crate::support::Record;
 use serde_json::Value;
@@ -182,7 +183,7 @@ pub fn is_mixed(met: &Met<'_>) -> bool {
     let renamed = met.router().contains_key("field.name.adjustment.mode");
     met.router().contains_key("table.expand.json.payload")
         && message.is_some_and(|(_, message)| {
-            columns(message)
+            texts(message)
                 .iter()
                 .any(|text| serde_json::from_slice(text).is_ok_and(|json| has_mixed(&json, renamed)))
         })
@@ -193,25 +194,6 @@ pub fn mixed(met: &Met<'_>, theirs: &Record, ours: &mut ours::Record) {
     if is_mixed(met) && ours.value.is_some() && theirs.value.is_some() {
         ours.value.clone_from(&theirs.value);
     }
-}
-
-/// The texts of a row in pgoutput's messages (the manual's "Logical Replication Message Formats": a byte, the table's OID, tuples).
-fn columns(message: &[u8]) -> Vec<&[u8]> {
-    let (mut texts, mut rest) = (Vec::new(), &message[5..]);
-    while let [_, high, low, tuple @ ..] = rest {
-        rest = tuple;
-        for _ in 0..u16::from_be_bytes([*high, *low]) {
-            let (kind, after) = rest.split_first().expect("a column");
-            rest = after;
-            if matches!(kind, b't' | b'b') {
-                let (size, after) = rest.split_first_chunk().expect("a size");
-                let (text, after) = after.split_at(u32::from_be_bytes(*size) as usize);
-                texts.push(text);
-                rest = after;
-            }
-        }
-    }
-    texts
 }
 
 /// With `renamed`, members have the names that Avro allows.

@@ -190,12 +190,20 @@ impl Debezium {
         (done, again)
     }
 
-    /// The row that a task died of: the one that it names, or the first of which there is nothing.
+    /// The row that a task died of: the one that it names, by its offset or its topic, or the first of which there is nothing.
+    /// Of rows before it there may be nothing yet.
     fn killer(&self, rows: &Rows, died: &str) -> Option<u64> {
         const NAMES: &str = "Error while processing event at offset {";
+        const TOPIC: &str = "describe topics '";
         let named = died.find(NAMES).and_then(|at| number_after(died[at..].lines().next()?, "lsn="));
         let is_started = rows.inserts().any(|lsn| self.has(lsn));
-        named.or_else(|| rows.inserts().find(|lsn| !self.has(*lsn)).filter(|_| is_started))
+        let missing: Vec<u64> = rows.inserts().filter(|lsn| !self.has(*lsn)).collect();
+        let topic = died.split_once(TOPIC).map(|(_, after)| after.split_once("'\n").map_or(after, |it| it.0));
+        let of_topic = topic.and_then(|topic| {
+            let share = |lsn: &&u64| rows.share_in(**lsn, topic);
+            missing.iter().rev().max_by_key(share).filter(|lsn| share(lsn) > 0)
+        });
+        named.or(of_topic.copied()).or(missing.first().copied().filter(|_| is_started))
     }
 
     fn theirs(&mut self, lsn: u64) -> Theirs {

@@ -100,6 +100,15 @@ impl Rows {
         self.cases.iter().flat_map(Written::inserts)
     }
 
+    /// How much of this text a row's longest column has, that is in it.
+    pub fn share_in(&self, lsn: u64, text: &str) -> usize {
+        let messages = self.cases.iter().flat_map(|case| &case.messages);
+        let inserts = messages.filter(|(of, message)| *of == lsn && message[0] == b'I');
+        let texts =
+            inserts.flat_map(|(_, message)| texts(message)).filter_map(|own| std::str::from_utf8(own).ok());
+        texts.filter(|own| text.contains(own)).map(str::len).max().unwrap_or(0)
+    }
+
     /// Of each case, in order.
     pub fn of_cases(self) -> Vec<Written> {
         self.cases
@@ -128,4 +137,23 @@ impl Written {
     pub fn inserts(&self) -> impl Iterator<Item = u64> {
         self.changes().filter(|change| change.is_insert).map(|change| change.lsn)
     }
+}
+
+/// The texts of a row in pgoutput's messages (the manual's "Logical Replication Message Formats": a byte, the table's OID, tuples).
+pub fn texts(message: &[u8]) -> Vec<&[u8]> {
+    let (mut texts, mut rest) = (Vec::new(), &message[5..]);
+    while let [_, high, low, tuple @ ..] = rest {
+        rest = tuple;
+        for _ in 0..u16::from_be_bytes([*high, *low]) {
+            let (kind, after) = rest.split_first().expect("a column");
+            rest = after;
+            if matches!(kind, b't' | b'b') {
+                let (size, after) = rest.split_first_chunk().expect("a size");
+                let (text, after) = after.split_at(u32::from_be_bytes(*size) as usize);
+                texts.push(text);
+                rest = after;
+            }
+        }
+    }
+    texts
 }
