@@ -1,9 +1,9 @@
 //! CloudEvents of rows: attributes in headers and in envelopes, around data of every kind.
 
 use super::*;
+use crate::encode::Framed;
 use crate::encode::cloudevents::{CloudEvents, Mode, percent_encoded};
-use crate::encode::{Framed, Ids};
-use crate::registry::{Registered, SchemaType, Strategy};
+use crate::registry::{Registered, SchemaType};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -245,23 +245,13 @@ fn without_a_required_attribute_there_is_no_event() {
 
 #[test]
 fn a_frame_is_bytes_and_its_schema_the_data_schema() {
-    let framed = Framed {
-        language: SchemaType::Avro,
-        subject: Strategy::Topic,
-        ids: Ids::Register,
-        normalize: false,
-        meta: true,
-        registered: None,
-        in_header: false,
-        latest_ttl_ms: None,
-    };
     for mode in [Mode::Binary, Mode::Structured] {
         let (columns, plan) = event(("payload", Kind::String, Some("a")), &[]);
         let cloud = CloudEvents {
             data_schema: Some("http://r/schemas/ids/${id}?t=${type}".to_owned()),
             ..cloud(mode)
         };
-        let value = Converter::Framed(Box::new(framed.clone()));
+        let value = Converter::Framed(Box::new(Framed::avro()));
         let mut encoder = Encoder::new(Config { cloud: Some(cloud), ..config(value) });
         let mut out = Outgoing::default();
         let asked = with_event(&plan, &columns, |event| encoder.encode(event, 0, &mut out));

@@ -10,16 +10,7 @@ const PLAIN: &str =
     r#"["null",{"type":"string","connect.version":1,"connect.name":"io.debezium.data.Json"}]"#;
 
 fn avro() -> Framed {
-    Framed {
-        language: SchemaType::Avro,
-        subject: Strategy::Topic,
-        ids: Ids::Register,
-        normalize: false,
-        meta: true,
-        registered: None,
-        in_header: false,
-        latest_ttl_ms: Some(60_000),
-    }
+    Framed { latest_ttl_ms: Some(60_000), ..Framed::avro() }
 }
 
 fn registered() -> Framed {

@@ -1,9 +1,9 @@
 //! The road and a schema registry that answers, and one that is away.
 
 use super::*;
-use crate::encode::{Framed, Ids};
+use crate::encode::Framed;
 use crate::pipeline::schemas::Schemas;
-use crate::registry::{Answer, Question, Registered, SchemaType, Strategy};
+use crate::registry::{Answer, Question, Registered, SchemaType};
 
 /// Knows the schemas of one topic only, and counts what it is asked.
 struct Half(Arc<Mutex<Vec<String>>>);
@@ -46,19 +46,9 @@ fn an_event_whose_schema_nobody_tells_ends_the_session_before_its_transaction() 
     let mut road = road(feed, &handover, shutdown, &position(), 100);
     let asked = Arc::new(Mutex::new(Vec::new()));
     road.schemas = Box::new(Half(Arc::clone(&asked)));
-    let avro = Framed {
-        language: SchemaType::Avro,
-        subject: Strategy::Topic,
-        ids: Ids::Register,
-        normalize: false,
-        meta: true,
-        registered: None,
-        in_header: false,
-        latest_ttl_ms: None,
-    };
     road.encoder = Encoder::new(EncodeConfig {
         key: Converter::String,
-        value: Converter::Framed(Box::new(avro)),
+        value: Converter::Framed(Box::new(Framed::avro())),
         header: HeaderConverter::Simple,
         context: None,
         verify: None,

@@ -7,56 +7,23 @@ use super::binary;
 use super::logical;
 use super::plan::{Plan, Reading, Record, Type};
 use crate::decode::json::{Document, Node, Span};
-use crate::encode::expand::Renaming;
+use crate::encode::framed::filler::{Filler, NONE, Orders, UNKNOWN, place, unknown_member};
 use crate::encode::framed::{Mismatch, Step, UnknownFields};
 use base64::Engine;
 
-/// What is kept from event to event. Its `Debug` shows no content.
-pub(in crate::encode) struct Filler {
-    document: Document,
-    slots: Vec<u32>,
-}
-
-impl std::fmt::Debug for Filler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Filler({:?})", self.document)
-    }
-}
-
-/// The order in which the members of each record came last: so they will come again.
-pub(in crate::encode) type Orders = Vec<Vec<u16>>;
-
-impl Filler {
-    /// One that has read nothing.
-    pub(in crate::encode) fn new() -> Filler {
-        Filler { document: Document::exact(), slots: Vec::new() }
-    }
-
-    /// Appends the payload, until there are more than `most` bytes.
-    pub(in crate::encode) fn write(
-        &mut self,
-        plan: &Plan,
-        orders: &mut Orders,
-        unknown: UnknownFields,
-        text: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Box<Mismatch>> {
-        let bytes = text.trim_ascii().as_bytes();
-        orders.resize(plan.records, Vec::new());
-        self.slots.clear();
-        if self.document.read(bytes, Renaming::Never).is_none() {
-            return Err(Mismatch::new("is not JSON"));
-        }
-        let mut fill = Fill {
-            types: &plan.types,
-            document: &self.document,
-            text: bytes,
-            orders,
-            slots: &mut self.slots,
-            unknown,
-        };
-        fill.value(plan.root, 0, out)
-    }
+/// Appends the payload. `orders` are of this plan.
+pub(in crate::encode) fn write(
+    plan: &Plan,
+    filler: &mut Filler,
+    orders: &mut Orders,
+    unknown: UnknownFields,
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Box<Mismatch>> {
+    let text = filler.read(text)?;
+    orders.resize(plan.records, Vec::new());
+    let Filler { document, slots } = filler;
+    Fill { types: &plan.types, document, text, orders, slots, unknown }.value(plan.root, 0, out)
 }
 
 struct Fill<'f> {
@@ -64,15 +31,9 @@ struct Fill<'f> {
     document: &'f Document,
     text: &'f [u8],
     orders: &'f mut Orders,
-    /// For the members of each record that is open: where the value of each field is.
     slots: &'f mut Vec<u32>,
     unknown: UnknownFields,
 }
-
-/// A field that has no member.
-const NONE: u32 = u32::MAX;
-/// A member that has no field.
-const UNKNOWN: u16 = u16::MAX;
 
 impl<'f> Fill<'f> {
     fn value(&mut self, type_: u32, node: u32, out: &mut Vec<u8>) -> Result<(), Box<Mismatch>> {
@@ -120,27 +81,15 @@ impl<'f> Fill<'f> {
         let document = self.document;
         for (at, (name, value)) in document.own_members(node).enumerate() {
             let name = document.bytes(self.text, name);
-            let order = &mut self.orders[record.number];
-            let expected = order.get(at).copied().filter(|place| {
-                record.fields.get(usize::from(*place)).is_some_and(|field| field.name.as_bytes() == name)
-            });
-            let place = match expected {
-                Some(place) => place,
-                None => {
-                    let place = record.find(name).unwrap_or(UNKNOWN);
-                    if at < order.len() {
-                        order[at] = place;
-                    } else if order.len() < record.fields.len() {
-                        order.push(place);
-                    }
-                    place
-                }
+            let is_called = |place| {
+                record.fields.get(usize::from(place)).is_some_and(|field| field.name.as_bytes() == name)
             };
+            let order = &mut self.orders[record.number];
+            let place = place(order, at, record.fields.len(), is_called, || record.find(name));
             if place != UNKNOWN {
                 self.slots[base + usize::from(place)] = value;
             } else if self.unknown == UnknownFields::Refuse {
-                let name: String = String::from_utf8_lossy(name).chars().take(64).collect();
-                return Err(Mismatch::new("is not in the schema").within(Step::Field(name)));
+                return Err(Mismatch::new("is not in the schema").within(unknown_member(name)));
             }
         }
         for (place, field) in record.fields.iter().enumerate() {

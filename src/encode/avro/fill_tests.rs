@@ -15,7 +15,8 @@ fn fill_with(schema: &str, payload: &str, unknown: UnknownFields) -> Result<Vec<
     // The second time the order of members is known.
     for _ in 0..2 {
         out.clear();
-        filler.write(&plan, &mut orders, unknown, payload, &mut out).map_err(|mismatch| mismatch.detail())?;
+        write(&plan, &mut filler, &mut orders, unknown, payload, &mut out)
+            .map_err(|mismatch| mismatch.detail())?;
     }
     Ok(out)
 }
@@ -124,7 +125,7 @@ fn types_may_name_themselves_and_those_of_other_schemas() {
     assert_eq!(plan.name.as_deref(), Some("acme.List"));
     let (mut filler, mut orders, mut out) = (Filler::new(), Orders::new(), Vec::new());
     let payload = r#"{"head":{"n":1},"tail":{"head":{"n":2}}}"#;
-    filler.write(&plan, &mut orders, UnknownFields::Refuse, payload, &mut out).unwrap();
+    write(&plan, &mut filler, &mut orders, UnknownFields::Refuse, payload, &mut out).unwrap();
     assert_eq!(out, [2, 2, 4, 0]);
     assert!(Plan::new(list, &[]).unwrap_err().contains("acme.Item is not described"));
 }

@@ -9,7 +9,7 @@ pub(super) mod logical;
 mod names;
 mod plan;
 
-pub(super) use fill::{Filler, Orders};
+pub(super) use fill::write;
 pub(super) use infer::SchemaText;
 pub(super) use names::InvalidName;
 pub(super) use plan::Plan;

@@ -4,6 +4,7 @@
 //! once for each schema; with its answer the event is encoded again. Two ways: a schema inferred as Kafka Connect does it; or
 //! a JSON payload by the schema that is registered for its event type, checked field by field.
 
+pub(super) mod filler;
 mod mismatch;
 mod ready;
 mod side;
@@ -66,4 +67,21 @@ pub enum UnknownFields {
     Refuse,
     /// They are left out.
     Drop,
+}
+
+#[cfg(test)]
+impl Framed {
+    /// AvroConverter as it is by default, but that the newest schema counts as that for ever.
+    pub(crate) fn avro() -> Framed {
+        Framed {
+            language: SchemaType::Avro,
+            subject: Strategy::Topic,
+            ids: Ids::Register,
+            normalize: false,
+            meta: true,
+            registered: None,
+            in_header: false,
+            latest_ttl_ms: None,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A schema that can be used, and what payloads are written by.
 
+use super::filler::{Filler, Orders};
 use super::{Mismatch, UnknownFields};
 use crate::encode::encoder::Refusal;
 use crate::encode::{avro, json_schema, protobuf};
@@ -20,16 +21,9 @@ pub(super) struct Ready {
 /// A registered schema, made ready.
 #[derive(Debug)]
 pub(super) enum Plan {
-    Avro(avro::Plan, avro::Orders),
+    Avro(avro::Plan, Orders),
     Json(json_schema::Plan),
-    Protobuf(protobuf::Plan, protobuf::Orders),
-}
-
-/// What is kept from payload to payload, of one language or another.
-#[derive(Debug)]
-pub(super) struct Fillers {
-    avro: avro::Filler,
-    protobuf: protobuf::Filler,
+    Protobuf(protobuf::Plan, Orders),
 }
 
 impl Ready {
@@ -59,13 +53,13 @@ impl Ready {
         let mut indexes = Vec::new();
         let plan = match language {
             SchemaType::Avro => {
-                Plan::Avro(avro::Plan::new(&schema, &references).map_err(unusable)?, avro::Orders::new())
+                Plan::Avro(avro::Plan::new(&schema, &references).map_err(unusable)?, Orders::new())
             }
             SchemaType::Json => Plan::Json(json_schema::Plan::new(&schema, &references).map_err(unusable)?),
             SchemaType::Protobuf => {
                 let plan = protobuf::Plan::new(&schema, &references, name).map_err(unusable)?;
                 indexes.extend_from_slice(&plan.indexes);
-                Plan::Protobuf(plan, protobuf::Orders::new())
+                Plan::Protobuf(plan, Orders::new())
             }
         };
         Ok(Ready { id, guid, indexes, plan: Some(plan) })
@@ -76,19 +70,19 @@ impl Plan {
     /// Appends the payload.
     pub(super) fn write(
         &mut self,
-        fillers: &mut Fillers,
+        filler: &mut Filler,
         unknown: UnknownFields,
         text: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), Box<Mismatch>> {
         match self {
-            Plan::Avro(plan, orders) => fillers.avro.write(plan, orders, unknown, text, out),
+            Plan::Avro(plan, orders) => avro::write(plan, filler, orders, unknown, text, out),
             Plan::Json(plan) => {
                 plan.check(text)?;
                 out.extend_from_slice(text.as_bytes());
                 Ok(())
             }
-            Plan::Protobuf(plan, orders) => fillers.protobuf.write(plan, orders, unknown, text, out),
+            Plan::Protobuf(plan, orders) => protobuf::write(plan, filler, orders, unknown, text, out),
         }
     }
 
@@ -99,12 +93,5 @@ impl Plan {
             Plan::Json(_) => None,
             Plan::Protobuf(plan, _) => Some(&plan.name),
         }
-    }
-}
-
-impl Fillers {
-    /// Nothing kept yet.
-    pub(super) fn new() -> Fillers {
-        Fillers { avro: avro::Filler::new(), protobuf: protobuf::Filler::new() }
     }
 }

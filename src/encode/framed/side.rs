@@ -1,6 +1,7 @@
 //! The key's side or the value's: which schemas are known, and what is still to be asked.
 
-use super::ready::{Fillers, Ready};
+use super::filler::Filler;
+use super::ready::Ready;
 use super::{ByRegistered, Framed, Ids};
 use crate::encode::Verify;
 use crate::encode::avro::SchemaText;
@@ -24,7 +25,7 @@ pub(in crate::encode) struct Side {
     pub(super) slot: Vec<u8>,
     /// Under which key an answer is to be kept, and what it is wanted for.
     asked: Option<(Vec<u8>, For)>,
-    pub(super) fillers: Fillers,
+    pub(super) filler: Filler,
 }
 
 /// What a schema is wanted for.
@@ -50,7 +51,7 @@ impl Side {
     /// Nothing known yet.
     pub(in crate::encode) fn new(framed: Framed, is_key: bool) -> Side {
         let (known, slot, asked) = (HashMap::new(), Vec::new(), None);
-        Side { framed, is_key, known, slot, asked, fillers: Fillers::new() }
+        Side { framed, is_key, known, slot, asked, filler: Filler::new() }
     }
 
     /// Begins the key of a schema that is the same for all rows of a plan, but for what is appended.

@@ -1,5 +1,6 @@
 //! Keys, values and heartbeats.
 
+use super::filler::Filler;
 use super::ready::Ready;
 use super::side::{Side, event_type};
 use crate::decode::value::{Kind, Value};
@@ -218,11 +219,11 @@ impl Side {
         }
         let in_header = self.framed.in_header;
         let event_type = event_type.unwrap_or_default();
-        let mut fillers = std::mem::replace(&mut self.fillers, super::ready::Fillers::new());
+        let mut filler = std::mem::replace(&mut self.filler, Filler::new());
         let written = self.registered(event.topic, event_type, around.now_ms).and_then(|ready| {
             Side::frame(in_header, ready, REASON, out)?;
             let Ready { plan: Some(plan), id, .. } = ready else { return Ok(()) };
-            plan.write(&mut fillers, unknown, text, out).map_err(|mismatch| {
+            plan.write(&mut filler, unknown, text, out).map_err(|mismatch| {
                 let name = plan.name().unwrap_or(event_type);
                 NotWritten::from(Refusal {
                     reason: REASON,
@@ -231,7 +232,7 @@ impl Side {
                 })
             })
         });
-        self.fillers = fillers;
+        self.filler = filler;
         written.map(|()| true)
     }
 

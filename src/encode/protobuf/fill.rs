@@ -3,49 +3,23 @@
 use super::plan::{Enum, Field, Form, Message, Of, Plan, Shape};
 use super::scalar::{Json, varint};
 use crate::decode::json::{Document, Node, Span};
-use crate::encode::expand::Renaming;
+use crate::encode::framed::filler::{Filler, NONE, Orders, UNKNOWN, place, unknown_member};
 use crate::encode::framed::{Mismatch, Step, UnknownFields};
 
-/// What is kept from event to event. Its `Debug` shows no content.
-pub(in crate::encode) struct Filler {
-    document: Document,
-    slots: Vec<u32>,
-}
-
-impl std::fmt::Debug for Filler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Filler({:?})", self.document)
-    }
-}
-
-/// The order in which the members of each message came last: so they will come again.
-pub(in crate::encode) type Orders = Vec<Vec<u16>>;
-
-impl Filler {
-    /// One that has read nothing.
-    pub(in crate::encode) fn new() -> Filler {
-        Filler { document: Document::exact(), slots: Vec::new() }
-    }
-
-    /// Appends the payload.
-    pub(in crate::encode) fn write(
-        &mut self,
-        plan: &Plan,
-        orders: &mut Orders,
-        unknown: UnknownFields,
-        text: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Box<Mismatch>> {
-        let bytes = text.trim_ascii().as_bytes();
-        orders.resize(plan.messages.len(), Vec::new());
-        self.slots.clear();
-        if self.document.read(bytes, Renaming::Never).is_none() {
-            return Err(Mismatch::new("is not JSON"));
-        }
-        let Filler { document, slots } = self;
-        let (messages, enums) = (&plan.messages, &plan.enums);
-        Fill { messages, enums, document, text: bytes, orders, slots, unknown, depth: 0 }.message(0, 0, out)
-    }
+/// Appends the payload. `orders` are of this plan.
+pub(in crate::encode) fn write(
+    plan: &Plan,
+    filler: &mut Filler,
+    orders: &mut Orders,
+    unknown: UnknownFields,
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Box<Mismatch>> {
+    let text = filler.read(text)?;
+    orders.resize(plan.messages.len(), Vec::new());
+    let Filler { document, slots } = filler;
+    let (messages, enums) = (&plan.messages, &plan.enums);
+    Fill { messages, enums, document, text, orders, slots, unknown, depth: 0 }.message(0, 0, out)
 }
 
 pub(super) struct Fill<'f> {
@@ -54,16 +28,11 @@ pub(super) struct Fill<'f> {
     pub(super) document: &'f Document,
     text: &'f [u8],
     orders: &'f mut Orders,
-    /// For the members of each message that is open: where the value of each field is.
     slots: &'f mut Vec<u32>,
     unknown: UnknownFields,
     depth: usize,
 }
 
-/// A field that has no member.
-const NONE: u32 = u32::MAX;
-/// A member that has no field.
-const UNKNOWN: u16 = u16::MAX;
 /// Messages within messages: readers refuse more.
 const DEEPEST: usize = 100;
 
@@ -152,28 +121,16 @@ impl<'f> Fill<'f> {
         let document = self.document;
         for (at, (name, value)) in document.own_members(node).enumerate() {
             let name = document.bytes(self.text, name);
-            let order = &mut self.orders[number as usize];
-            let expected = order.get(at).copied().filter(|place| message.is_called(*place, name));
-            let place = match expected {
-                Some(place) => place,
-                None => {
-                    let place = message.find(name).unwrap_or(UNKNOWN);
-                    if at < order.len() {
-                        order[at] = place;
-                    } else if order.len() < message.fields.len() {
-                        order.push(place);
-                    }
-                    place
-                }
-            };
-            let told = || Step::Field(String::from_utf8_lossy(name).chars().take(64).collect());
+            let (order, is_called) =
+                (&mut self.orders[number as usize], |place| message.is_called(place, name));
+            let place = place(order, at, message.fields.len(), is_called, || message.find(name));
             if place != UNKNOWN {
                 let slot = &mut self.slots[base + usize::from(place)];
                 if std::mem::replace(slot, value) != NONE {
-                    return Err(Mismatch::new("is there under both its names").within(told()));
+                    return Err(Mismatch::new("is there under both its names").within(unknown_member(name)));
                 }
             } else if self.unknown == UnknownFields::Refuse {
-                return Err(Mismatch::new("is not in the schema").within(told()));
+                return Err(Mismatch::new("is not in the schema").within(unknown_member(name)));
             }
         }
         Ok(())

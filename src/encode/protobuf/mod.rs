@@ -10,7 +10,7 @@ mod plan;
 mod scalar;
 mod well_known;
 
-pub(super) use fill::{Filler, Orders};
+pub(super) use fill::write;
 pub(super) use plan::Plan;
 pub(super) use scalar::{bytes, varint};
 

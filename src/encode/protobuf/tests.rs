@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::encode::framed::UnknownFields;
+use crate::encode::framed::filler::{Filler, Orders};
 use crate::registry::Referenced;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -53,10 +54,12 @@ fn plan(text: &str, name: &str) -> Plan {
 fn encode(plan: &Plan, unknown: UnknownFields, text: &str) -> Result<Vec<u8>, String> {
     let (mut filler, mut orders) = (Filler::new(), Orders::new());
     let mut out = Vec::new();
-    let first = filler.write(plan, &mut orders, unknown, text, &mut out).map_err(|wrong| wrong.detail());
+    let first =
+        write(plan, &mut filler, &mut orders, unknown, text, &mut out).map_err(|wrong| wrong.detail());
     // The second time the order of members is known.
     let mut again = Vec::new();
-    let second = filler.write(plan, &mut orders, unknown, text, &mut again).map_err(|wrong| wrong.detail());
+    let second =
+        write(plan, &mut filler, &mut orders, unknown, text, &mut again).map_err(|wrong| wrong.detail());
     assert_eq!(first, second);
     first?;
     assert_eq!(out, again);
