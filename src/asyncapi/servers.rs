@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_server_without_security_has_none() {
-        let config = config("");
+        let config = config("bootstrap.servers=127.0.0.1:9092");
         assert_eq!(servers(&config), json!({"kafka": {"host": "127.0.0.1:9092", "protocol": "kafka"}}));
         assert_eq!(schemes(&config), None);
     }

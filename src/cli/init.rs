@@ -316,7 +316,7 @@ async fn apply_roles(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing;
+    use crate::config::testing;
 
     fn args() -> Args {
         Args { apply: false, with_roles: false, tables: Vec::new(), app_role: None }

@@ -20,8 +20,6 @@ mod schema;
 mod slot;
 mod sql;
 mod tables;
-#[cfg(test)]
-mod testing;
 mod verify;
 
 use crate::error::{Exit, Failure};

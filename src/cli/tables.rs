@@ -169,7 +169,7 @@ pub(super) fn needed(router: &Router) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cli::check::Finding;
-    use crate::cli::testing;
+    use crate::config::testing;
 
     fn name(schema: &str, table: &str) -> TableName {
         TableName { schema: schema.into(), table: table.into() }

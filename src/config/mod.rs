@@ -12,6 +12,8 @@ pub mod problem;
 mod properties;
 pub mod raw;
 pub mod resolve;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use crate::kafka::admin::TopicCreation;
 pub use crate::kafka::transactional::ProducerKind;

@@ -267,7 +267,7 @@ fn failed(name: &'static str, error: &Error) -> Check {
 mod tests {
     use super::*;
     use crate::cli::check::Finding;
-    use crate::cli::testing;
+    use crate::config::testing;
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

@@ -96,7 +96,7 @@ fn has_envelope(config: &Config) -> bool {
 mod tests {
     use super::*;
     use crate::cli::check::Finding;
-    use crate::cli::testing;
+    use crate::config::testing;
     use crate::postgres::catalog::{CatalogColumn, CatalogType};
 
     fn table(columns: &[(&str, u32)]) -> CatalogTable {

@@ -286,7 +286,7 @@ fn old_transactions(about: &Circumstances) -> Check {
 mod tests {
     use super::*;
     use crate::cli::check::Finding;
-    use crate::cli::testing;
+    use crate::config::testing;
 
     fn facts() -> ServerFacts {
         ServerFacts {

@@ -124,7 +124,7 @@ fn lag(slot: &SlotFacts) -> Check {
 mod tests {
     use super::*;
     use crate::cli::check::Finding;
-    use crate::cli::testing;
+    use crate::config::testing;
     use crate::lsn::Lsn;
 
     fn slot() -> SlotFacts {

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn only_a_position_or_a_broken_chain_can_be_forgotten() {
-        let config = crate::cli::testing::config();
+        let config = crate::config::testing::config();
         let failure = |exit| Failure::new(exit, "why", "", "");
         assert_eq!(known(Ok(Some(position(1))), &config), Ok(Ok(position(1))));
         assert_eq!(known(Err(failure(Exit::PositionMissing)), &config), Ok(Err("why".into())));

@@ -274,7 +274,7 @@ mod tests {
         assert!(
             meaning(&plan).contains("2 events in 0/100..0/200 would have to be given up (2 order_unknown)")
         );
-        let config = crate::cli::testing::config();
+        let config = crate::config::testing::config();
         let told = object(&config, &Outcome { plan, position: None, transactions: 0 }, 5);
         let left = &told["plan"]["left"];
         assert_eq!((&left["events"], &left["accept_loss"]), (&json!(2), &json!("0/100..0/200")));

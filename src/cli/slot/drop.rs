@@ -147,14 +147,14 @@ mod tests {
             confirmed_flush_lsn: Some(crate::lsn::Lsn::new(0x16_0000_0010)),
             ..SlotFacts::default()
         };
-        let config = crate::cli::testing::config();
+        let config = crate::config::testing::config();
         let loss = loss(&slot, &config);
         assert!(loss.contains("3.0 MiB of WAL after 16/10") && !loss.contains("exit code 25"), "{loss}");
     }
 
     #[test]
     fn dropping_the_connectors_own_slot_tells_what_the_next_start_does() {
-        let config = crate::cli::testing::config();
+        let config = crate::config::testing::config();
         let slot =
             SlotFacts { name: config.source.slot.clone(), pending_bytes: Some(0), ..SlotFacts::default() };
         let loss = loss(&slot, &config);

@@ -1,6 +1,6 @@
-//! A configuration for the tests of commands, read as a user's would be.
+//! A configuration for tests, read as a user's would be.
 
-use crate::config::{self, Config, Loaded};
+use super::{Config, Loaded};
 
 const PLAIN: &str = "\
 name=shop
@@ -21,24 +21,24 @@ bootstrap.servers=localhost:9092
 ";
 
 /// A plain outbox connector.
-pub(super) fn config() -> Config {
+pub(crate) fn config() -> Config {
     config_with("")
 }
 
 /// The same with further or other properties, one a line.
-pub(super) fn config_with(lines: &str) -> Config {
+pub(crate) fn config_with(lines: &str) -> Config {
     load(lines).config
 }
 
 /// The same with all that is known of it.
-pub(super) fn load(lines: &str) -> Loaded {
+pub(crate) fn load(lines: &str) -> Loaded {
     let key = |line: &str| line.split('=').next().map(str::to_owned);
     let replaced: Vec<_> = lines.lines().map(key).collect();
     let kept: Vec<&str> = PLAIN.lines().filter(|line| !replaced.contains(&key(line))).collect();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("connector.properties");
     std::fs::write(&file, format!("{}\n{lines}\n", kept.join("\n"))).unwrap();
-    match config::load(&file, None, &|_| None) {
+    match super::load(&file, None, &|_| None) {
         Ok(loaded) => loaded,
         Err(problems) => panic!("{problems}"),
     }
