@@ -46,34 +46,33 @@ pub(super) fn framed(raw: &Raw, place: &str, language: SchemaType, report: &mut 
 
 /// What is not built is refused.
 fn registered_only(raw: &Raw, place: &str, language: SchemaType, report: &mut Report) {
-    let plain = View::plain(raw);
     if language == SchemaType::Avro {
         return;
     }
-    let is_registered = plain.word(&walpost::VALUE_SCHEMA) == Some("registered");
-    let (property, what, instead) = match place == converters::KEY.name {
-        true => (
+    let plain = View::plain(raw);
+    let mut wrong = |property: &Property, what, instead| {
+        if let Some(entry) = plain.entry(property) {
+            report.wrong(entry, what, instead);
+        }
+    };
+    if place == converters::KEY.name {
+        wrong(
             &converters::KEY,
             "a key has no registered schema, and schemas are inferred for AvroConverter only",
             "write org.apache.kafka.connect.storage.StringConverter, or io.confluent.connect.avro.AvroConverter",
-        ),
-        false if is_registered => (
-            &walpost::VALUE_SCHEMA_UNKNOWN,
-            "a JSON Schema says itself what becomes of members that it does not have, and payloads are published as they are",
-            "leave it out, and see to additionalProperties of the schema",
-        ),
-        false => (
+        );
+    } else if plain.word(&walpost::VALUE_SCHEMA) != Some("registered") {
+        wrong(
             &converters::VALUE,
             "schemas are inferred for AvroConverter only",
             "set walpost.value.schema=registered, and register a schema for each event type",
-        ),
-    };
-    let is_wrong = match property.name == walpost::VALUE_SCHEMA_UNKNOWN.name {
-        true => language == SchemaType::Json && plain.word(property) == Some("drop"),
-        false => true,
-    };
-    if let (true, Some(entry)) = (is_wrong, plain.entry(property)) {
-        report.wrong(entry, what, instead);
+        );
+    } else if language == SchemaType::Json && plain.word(&walpost::VALUE_SCHEMA_UNKNOWN) == Some("drop") {
+        wrong(
+            &walpost::VALUE_SCHEMA_UNKNOWN,
+            "a JSON Schema says itself what becomes of members that it does not have, and payloads are published as they are",
+            "leave it out, and see to additionalProperties of the schema",
+        );
     }
 }
 
