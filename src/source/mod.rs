@@ -6,6 +6,7 @@
 
 mod feedback;
 mod frame;
+mod gather;
 mod reader;
 pub mod recorded;
 pub mod stream;

@@ -3,7 +3,8 @@
 //! A large message is read into a buffer of its own, and only when there is room for it on the whole road.
 
 use super::feedback::{Due, Feedback, Pace};
-use super::frame::{HEADER, change_lsn, message_length, progress};
+use super::frame::{HEADER, change_lsn, is_commit, message_length, progress};
+use super::gather::Gather;
 use super::stream::Item;
 use super::{Acknowledger, Chunk, Config, Error};
 use crate::clock::unix_us;
@@ -48,6 +49,11 @@ pub(super) struct Reader {
     share: Option<Share>,
     acknowledger: Acknowledger,
     feedback: Feedback,
+    gather: Gather,
+    /// What the last read brought, bytes.
+    last_read: usize,
+    /// The last whole message is a Commit.
+    at_commit: bool,
     silence: Duration,
     /// The server has sent everything before this; nothing after it can be ours to confirm.
     received: Lsn,
@@ -85,6 +91,9 @@ impl Reader {
             received: streaming.start_lsn.max(acknowledger.confirmed()),
             acknowledger,
             feedback: Feedback::new(pace, Instant::now()),
+            gather: Gather::new(Instant::now()),
+            last_read: 0,
+            at_commit: false,
             silence: config.silence_timeout,
         }
     }
@@ -114,6 +123,7 @@ impl Reader {
             }
             if reading {
                 self.make_room()?;
+                self.gather();
             }
             let price = self.price();
             let most = self.most();
@@ -146,7 +156,16 @@ impl Reader {
             return Err(Error::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         self.feedback.heard(Instant::now());
+        self.last_read = read;
         Ok(())
+    }
+
+    /// After short transactions in quick succession, lets more of them come. The thread has nothing else to do, and the
+    /// wait is shorter than a timer of the runtime could be.
+    fn gather(&mut self) {
+        if std::mem::take(&mut self.at_commit) {
+            std::thread::sleep(self.gather.after_commit(self.last_read, Instant::now()));
+        }
     }
 
     /// Hands over what is whole and deals with what is not data; `false` when there is no room for a chunk.
@@ -179,7 +198,9 @@ impl Reader {
             if tag != b'd' {
                 return Ok(Some(length));
             }
-            let (server_lsn, reply_requested) = progress(&self.buffer[self.whole + HEADER..end])?;
+            let payload = &self.buffer[self.whole + HEADER..end];
+            let (server_lsn, reply_requested) = progress(payload)?;
+            self.at_commit = is_commit(payload);
             self.received = self.received.max(server_lsn);
             if reply_requested {
                 self.feedback.owe_answer();

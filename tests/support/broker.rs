@@ -228,7 +228,11 @@ impl Broker {
             *starts
         };
         let (log, kafka) = (self.0.scratch.join(format!("server-{starts}.log")), paths::kafka());
-        let mut java = java(self.0.jvm, "256m", "512m");
+        let mut java = match self.0.jvm {
+            Jvm::Quick => java(Jvm::Quick, "256m", "512m"),
+            // bin/kafka-server-start.sh
+            Jvm::Fast => java(Jvm::Fast, "1g", "1g"),
+        };
         java.arg(format!("-Dkafka.log.file={}", log.display()));
         if let Jvm::Quick = self.0.jvm {
             java.arg(format!("-XX:SharedArchiveFile={}", kafka.join("classes.jsa").display()));
