@@ -4,7 +4,9 @@
 use super::{Registered, SchemaType};
 use apache_avro::Schema;
 use apache_avro::error::CompatibilityError;
-use apache_avro::schema_compatibility::SchemaCompatibility;
+use apache_avro::schema::{RecordSchema, SchemaKind};
+use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
+use std::slice;
 
 /// A subject's schema, by the number of its version.
 pub(super) type Version = (i64, Registered);
@@ -20,16 +22,17 @@ pub(super) fn broken(level: &str, new: &Registered, versions: &[Version]) -> Vec
     let mut lines = Vec::new();
     for (version, registered) in counting {
         let Some(old) = parse(registered) else { continue };
+        let version_name = format!("version {version}");
         if matches!(direction, "BACKWARD" | "FULL")
-            && let Err(error) = SchemaCompatibility::can_read(&old, &schema)
+            && let Some(why) =
+                (Sides { writer: &version_name, reader: "the schema" }).differ(&old, &schema, "$")
         {
-            let why = words(&error, "the schema", &format!("version {version}"));
             lines.push(format!("what version {version} wrote could not be read by the schema: {why}"));
         }
         if matches!(direction, "FORWARD" | "FULL")
-            && let Err(error) = SchemaCompatibility::can_read(&schema, &old)
+            && let Some(why) =
+                (Sides { writer: "the schema", reader: &version_name }).differ(&schema, &old, "$")
         {
-            let why = words(&error, &format!("version {version}"), "the schema");
             lines.push(format!("what the schema writes could not be read by version {version}: {why}"));
         }
     }
@@ -41,13 +44,76 @@ fn parse(registered: &Registered) -> Option<Schema> {
         return None;
     }
     let references = registered.references.iter().map(|reference| &reference.schema);
-    let texts = references.chain([&registered.schema]);
-    Schema::parse_list(texts).ok()?.pop()
+    // Unlike those that it refers to, it need not have a name: an inferred one is a union, or a text.
+    Some(Schema::parse_str_with_list(&registered.schema, references).ok()?.0)
 }
 
-/// The rule that is broken, after the path of the field it is broken at.
-fn words(error: &CompatibilityError, reader: &str, writer: &str) -> String {
-    let (mut path, mut error) = ("$".to_owned(), error);
+/// Who writes and who reads, as a line calls them.
+struct Sides<'a> {
+    writer: &'a str,
+    reader: &'a str,
+}
+
+impl Sides<'_> {
+    /// The first rule that keeps the reader from reading all that the writer may write, and where in it.
+    fn differ(&self, writer: &Schema, reader: &Schema, path: &str) -> Option<String> {
+        match SchemaCompatibility::can_read(writer, reader) {
+            Ok(Compatibility::Full) => None,
+            Ok(Compatibility::Partial) => self.partly(writer, reader, path),
+            Err(error) => Some(words(&error, path, self.reader, self.writer)),
+        }
+    }
+
+    /// The same where some of it can be read: of a union or an enum not every branch or symbol.
+    fn partly(&self, writer: &Schema, reader: &Schema, path: &str) -> Option<String> {
+        match (writer, reader) {
+            (Schema::Union(union), _) => {
+                union.variants().iter().find_map(|branch| self.branch(branch, reader, path))
+            }
+            (_, Schema::Union(_)) => self.branch(writer, reader, path),
+            (Schema::Record(writer), Schema::Record(reader)) => self.fields(writer, reader, path),
+            (Schema::Array(writer), Schema::Array(reader)) => {
+                self.differ(&writer.items, &reader.items, &format!("{path}[]"))
+            }
+            (Schema::Map(writer), Schema::Map(reader)) => {
+                self.differ(&writer.types, &reader.types, &format!("{path}{{}}"))
+            }
+            _ => Some(words(&CompatibilityError::MissingSymbols, path, self.reader, self.writer)),
+        }
+    }
+
+    fn fields(&self, writer: &RecordSchema, reader: &RecordSchema, path: &str) -> Option<String> {
+        reader.fields.iter().find_map(|field| {
+            let is_it = |name: &str| name == field.name || field.aliases.iter().any(|alias| alias == name);
+            let written = writer.fields.iter().find(|written| is_it(&written.name))?;
+            self.differ(&written.schema, &field.schema, &format!("{path}.{}", field.name))
+        })
+    }
+
+    /// A branch that the writer may take, and none of the reader's reads: what is wrong with the one of its kind, if there
+    /// is one.
+    fn branch(&self, branch: &Schema, reader: &Schema, path: &str) -> Option<String> {
+        let readers = match reader {
+            Schema::Union(union) => union.variants(),
+            other => slice::from_ref(other),
+        };
+        if readers.iter().any(|reader| self.differ(branch, reader, path).is_none()) {
+            return None;
+        }
+        let kind = SchemaKind::from(branch);
+        match readers.iter().find(|reader| SchemaKind::from(*reader) == kind) {
+            Some(reader) => self.differ(branch, reader, path),
+            None => Some(format!(
+                "{path} may be {kind:?} in {}, and nothing that reads it in {}",
+                self.writer, self.reader
+            )),
+        }
+    }
+}
+
+/// The rule that is broken, after the path of the field it is broken at, which is within `path`.
+fn words(error: &CompatibilityError, path: &str, reader: &str, writer: &str) -> String {
+    let (mut path, mut error) = (path.to_owned(), error);
     while let CompatibilityError::FieldTypeMismatch(field, inner) = error {
         path.push('.');
         path.push_str(field);
@@ -58,7 +124,8 @@ fn words(error: &CompatibilityError, reader: &str, writer: &str) -> String {
             return format!("{path}.{field} is not in {writer}, and has no default in {reader}");
         }
         CompatibilityError::WrongType { writer_schema_type, reader_schema_type } => {
-            format!("is {writer_schema_type} in {writer}, and {reader_schema_type} in {reader}")
+            let [writes, reads] = [writer_schema_type, reader_schema_type].map(|debug| first_word(debug));
+            format!("is {writes} in {writer}, and {reads} in {reader}")
         }
         CompatibilityError::TypeExpected { schema_type, expected_type } => {
             format!("is {schema_type}, where one of {expected_type:?} is needed")
@@ -84,6 +151,11 @@ fn words(error: &CompatibilityError, reader: &str, writer: &str) -> String {
         other => return format!("{path}: {other}"),
     };
     format!("{path} {rule}")
+}
+
+/// The variant's name, of a schema as `Debug` prints it.
+fn first_word(debug: &str) -> &str {
+    debug.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,8 +198,62 @@ mod tests {
         };
         let lines = broken("BACKWARD", &within("string"), &[(1, within("int"))]);
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
-        assert!(line.contains("$.a.b is") && line.contains("Int") && line.contains("String"), "{line}");
+        assert!(line.ends_with("$.a.b is Int in version 1, and String in the schema"), "{line}");
+        let lines = broken("BACKWARD", &within("int"), &[(1, order(r#"{"name":"a","type":"int"}"#))]);
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(line.ends_with("$.a is Int in version 1, and Record in the schema"), "{line}");
         assert!(broken("BACKWARD", &within("long"), &[(1, within("int"))]).is_empty(), "int is read as long");
+    }
+
+    /// Where members may be absent, as in schemas that are inferred, all is in unions, of which a part can be read.
+    #[test]
+    fn a_rule_is_found_within_unions_arrays_and_maps() {
+        let optional = |schema: &str| {
+            let record = format!(r#"["null",{{"type":"record","name":"Order","fields":[{schema}]}}]"#);
+            Registered { schema: record, ..order(N) }
+        };
+        let field = |schema: &str| optional(&format!(r#"{{"name":"n","type":{schema},"default":null}}"#));
+        let array =
+            |items: &str| field(&format!(r#"["null",{{"type":"array","items":["null","{items}"]}}]"#));
+        let map = |values: &str| field(&format!(r#"["null",{{"type":"map","values":["null","{values}"]}}]"#));
+        let symbols =
+            |names: &str| field(&format!(r#"["null",{{"type":"enum","name":"E","symbols":[{names}]}}]"#));
+        for (old, new, expected) in [
+            (
+                field(r#"["null","int"]"#),
+                field(r#"["null","string"]"#),
+                "$.n may be Int in version 1, and nothing that reads it in the schema",
+            ),
+            (
+                array("int"),
+                array("string"),
+                "$.n[] may be Int in version 1, and nothing that reads it in the schema",
+            ),
+            (
+                map("int"),
+                map("string"),
+                "$.n{} may be Int in version 1, and nothing that reads it in the schema",
+            ),
+            (
+                optional(N),
+                optional(&format!("{N},{M}")),
+                "$.m is not in version 1, and has no default in the schema",
+            ),
+            (
+                symbols(r#""a","b""#),
+                symbols(r#""a""#),
+                "$.n has symbols in version 1 that the schema does not have",
+            ),
+        ] {
+            let lines = broken("BACKWARD", &new, &[(1, old.clone())]);
+            assert_eq!(lines, [format!("what version 1 wrote could not be read by the schema: {expected}")]);
+            assert!(broken("BACKWARD", &old, &[(1, old.clone())]).is_empty());
+        }
+        let wider = field(r#"["null","long","string"]"#);
+        assert!(
+            broken("BACKWARD", &wider, &[(1, field(r#"["null","int"]"#))]).is_empty(),
+            "int is read as long"
+        );
     }
 
     #[test]
