@@ -7,11 +7,13 @@
 //! - `cloudevents` CloudEvents around any of them, read by the stock SDK
 //! - `stock`      JSON Schema and Protobuf, read by the stock client
 //! - `away`       the registry goes away, with and without a schema that is not known yet
+//! - `pages`      docs/formats: each page's example, run
 
 mod away;
 mod cloudevents;
 mod commands;
 mod login;
+mod pages;
 mod read_back;
 mod refused;
 mod stock;

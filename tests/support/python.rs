@@ -11,6 +11,11 @@ pub fn run(script: &str, task: &Value) -> Value {
     run_in(paths::python(), script, task)
 }
 
+/// The Python that has Confluent's client, and the compiler of .proto files.
+pub fn interpreter() -> PathBuf {
+    paths::python()
+}
+
 /// Runs a script with the SDK of CloudEvents.
 pub fn with_cloudevents(script: &str, task: &Value) -> Value {
     run_in(paths::cloudevents(), script, task)

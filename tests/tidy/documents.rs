@@ -71,6 +71,26 @@ fn every_example_is_a_configuration_without_problems() {
     assert!(used > 0, "no example goes with the worker's file");
 }
 
+#[test]
+fn every_converter_has_a_page_and_every_page_is_in_their_table() {
+    let index = fs::read_to_string(root().join("docs/formats/README.md")).expect("the pages' README");
+    for place in [&catalog::converters::KEY, &catalog::converters::VALUE] {
+        let Kind::Class(choices) = place.kind else { panic!("{} is no class", place.name) };
+        for choice in choices.iter().filter(|choice| choice.refused.is_none()) {
+            let simple = shown(choice, choices);
+            assert!(index.contains(&simple), "docs/formats/README.md lacks {simple}");
+        }
+    }
+    let pages: Vec<_> = files("docs/formats", &["md"]);
+    assert!(pages.len() > 1, "where are the pages?");
+    for page in pages.iter().filter(|page| !page.path.ends_with("README.md")) {
+        let name = page.path.rsplit('/').next().unwrap_or_default();
+        assert!(index.contains(&format!("]({name})")), "docs/formats/README.md has no link to {name}");
+    }
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    assert!(readme.contains("](docs/formats/README.md)"), "README.md does not lead to the pages");
+}
+
 /// Between these markers the README has this text; or it is written there, when that is asked for.
 fn assert_in_readme(markers: (&str, &str), text: &str) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
