@@ -7,6 +7,7 @@ use crate::decode::value::{Binary, Modes};
 use crate::decode::{Cell, Decoder};
 use crate::encode::dead_letter::{self, DeadLetters};
 use crate::encode::{Converter, Encoder, HeaderConverter};
+use crate::lsn::Lsn;
 use crate::postgres::catalog::{CatalogColumn, CatalogTable, CatalogType};
 use crate::publish::letters::{self, Entry, Place};
 use crate::rejection::{Origin, Rejection};
@@ -123,14 +124,15 @@ fn published(route: &route::Config, columns: &Columns<'_>, letter_bytes: usize) 
         hint: String::new(),
         table: "public.outbox".into(),
         event_id: None,
-        origin: Origin { commit_lsn: crate::lsn::Lsn::new(7), change: 1, xid: 3 },
+        origin: Origin { commit_lsn: Lsn::new(7), change: 1, xid: 3 },
     };
     let (connector, slot) = ("shop".to_owned(), "walpost".to_owned());
     let config = dead_letter::Config { topic: Arc::from("dlt"), connect_headers: true, connector, slot };
     let outline = router.outline(relation);
     let (rejection, topic) = (&rejection, Some("t"));
     let row = Some(dead_letter::Row { relation, cells: new, outline: &outline });
-    let what = dead_letter::Letter { rejection, topic, commit_us: 1, row, message: None };
+    let what =
+        dead_letter::Letter { rejection, topic, lsn: Lsn::new(0x50), commit_us: 1, row, message: None };
     assert!(DeadLetters::new(config, letter_bytes).write(&what, NOW, &mut letter));
     (record, letter)
 }
@@ -296,13 +298,19 @@ fn of_message(content: &str, xid: u32) -> Outgoing {
         hint: String::new(),
         table: "logical decoding messages".into(),
         event_id: None,
-        origin: Origin { commit_lsn: crate::lsn::Lsn::new(7), change: 1, xid },
+        origin: Origin { commit_lsn: Lsn::new(7), change: 1, xid },
     };
     let message =
         dead_letter::Message { prefix: "outbox", lsn: crate::lsn::Lsn::new(7), content: content.as_bytes() };
     let (topic, mut letter) = (None, Outgoing::default());
-    let what =
-        dead_letter::Letter { rejection: &rejection, topic, commit_us: 1, row: None, message: Some(message) };
+    let what = dead_letter::Letter {
+        rejection: &rejection,
+        topic,
+        lsn: Lsn::new(0x50),
+        commit_us: 1,
+        row: None,
+        message: Some(message),
+    };
     assert!(DeadLetters::new(config, 1 << 20).write(&what, NOW, &mut letter));
     letter
 }

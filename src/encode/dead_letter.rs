@@ -36,6 +36,8 @@ pub struct Letter<'a> {
     pub rejection: &'a Rejection,
     /// The topic it would have gone to, where that is known.
     pub topic: Option<&'a str>,
+    /// Where in the WAL its change is; of a row that a snapshot read, where that was taken.
+    pub lsn: Lsn,
     /// When its transaction was committed, µs since 1970; of a message of none, when it was read.
     pub commit_us: i64,
     /// The row, or what a message is as a row; `None` when it is none.
@@ -185,6 +187,7 @@ impl DeadLetters {
             self.text("outbox.dlt.message.prefix", shortened(prefix), out);
             self.text("outbox.dlt.message.lsn", &lsn.to_string(), out);
         }
+        self.text("outbox.dlt.lsn", &letter.lsn.to_string(), out);
         self.text("outbox.dlt.commit.lsn", &origin.commit_lsn.to_string(), out);
         self.text("outbox.dlt.xid", &origin.xid.to_string(), out);
         self.text("outbox.dlt.change", &origin.change.to_string(), out);

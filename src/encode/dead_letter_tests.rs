@@ -64,6 +64,7 @@ fn write_as(
     let letter = Letter {
         rejection,
         topic: Some("outbox.event.User"),
+        lsn: Lsn::new(0x1_0000_0018),
         commit_us: 1_700_000_000_123_456,
         row: Some(Row { relation, cells: new, outline: &outline }),
         message: None,
@@ -109,6 +110,7 @@ fn a_letter_has_the_untouched_key_and_payload_and_everything_that_is_known() {
         ("outbox.dlt.attempts", "1"),
         ("outbox.dlt.slot", "walpost"),
         ("outbox.dlt.table", "public.outbox"),
+        ("outbox.dlt.lsn", "1/18"),
         ("outbox.dlt.commit.lsn", "1/20"),
         ("outbox.dlt.xid", "77"),
         ("outbox.dlt.change", "3"),
@@ -124,7 +126,7 @@ fn a_letter_has_the_untouched_key_and_payload_and_everything_that_is_known() {
     ] {
         assert_eq!(header(&letter, name), Some(value), "{name}");
     }
-    assert_eq!(letter.headers().len(), 19);
+    assert_eq!(letter.headers().len(), 20);
 }
 
 #[test]
@@ -250,6 +252,7 @@ fn of_message(max_bytes: usize, prefix: &str, content: &[u8]) -> (bool, Outgoing
     let letter = Letter {
         rejection: &rejection("no"),
         topic: None,
+        lsn: Lsn::new(0x1_0000_0018),
         commit_us: 1_700_000_000_123_456,
         row: row.as_ref().map(|(read, outline)| Row { relation: &read.relation, cells: read.row, outline }),
         message: Some(Message { prefix, lsn: Lsn::new(0x1_0000_0010), content }),

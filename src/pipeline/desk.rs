@@ -15,6 +15,7 @@ use crate::decode::{Change, Relation, Tuple};
 use crate::encode::change::At;
 use crate::encode::dead_letter::{Letter, Message, Row, hash_of_key};
 use crate::encode::{DeadLetters, Encoder, Outgoing};
+use crate::lsn::Lsn;
 use crate::memory::{APART, Share};
 use crate::mutant::{self, Mutant};
 use crate::publish::Batcher;
@@ -199,9 +200,10 @@ impl Desk<'_> {
             (Policy::Skip, _) => self.batcher.skip(rejection.reason),
             (Policy::DeadLetter, Some(letters)) => {
                 let Some(source) = Source::of(change, self.router) else {
-                    return Err(Stop::Rejected(rejection));
+                    return Err(Stop::Rejected(without_a_letter(rejection)));
                 };
-                let letter = source.letter(&rejection, topic, self.batcher.commit_us());
+                let whence = (self.at.lsn, self.batcher.commit_us());
+                let letter = source.letter(&rejection, topic, whence);
                 if let Some(parking) = &mut self.treatment.parking
                     && parking.concerns(rejection.reason.name(), letter.route())
                     && let Some(key) = letter.key_hash()
@@ -246,11 +248,25 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn letter<'l>(&'l self, rejection: &'l Rejection, topic: Option<&'l str>, commit_us: i64) -> Letter<'l> {
+    fn letter<'l>(
+        &'l self,
+        rejection: &'l Rejection,
+        topic: Option<&'l str>,
+        (lsn, commit_us): (Lsn, i64),
+    ) -> Letter<'l> {
         let row = self.row.as_ref();
         let row = row.map(|(relation, outline, cells)| Row { relation, cells: *cells, outline });
-        Letter { rejection, topic, commit_us, row, message: self.message }
+        Letter { rejection, topic, lsn, commit_us, row, message: self.message }
     }
+}
+
+/// A row that is deleted is not sent, and a truncate is none.
+fn without_a_letter(mut rejection: Box<Rejection>) -> Box<Rejection> {
+    rejection
+        .detail
+        .push_str("; it is a deletion or a truncate, which has no row that a dead letter could carry");
+    rejection.hint.push_str("; or pass it over, with skip for this reason");
+    rejection
 }
 
 /// A row that is too large for its letter stays in its table. A message stays nowhere.

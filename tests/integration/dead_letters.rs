@@ -5,6 +5,7 @@ use crate::support::{
     Broker, Connector, ConnectorBuilder, Database, DatabaseHandle, PATIENCE, Record, wait_until,
 };
 use std::collections::BTreeMap;
+use walpost::lsn::Lsn;
 
 const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 
@@ -202,7 +203,9 @@ fn a_letter_is_in_the_kafka_transaction_of_its_neighbours_and_has_connects_heade
         assert_eq!(letter.header(name), Some(value), "{name}");
     }
     let last = last_position(kafka, &db);
-    assert!(told(letter, "commit.lsn").parse::<walpost::lsn::Lsn>().expect("an LSN") < last.end_lsn);
+    let [change, commit] =
+        ["lsn", "commit.lsn"].map(|name| told(letter, name).parse::<Lsn>().expect("an LSN"));
+    assert!(change < commit && commit < last.end_lsn, "{change} {commit} {}", last.end_lsn);
     assert_eq!(told(letter, "commit.ts"), (last.last_commit_us / 1000).to_string());
     assert!(connector.is_running());
 }

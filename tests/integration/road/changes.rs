@@ -168,3 +168,29 @@ fn rows_that_were_there_before_are_read_and_the_stream_goes_on() {
     assert_eq!(records.iter().filter(|it| snapshot(it).as_deref() == Some("first")).count(), 1);
     assert_eq!(records.iter().filter(|it| snapshot(it).as_deref() == Some("true")).count(), 19);
 }
+
+#[test]
+fn a_truncate_that_cannot_be_published_stops_as_no_dead_letter_could_carry_it_and_is_passed_over_on_request()
+{
+    let (db, kafka, builder) = both();
+    let topic = format!("{}.public.customer", builder.get("topic.prefix"));
+    // It takes no record without a key.
+    kafka.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
+    let forgiving = builder
+        .set("skipped.operations", "none")
+        .set("errors.tolerance", "all")
+        .set("errors.deadletterqueue.topic.name", db.topic("dlt"))
+        .set("errors.deadletterqueue.topic.replication.factor", 1);
+    let mut connector = run(forgiving);
+    db.execute(
+        "insert into customer values (1, 'Anna'); truncate customer; insert into customer values (2, 'Ben')",
+    );
+    let (exit, log) = connector.wait_exit(PATIENCE);
+    assert_eq!(exit.code(), Some(10), "{log}");
+    for words in ["refused_by_broker", "no row that a dead letter could carry", "with skip for this reason"] {
+        assert!(log.contains(words), "{words} is not in\n{log}");
+    }
+    assert_eq!(kafka.records(&[&topic, &db.topic("dlt")]).len(), 0, "its transaction waits");
+    connector.start_again_with(|builder| builder.set("walpost.errors.refused_by_broker", "skip"));
+    assert_eq!(kafka.wait_records(&[&topic], 2, PATIENCE).len(), 2);
+}
