@@ -1,7 +1,6 @@
 //! Events that the slot would still send: they are not missing, whatever is in the topics.
 
 use super::found::{Key, hash};
-use super::letters::Letters;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::lsn::Lsn;
@@ -9,6 +8,7 @@ use crate::pipeline::unsent::{self, Fate, Told, Unsent};
 use crate::position::Position;
 use crate::verify::content::Digest;
 use crate::verify::label;
+use crate::verify::letters::Letters;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 

@@ -1,11 +1,10 @@
 //! Rows that have no record, gathered while a comparison runs, and records of events that the slot would send again.
 
 use super::left::{Left, LeftEvent, Why};
-use super::letters::Aside;
 use crate::verify::content::{self, Digest};
-use crate::verify::{Finding, Found, Place, Sink, label};
+use crate::verify::{Finding, Found, Sink, label};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// An event: number of its topic, and the hash of its id.
 pub type Key = (u32, Digest);
@@ -20,7 +19,6 @@ pub fn hash(id: &[u8]) -> Digest {
 pub struct Gathered {
     /// Ids whose records are to be noticed.
     wanted: HashSet<Digest>,
-    aside: Arc<Aside>,
     found: Mutex<Inner>,
 }
 
@@ -47,8 +45,8 @@ pub struct Inner {
 
 impl Gathered {
     /// Nothing yet; records of these ids are to be noticed.
-    pub fn new(wanted: HashSet<Digest>, aside: Arc<Aside>) -> Gathered {
-        Gathered { wanted, aside, found: Mutex::default() }
+    pub fn new(wanted: HashSet<Digest>) -> Gathered {
+        Gathered { wanted, found: Mutex::default() }
     }
 
     /// Everything, when the comparison is over.
@@ -77,15 +75,11 @@ impl Sink for Gathered {
             events: 1,
         };
         let inner = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_alone = matches!(
-            found.finding,
-            Finding::Missing | Finding::Pending | Finding::Undecided(_) | Finding::Unpublishable(_)
-        );
-        let table = found.place.map(Place::table);
-        if is_alone && self.aside.has_letter(table, found.id) {
-            inner().letters += 1;
-            return;
-        }
+        let reject = |why| {
+            let mut inner = inner();
+            let known = inner.rejected.entry(hash(found.id));
+            known.and_modify(|known| known.events += 1).or_insert_with(|| left(why));
+        };
         match (found.finding, found.topic) {
             (Finding::Missing | Finding::Pending | Finding::Undecided(_), Some(_))
                 if label::is_null(found.id) =>
@@ -102,16 +96,11 @@ impl Sink for Gathered {
                     .and_modify(|known| known.events += 1)
                     .or_insert_with(|| left(Why::Doubt(doubt)));
             }
-            (Finding::Unpublishable(reason), _) if self.aside.skips(table, reason) => {
-                inner().skipped += 1;
-            }
-            (Finding::Unpublishable(reason), _) => {
-                inner()
-                    .rejected
-                    .entry(hash(found.id))
-                    .and_modify(|known| known.events += 1)
-                    .or_insert_with(|| left(Why::Unpublishable(reason)));
-            }
+            (Finding::DeadLetter, _) => inner().letters += 1,
+            (Finding::Skipped(_), _) => inner().skipped += 1,
+            (Finding::Unpublishable(reason), _) => reject(Why::Unpublishable(reason)),
+            // It would be a dead letter, and may be one that is hidden.
+            (Finding::Undecided(doubt), None) => reject(Why::Doubt(doubt)),
             (Finding::Unknown | Finding::Newer, Some(topic)) => self.hit(topic, found.id),
             _ => {}
         }
@@ -128,31 +117,26 @@ impl Sink for Gathered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rejection::{Policies, Policy, Reason};
-    use crate::repair::letters::Letters;
+    use crate::rejection::Reason;
+    use crate::verify::finding::Doubt;
 
     #[test]
     fn dead_letters_and_what_a_policy_passes_over_are_neither_missing_nor_left() {
-        let letters = Arc::new(Letters::of("public.a", &[(1, "letter")]));
-        let policies =
-            Policies { by_reason: [(Reason::TopicIllegal, Policy::Skip)].into(), ..Policies::default() };
-        let tables = vec!["public.a".into(), "public.b".into()];
-        let aside = Arc::new(Aside { letters, policies, tables });
-        let gathered = Gathered::new(HashSet::new(), aside);
-        let tell = |finding, topic, id: &str, table| {
+        let gathered = Gathered::new(HashSet::new());
+        let tell = |finding, topic, id: &str| {
             let mut packed = Vec::new();
             label::pack(Some(id.as_bytes()), &mut packed);
-            let place = Some(Place::new(table, 0));
-            gathered.found(&Found { finding, topic, id: &packed, key: &[], place, record: None });
+            gathered.found(&Found { finding, topic, id: &packed, key: &[], place: None, record: None });
         };
-        tell(Finding::Pending, Some(0), "letter", 0);
-        tell(Finding::Pending, Some(0), "letter", 1);
-        tell(Finding::Pending, Some(0), "other", 0);
-        tell(Finding::Unpublishable(Reason::TooLarge), None, "letter", 0);
-        tell(Finding::Unpublishable(Reason::TopicIllegal), None, "bad", 0);
-        tell(Finding::Unpublishable(Reason::TooLarge), None, "bad", 1);
+        tell(Finding::DeadLetter, Some(0), "letter");
+        tell(Finding::DeadLetter, None, "illegal letter");
+        tell(Finding::Skipped(Reason::TopicIllegal), None, "passed over");
+        tell(Finding::Pending, Some(0), "a");
+        tell(Finding::Missing, Some(0), "b");
+        tell(Finding::Unpublishable(Reason::TooLarge), None, "bad");
+        tell(Finding::Undecided(Doubt::Open), None, "perhaps a letter");
         let found = gathered.take();
         assert_eq!((found.letters, found.skipped), (2, 1));
-        assert_eq!((found.missing.len(), found.rejected.len()), (2, 1));
+        assert_eq!((found.missing.len(), found.rejected.len(), found.doubted.len()), (2, 2, 0));
     }
 }

@@ -1,6 +1,5 @@
 //! The rows once more, in the order in which they are published, each as its record.
 
-use super::letters::Letters;
 use super::order::{Place, Rule};
 use crate::clock::unix_ms;
 use crate::config::Config;
@@ -19,6 +18,7 @@ use crate::postgres::session::Session;
 use crate::registry;
 use crate::rejection::Reason;
 use crate::route::{Routed, Router};
+use crate::verify::letters::Letters;
 use crate::verify::rows::{ID, Table, refused};
 use crate::verify::{Options, Snapshot, label};
 use std::collections::HashMap;

@@ -3,13 +3,13 @@
 use super::found::{Key, hash};
 use super::judge::Judged;
 use super::left::{Left, LeftEvent, Why};
-use super::letters::Aside;
 use super::order::Keys;
 use super::rows::{Row, Taker};
 use crate::encode::Outgoing;
 use crate::error::Failure;
 use crate::rejection::Reason;
 use crate::verify::label;
+use crate::verify::letters::Aside;
 use std::collections::{BTreeMap, HashSet};
 
 /// An event that is to be published.
@@ -97,7 +97,7 @@ impl<'j> Survey<'j> {
     /// What Kafka would refuse is not missing.
     fn refuse(&mut self, reason: Reason, row: &Row<'_>) {
         self.refused.insert((row.topic, hash(row.id)));
-        if self.aside.skips(Some(row.place.table), reason) {
+        if self.aside.skips(row.place.table, reason) {
             self.skipped += 1;
             return;
         }

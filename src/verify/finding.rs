@@ -19,8 +19,12 @@ pub enum Finding {
     },
     /// A record that says other than its row.
     Altered(Difference),
-    /// A row that walpost would not publish as it is.
+    /// A row that walpost would not publish as it is, and that is no dead letter.
     Unpublishable(Reason),
+    /// A row without a record whose event is a dead letter.
+    DeadLetter,
+    /// A row that cannot be published and is passed over by policy.
+    Skipped(Reason),
     /// A row without a record, committed after the stored position for all that is known: it may come yet.
     Pending,
     /// A row without a record, of which cannot be told whether there ever was one.
@@ -87,6 +91,8 @@ impl Finding {
             Finding::OutOfOrder { .. } => "out_of_order",
             Finding::Altered(_) => "altered",
             Finding::Unpublishable(_) => "unpublishable",
+            Finding::DeadLetter => "dead_letter",
+            Finding::Skipped(_) => "skipped",
             Finding::Pending => "pending",
             Finding::Undecided(_) => "undecided",
             Finding::Unknown => "unknown",
@@ -155,7 +161,7 @@ pub trait Sink: Send + Sync {
     fn paired(&self, _topic: u32, _id: &[u8], _rows: usize) {}
 }
 
-/// Counts of one topic.
+/// Counts of one topic, or of rows that have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Rows that belong here.
@@ -182,6 +188,12 @@ pub struct Tally {
     pub newer: u64,
     /// As [`Finding`] says.
     pub foreign: u64,
+    /// As [`Finding`] says; such rows have no topic.
+    pub unpublishable: u64,
+    /// As [`Finding`] says.
+    pub dead_letter: u64,
+    /// As [`Finding`] says; such rows have no topic.
+    pub skipped: u64,
 }
 
 impl Tally {
@@ -197,8 +209,9 @@ impl Tally {
             Finding::Unknown => self.unknown += 1,
             Finding::Newer => self.newer += 1,
             Finding::Foreign => self.foreign += 1,
-            // It has no topic.
-            Finding::Unpublishable(_) => {}
+            Finding::Unpublishable(_) => self.unpublishable += 1,
+            Finding::DeadLetter => self.dead_letter += 1,
+            Finding::Skipped(_) => self.skipped += 1,
         }
     }
 
@@ -217,12 +230,15 @@ impl Tally {
             unknown: self.unknown + other.unknown,
             newer: self.newer + other.newer,
             foreign: self.foreign + other.foreign,
+            unpublishable: self.unpublishable + other.unpublishable,
+            dead_letter: self.dead_letter + other.dead_letter,
+            skipped: self.skipped + other.skipped,
         }
     }
 
     /// What is wrong for certain.
     pub fn wrong(self) -> u64 {
-        self.missing + self.duplicate + self.out_of_order + self.altered
+        self.missing + self.duplicate + self.out_of_order + self.altered + self.unpublishable
     }
 
     /// What could not be told.
@@ -255,10 +271,15 @@ mod tests {
             Finding::Unknown,
             Finding::Newer,
             Finding::Foreign,
+            Finding::Unpublishable(Reason::TopicIllegal),
+            Finding::DeadLetter,
+            Finding::Skipped(Reason::TopicIllegal),
         ];
         let mut tally = Tally::default();
         all.into_iter().for_each(|finding| tally.count(finding));
-        assert_eq!((tally.wrong(), tally.untold()), (4, 5));
-        assert_eq!((tally.plus(tally).wrong(), tally.plus(tally).untold()), (8, 10));
+        assert_eq!((tally.wrong(), tally.untold()), (5, 5));
+        let twice = tally.plus(tally);
+        assert_eq!((twice.wrong(), twice.untold()), (10, 10));
+        assert_eq!((twice.dead_letter, twice.skipped), (2, 2));
     }
 }

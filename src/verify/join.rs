@@ -7,6 +7,7 @@ use super::buckets::{Buckets, COUNT, Contents, Seed};
 use super::content::Content;
 use super::entry::{Entry, Placed};
 use super::finding::{Difference, Doubt, Finding, Found, Place, Sink, Tally};
+use super::letters::Aside;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,8 @@ pub struct Join<'a> {
     pub known: &'a [Known],
     /// The snapshot is not after the stored position: what is not there now will not come.
     pub is_settled: bool,
+    /// What is not published on purpose.
+    pub aside: &'a Aside,
     /// Where pairs go whose order is to be looked at.
     pub placed: Option<&'a Mutex<Buckets>>,
     /// Who is told.
@@ -268,9 +271,12 @@ impl Joiner<'_> {
             let oldest = begins_ms.saturating_add(CLOCKS_APART_MS);
             row.written_ms.is_some_and(|written_ms| written_ms > oldest)
         };
-        let finding = if !(self.join.is_settled || row.marked) {
+        let aside = self.join.aside;
+        let finding = if aside.has_letter(Some(Place::from(row.place).table()), row.id) {
+            Finding::DeadLetter
+        } else if !(self.join.is_settled || row.marked) {
             Finding::Pending
-        } else if known.is_open {
+        } else if known.is_open || aside.letters.is_hidden() {
             Finding::Undecided(Doubt::Open)
         } else if known.is_compacted {
             Finding::Undecided(Doubt::Compacted)

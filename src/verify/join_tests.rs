@@ -3,7 +3,9 @@
 use super::*;
 use crate::verify::finding::Doubt;
 use crate::verify::label;
+use crate::verify::letters::Letters;
 use crate::verify::testing::{Kept, KeptFinding};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Two sides that are filled by hand.
@@ -14,6 +16,7 @@ struct Sides {
     records: Buckets,
     known: Vec<Known>,
     is_settled: bool,
+    aside: Aside,
     placed: Option<Buckets>,
 }
 
@@ -22,7 +25,8 @@ impl Sides {
         let directory = tempfile::tempdir().unwrap();
         let (rows, records) = (Buckets::new(directory.path()), Buckets::new(directory.path()));
         let known = vec![Known::default(); 2];
-        Sides { directory, seed: Seed::default(), rows, records, known, is_settled: true, placed: None }
+        let (seed, aside) = (Seed::default(), Aside::default());
+        Sides { directory, seed, rows, records, known, is_settled: true, aside, placed: None }
     }
 
     fn row(&mut self, id: &str, value: u8, change: impl FnOnce(&mut Entry<'_>)) -> &mut Sides {
@@ -52,6 +56,7 @@ impl Sides {
             seed: &self.seed,
             known: &self.known,
             is_settled: self.is_settled,
+            aside: &self.aside,
             placed: placed.as_ref(),
             sink: &kept,
         };
@@ -99,6 +104,34 @@ fn a_row_with_its_record_is_no_finding() {
     sides.row("a", 1, as_it_is).record("a", 1, 5, as_it_is);
     let (tally, found) = sides.judge();
     assert_eq!((tally.rows, tally.records, tally.matched, found.len()), (1, 1, 1, 0));
+}
+
+#[test]
+fn a_row_without_a_record_that_is_a_dead_letter_is_not_missing_and_not_to_come() {
+    let tables = vec!["public.a".to_owned(), "public.b".to_owned()];
+    let letters = Arc::new(Letters::of("public.a", &[(1, "a")]));
+    for is_settled in [true, false] {
+        let mut sides = Sides::new();
+        sides.aside = Aside { letters: Arc::clone(&letters), tables: tables.clone(), ..Aside::default() };
+        sides.is_settled = is_settled;
+        let other = if is_settled { Finding::Missing } else { Finding::Pending };
+        sides.row("a", 1, as_it_is).row("b", 1, as_it_is);
+        let (tally, found) = sides.judge();
+        let mut found: Vec<_> = found.iter().map(|found| (found.id.as_deref(), found.finding)).collect();
+        found.sort_by_key(|(id, _)| *id);
+        assert_eq!(found, [(Some("a"), Finding::DeadLetter), (Some("b"), other)]);
+        assert_eq!((tally.rows, tally.dead_letter, tally.missing + tally.pending), (2, 1, 1));
+        // The same id in another table is another event; and what was replayed has its record.
+        let mut sides = Sides::new();
+        sides.aside = Aside { letters: Arc::clone(&letters), tables: tables.clone(), ..Aside::default() };
+        sides.is_settled = is_settled;
+        let found = sides.row("a", 1, |row| row.place = Place::new(1, 0).as_u64()).only();
+        assert_eq!(found.finding, other);
+        let mut sides = Sides::new();
+        sides.aside = Aside { letters: Arc::clone(&letters), tables: tables.clone(), ..Aside::default() };
+        let (tally, found) = sides.row("a", 1, as_it_is).record("a", 1, 5, as_it_is).judge();
+        assert_eq!((tally.matched, found.len()), (1, 0));
+    }
 }
 
 #[test]

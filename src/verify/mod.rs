@@ -13,6 +13,7 @@ pub mod entry;
 pub mod finding;
 pub mod join;
 pub mod label;
+pub mod letters;
 pub mod order;
 pub mod range;
 pub mod reach;
@@ -36,6 +37,7 @@ use crate::postgres::session::{self, Session};
 use crate::route::Router;
 use buckets::{Buckets, Seed};
 use join::{Join, Known};
+use letters::{Aside, Letters};
 use reach::Reach;
 use records::{Before, Read, RecordSide};
 use rows::{Numbers, RowSide, Table};
@@ -98,8 +100,8 @@ pub struct Report {
     pub left_out: Vec<String>,
     /// The topics, by number.
     pub topics: Vec<Topic>,
-    /// Rows that cannot be published.
-    pub unpublishable: u64,
+    /// What was found of rows that cannot be published, and so have no topic.
+    pub without_topic: Tally,
     /// Every row that was looked at was committed before this point of the WAL.
     pub moment: Lsn,
     /// How far the connector had come when the topics were read.
@@ -124,12 +126,18 @@ pub struct Topic {
 impl Report {
     /// All topics together.
     pub fn total(&self) -> Tally {
-        self.topics.iter().fold(Tally::default(), |total, topic| total.plus(topic.tally))
+        self.topics.iter().fold(self.without_topic, |total, topic| total.plus(topic.tally))
     }
 
     /// What is wrong for certain.
     pub fn wrong(&self) -> u64 {
-        self.total().wrong() + self.unpublishable
+        self.total().wrong()
+    }
+
+    /// The slot is past the stored position, and rows are pending that may lie between: these will not come. A start
+    /// refuses.
+    pub fn gap(&self) -> Option<(Lsn, Lsn)> {
+        self.reach.gap().filter(|_| self.reach.position.is_some() && self.total().pending > 0)
     }
 
     /// What is not there now will not come.
@@ -152,7 +160,11 @@ pub async fn run(
     let other = session::connect(&config.postgres).await.map_err(connecting)?;
     let reach = reach::wait(config, &other, moment.lsn, options.wait).await?;
     drop(other);
-    let (sides, snapshot) = begun.read(config, options, (moment, reach), (sink, progress)).await?;
+    // After the position was read: of everything before it the letters are there.
+    let asked = config.clone();
+    let letters = Arc::new(blocking(move || Letters::read(&asked, false)).await?);
+    let aside = Arc::new(Aside { letters, policies: config.policies.clone(), tables: begun.tables() });
+    let (sides, snapshot) = begun.read(config, options, (moment, reach), aside, (sink, progress)).await?;
     // The snapshot is not needed any more, and would keep the server from cleaning up.
     drop(snapshot);
     sides.compare(options).await
@@ -196,6 +208,7 @@ pub struct Sides {
     told: Told,
     moment: Moment,
     reach: Reach,
+    aside: Arc<Aside>,
 }
 
 impl Begun {
@@ -224,6 +237,7 @@ impl Begun {
         config: &Config,
         options: &Options,
         (moment, reach): (Moment, Reach),
+        aside: Arc<Aside>,
         told: Told,
     ) -> Result<(Sides, Snapshot), Failure> {
         let (clients, in_wal) = in_wal(config, options, &moment, self.clients).await?;
@@ -246,27 +260,28 @@ impl Begun {
         let numbers = Numbers::new(&topics, send);
         let records =
             blocking(move || side.run(&topics, found).map_err(|error| error.into_failure(&directory)));
-        let rows = RowSide::new(config, self.router, buckets(), seed.clone(), numbers, told.clone());
+        let by_rule = (Arc::clone(&aside), reach.is_beyond(moment.lsn));
+        let rows = RowSide::new(config, self.router, buckets(), seed.clone(), numbers, by_rule, told.clone());
         let ((rows, counts), records) =
             tokio::try_join!(read(&self.session, options, rows, &tables), records)?;
         let tables = tables.iter().map(Table::name).zip(counts).collect();
         let snapshot = Snapshot { session: self.session, published: self.published };
         let left_out = self.left_out;
-        Ok((Sides { rows, records, tables, left_out, seed, told, moment, reach }, snapshot))
+        Ok((Sides { rows, records, tables, left_out, seed, told, moment, reach, aside }, snapshot))
     }
 }
 
 impl Sides {
     /// Compares them.
     pub async fn compare(self, options: &Options) -> Result<Report, Failure> {
-        let Sides { rows, records, tables, left_out, seed, told, moment, reach } = self;
-        let unpublishable = rows.unpublishable;
-        let topics = compare(options, &reach, &moment, (rows.buckets, records), seed, told).await?;
+        let Sides { rows, records, tables, left_out, seed, told, moment, reach, aside } = self;
+        let without_topic = rows.without_topic;
+        let topics = compare(options, &reach, &moment, (rows.buckets, records), seed, aside, told).await?;
         Ok(Report {
             tables,
             left_out,
             topics,
-            unpublishable,
+            without_topic,
             moment: moment.lsn,
             reach,
             is_ordered: !options.order_by.is_empty(),
@@ -407,6 +422,7 @@ async fn compare(
     moment: &Moment,
     (mut rows, mut records): (Buckets, Read),
     seed: Seed,
+    aside: Arc<Aside>,
     (sink, progress): (Arc<dyn Sink>, Arc<Progress>),
 ) -> Result<Vec<Topic>, Failure> {
     let (is_settled, is_ordered) = (reach.is_beyond(moment.lsn), !options.order_by.is_empty());
@@ -414,8 +430,8 @@ async fn compare(
     blocking(move || {
         let failed = |error| records::files(&error, &directory);
         let placed = is_ordered.then(|| Mutex::new(Buckets::new(&directory)));
-        let join =
-            Join { seed: &seed, known: &records.known, is_settled, placed: placed.as_ref(), sink: &*sink };
+        let (known, placed_in) = (&records.known[..], placed.as_ref());
+        let join = Join { seed: &seed, known, is_settled, aside: &aside, placed: placed_in, sink: &*sink };
         let done = |bytes| {
             progress.compared.fetch_add(bytes, Ordering::Relaxed);
         };

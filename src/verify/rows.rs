@@ -3,7 +3,8 @@
 use super::buckets::{Buckets, Seed};
 use super::content::Hasher;
 use super::entry::Entry;
-use super::finding::{Finding, Found, Place, Sink};
+use super::finding::{Doubt, Finding, Found, Place, Sink, Tally};
+use super::letters::Aside;
 use super::{Options, Progress, join, label};
 use crate::config::Config;
 use crate::decode::copy::{self, Lines};
@@ -17,6 +18,7 @@ use crate::postgres::catalog;
 use crate::postgres::copy::Select;
 use crate::postgres::publication::PublishedTable;
 use crate::postgres::session::Session;
+use crate::rejection::{Policy, Rejection};
 use crate::route::{Routed, Router};
 use postgres_protocol::escape::escape_identifier;
 use std::collections::HashMap;
@@ -144,8 +146,11 @@ pub struct RowSide {
     packed: Vec<u8>,
     ordering: Ordered,
     count: u64,
-    /// Rows that cannot be published.
-    pub unpublishable: u64,
+    aside: Arc<Aside>,
+    /// What is not there now will not come.
+    is_settled: bool,
+    /// Rows that cannot be published, and so have no topic.
+    pub without_topic: Tally,
 }
 
 /// Gives topics numbers, and tells the other side of new ones.
@@ -219,6 +224,7 @@ impl RowSide {
         buckets: Buckets,
         seed: Seed,
         topics: Numbers,
+        (aside, is_settled): (Arc<Aside>, bool),
         (sink, progress): (Arc<dyn Sink>, Arc<Progress>),
     ) -> RowSide {
         // The connector's own headers differ from run to run and do not count.
@@ -246,7 +252,9 @@ impl RowSide {
             packed: Vec::new(),
             ordering: Ordered::default(),
             count: 0,
-            unpublishable: 0,
+            aside,
+            is_settled,
+            without_topic: Tally::default(),
         }
     }
 
@@ -295,16 +303,14 @@ impl RowSide {
             // A predicate or an include list does not take it: it is no event.
             Routed::Skipped(_) | Routed::Change(_) | Routed::Truncated(_) => return Ok(()),
             Routed::Rejected(rejection) => {
-                self.unpublishable += 1;
-                unpublishable(&*self.sink, &rejection, place);
+                self.rejected(&rejection, place, marked);
                 return Ok(());
             }
         };
         let (time_ms, partition) = (event.timestamp_ms, event.partition);
         let written = self.encoding.event(&event, 0, &mut self.outgoing);
         if let Err(rejection) = written.map_err(io::Error::other)? {
-            self.unpublishable += 1;
-            unpublishable(&*self.sink, &rejection, place);
+            self.rejected(&rejection, place, marked);
             return Ok(());
         }
         let mut result = Ok(());
@@ -333,19 +339,28 @@ impl RowSide {
         self.outgoing.clear(KEPT);
         result
     }
+
+    /// A row that cannot be published: by policy that is as it should be, or it is not.
+    fn rejected(&mut self, rejection: &Rejection, place: Place, marked: bool) {
+        let mut id = Vec::new();
+        label::pack(rejection.event_id.as_deref().map(str::as_bytes), &mut id);
+        let finding = match self.aside.policy(place.table(), rejection.reason) {
+            _ if self.aside.has_letter(Some(place.table()), &id) => Finding::DeadLetter,
+            Policy::Skip => Finding::Skipped(rejection.reason),
+            // It becomes one.
+            Policy::DeadLetter if !(self.is_settled || marked) => Finding::Pending,
+            Policy::DeadLetter if self.aside.letters.is_hidden() => Finding::Undecided(Doubt::Open),
+            Policy::DeadLetter | Policy::Stop => Finding::Unpublishable(rejection.reason),
+        };
+        self.without_topic.count(finding);
+        self.sink.found(&Found { finding, topic: None, id: &id, key: &[], place: Some(place), record: None });
+    }
 }
 
 /// The header by which events are told apart.
 pub const ID: &str = "id";
 /// What one large record leaves behind.
 const KEPT: usize = 1 << 20;
-
-fn unpublishable(sink: &dyn Sink, rejection: &crate::rejection::Rejection, place: Place) {
-    let mut packed = Vec::new();
-    label::pack(rejection.event_id.as_deref().map(str::as_bytes), &mut packed);
-    let finding = Finding::Unpublishable(rejection.reason);
-    sink.found(&Found { finding, topic: None, id: &packed, key: &[], place: Some(place), record: None });
-}
 
 fn integer(cell: Option<Cell<'_>>) -> Option<i64> {
     match cell {

@@ -120,6 +120,7 @@ fn verify_explains_every_finding_and_which_of_them_decide_the_exit_code() {
     };
     assert_eq!(names(&wrong), ["missing", "duplicate", "altered", "out_of_order", "unpublishable"]);
     assert_eq!(names(&untold), ["pending", "undecided", "unknown", "newer", "foreign"]);
+    assert_eq!(names(&section(&help, "Not published on purpose")), ["dead_letter", "skipped"]);
 }
 
 #[test]

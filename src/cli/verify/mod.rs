@@ -30,12 +30,20 @@ Wrong for certain; exit code 3:
   duplicate      a further record with the id of another one in the same topic
   altered        a record that says other than its row; also when the row was updated afterwards
   out_of_order   a record after that of a later row of the same key (with --order-by)
-  unpublishable  a row that walpost run would stop at
+  unpublishable  a row that cannot be published: walpost run would stop at it, or the policy says
+                 dead-letter and there is no letter of it
+
+Not published on purpose:
+  dead_letter    the event is in the topic of dead letters, whatever became of it there (see
+                 walpost dlq list)
+  skipped        a row that cannot be published and is passed over, as walpost.errors says. What
+                 only Kafka refuses cannot be told by its row: passed over, it counts as missing
 
 Not judged, and never said to be fine; exit code 3 with --strict:
   pending        no record, and neither the stored position nor the slot has come to the moment at
                  which the rows were read. With track_commit_timestamp = on, rows committed before
-                 the stored position are judged all the same
+                 the stored position are judged all the same. Exit code 3 where the slot is ahead of
+                 that position: what lies between will not come
   undecided      no record, but the topic is compacted, or its oldest records are gone and the row
                  is not known to be younger (--time-column), or an open transaction hides records
   unknown        a record without a row: the row was cleaned from the outbox, and what the record
@@ -145,7 +153,7 @@ pub(super) fn run(args: &Args, context: &Context<'_>) -> Result<Exit, Failure> {
     let began = Instant::now();
     let report = context.wait(watched(&config, &args.options(), &first, &progress))?;
     report::print(&context.console, &report, &first, began.elapsed());
-    let is_found = report.wrong() > 0 || args.strict && report.total().untold() > 0;
+    let is_found = report.wrong() > 0 || report.gap().is_some() || args.strict && report.total().untold() > 0;
     Ok(if is_found { Exit::Findings } else { Exit::Ok })
 }
 

@@ -19,6 +19,8 @@ const KINDS: &[&str] = &[
     "unknown",
     "newer",
     "foreign",
+    "dead_letter",
+    "skipped",
 ];
 
 /// Prints it.
@@ -33,9 +35,10 @@ pub(super) fn print(console: &Console, report: &Report, first: &First, took: Dur
         console.say(&words);
     }
     let total = report.total();
-    let verdict = match report.wrong() {
-        0 => console.toned(Tone::Good, "nothing is wrong"),
-        wrong => console.toned(Tone::Bad, &format!("{wrong} findings")),
+    let verdict = match (report.wrong(), report.gap()) {
+        (0, None) => console.toned(Tone::Good, "nothing is wrong"),
+        (0, Some(_)) => console.toned(Tone::Bad, "a gap"),
+        (wrong, _) => console.toned(Tone::Bad, &format!("{wrong} findings")),
     };
     let (rows, records) = (rows(report), total.records + total.foreign);
     let seconds = took.as_secs_f64();
@@ -46,20 +49,22 @@ fn rows(report: &Report) -> u64 {
     report.tables.iter().map(|(_, rows)| rows).sum()
 }
 
-/// What was not judged, in a few words.
+/// What was not judged, and what is not published on purpose, in a few words.
 fn untold(total: Tally) -> String {
-    let counts = counts(total);
-    let of = |kind: &str| counts.iter().find(|(name, _)| *name == kind).map_or(0, |(_, count)| *count);
-    let told: Vec<String> = ["pending", "undecided", "unknown", "newer", "foreign"]
-        .into_iter()
-        .filter(|kind| of(kind) > 0)
-        .map(|kind| format!("{} {kind}", of(kind)))
-        .collect();
-    if told.is_empty() { String::new() } else { format!("; not judged: {}", told.join(", ")) }
+    let of = |what: &str, kinds: &[(&str, u64)]| {
+        let there = kinds.iter().filter(|(_, count)| *count > 0);
+        let told: Vec<String> = there.map(|(kind, count)| format!("{count} {kind}")).collect();
+        if told.is_empty() { String::new() } else { format!("; {what}: {}", told.join(", ")) }
+    };
+    let judged = ["missing", "duplicate", "altered", "out_of_order", "dead_letter"];
+    let mut unjudged = counts(total).to_vec();
+    unjudged.retain(|(kind, _)| !judged.contains(kind));
+    let aside = [("dead_letter", total.dead_letter), ("skipped", total.skipped)];
+    of("not judged", &unjudged) + &of("set aside", &aside)
 }
 
-/// The counts by name, in the order of [`KINDS`]; unpublishable rows belong to no topic.
-fn counts(tally: Tally) -> [(&'static str, u64); 9] {
+/// The counts by name, in the order of [`KINDS`], of what belongs to a topic.
+fn counts(tally: Tally) -> [(&'static str, u64); 10] {
     [
         ("missing", tally.missing),
         ("duplicate", tally.duplicate),
@@ -70,6 +75,7 @@ fn counts(tally: Tally) -> [(&'static str, u64); 9] {
         ("unknown", tally.unknown),
         ("newer", tally.newer),
         ("foreign", tally.foreign),
+        ("dead_letter", tally.dead_letter),
     ]
 }
 
@@ -127,9 +133,10 @@ fn detail(finding: Finding) -> Option<String> {
         Finding::Altered(difference) => {
             Some(format!("{} differ from the row", difference.parts().join(", ")))
         }
-        Finding::Unpublishable(reason) => Some(reason.name().to_owned()),
+        Finding::Unpublishable(reason) | Finding::Skipped(reason) => Some(reason.name().to_owned()),
         Finding::Undecided(doubt) => Some(doubt_name(doubt).to_owned()),
         Finding::Missing | Finding::Pending | Finding::Unknown | Finding::Newer | Finding::Foreign => None,
+        Finding::DeadLetter => None,
     }
 }
 
@@ -171,6 +178,11 @@ fn sentences(report: &Report) -> Vec<String> {
             "the slot is ahead of the stored position: rows that were committed between {stored} and {confirmed} will not \
              come, and are among the pending ones: walpost repair tells them apart, and publishes them"
         ));
+    }
+    if total.dead_letter > 0 {
+        sentences.push(
+            "dead_letter: their events are in the topic of dead letters; walpost dlq list shows those that wait".to_owned(),
+        );
     }
     if report.reach.settled().is_none() {
         sentences.push(format!(
@@ -217,7 +229,9 @@ fn object(report: &Report, first: &First, took: Duration) -> Value {
     });
     let tables = report.tables.iter().map(|(name, rows)| json!({ "table": name, "rows": rows }));
     let mut total = tally(report.total());
-    total.insert("unpublishable".to_owned(), report.unpublishable.into());
+    let of_rows = report.total();
+    total.insert("unpublishable".to_owned(), of_rows.unpublishable.into());
+    total.insert("skipped".to_owned(), of_rows.skipped.into());
     json!({
         "wrong": report.wrong(),
         "total": total,
@@ -227,6 +241,7 @@ fn object(report: &Report, first: &First, took: Duration) -> Value {
         "order_checked": report.is_ordered,
         "range_limited": report.is_limited,
         "settled": report.is_settled(),
+        "gap": report.gap().map(|(from, to)| json!({ "from": from, "to": to })),
         "rows_read_at": report.moment,
         "stored_position": report.reach.position.as_ref().map(|position| position.end_lsn),
         "slot_confirmed": report.reach.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn),
@@ -241,7 +256,7 @@ fn finding(report: &Report, kept: &Kept) -> Value {
         }
         Finding::OutOfOrder { after } => json!({ "after_offset": after }),
         Finding::Altered(difference) => json!({ "differs": difference.parts() }),
-        Finding::Unpublishable(reason) => json!({ "reason": reason.name() }),
+        Finding::Unpublishable(reason) | Finding::Skipped(reason) => json!({ "reason": reason.name() }),
         Finding::Undecided(doubt) => json!({ "reason": doubt_name(doubt) }),
         _ => Value::Null,
     };
@@ -278,7 +293,7 @@ mod tests {
             tables: vec![("public.outbox".to_owned(), tally.rows)],
             left_out: Vec::new(),
             topics: vec![Topic { name: "orders".into(), known: Known::default(), tally }],
-            unpublishable: 0,
+            without_topic: Tally::default(),
             moment: Lsn::new(0x200),
             reach: Reach { position: Some(position), slot: Some(slot) },
             is_ordered: true,
@@ -290,7 +305,7 @@ mod tests {
     fn every_kind_is_printed_and_has_a_count() {
         let counted = counts(Tally::default()).map(|(name, _)| name);
         let uncounted: Vec<_> = KINDS.iter().filter(|kind| !counted.contains(kind)).collect();
-        assert_eq!(uncounted, [&"unpublishable"]);
+        assert_eq!(uncounted, [&"unpublishable", &"skipped"], "such rows belong to no topic");
     }
 
     #[test]
@@ -302,6 +317,11 @@ mod tests {
         let mut ahead = report(Tally { pending: 1, ..Tally::default() });
         ahead.reach.slot.as_mut().unwrap().confirmed_flush_lsn = Some(Lsn::new(0x180));
         assert!(sentences(&ahead).join("").contains("between 0/100 and 0/180 will not come"));
+        let gap = |report: &Report| object(report, &First::new(1), Duration::ZERO)["gap"].clone();
+        assert_eq!(gap(&ahead), json!({ "from": "0/100", "to": "0/180" }));
+        assert_eq!(gap(&report(Tally { pending: 1, ..Tally::default() })), Value::Null);
+        ahead.topics[0].tally.pending = 0;
+        assert_eq!(gap(&ahead), Value::Null, "no row lies there");
         assert!(told(Tally { unknown: 1, ..Tally::default() }).contains("no longer in the outbox"));
         assert!(told(Tally { undecided: 1, ..Tally::default() }).contains("--time-column"));
         let more = Report { left_out: vec!["public.customer".to_owned()], ..report(Tally::default()) };
@@ -317,6 +337,8 @@ mod tests {
             untold(Tally { pending: 2, foreign: 3, ..Tally::default() }),
             "; not judged: 2 pending, 3 foreign"
         );
+        let aside = Tally { missing: 1, unpublishable: 1, dead_letter: 4, skipped: 5, ..Tally::default() };
+        assert_eq!(untold(aside), "; set aside: 4 dead_letter, 5 skipped");
     }
 
     #[test]

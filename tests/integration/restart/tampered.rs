@@ -156,7 +156,10 @@ fn follow(stopped: &mut Stopped, cases: &[&(Slot, &[&str], &str, Ends)]) {
 /// The comparison tells what is missing, the repair publishes it, and then nothing is missing and nothing doubled.
 fn mends(stopped: &mut Stopped, missing: &[&str]) {
     let builder = connector(&stopped.db, stopped.kafka);
-    let told = ask_json(&builder, "verify --wait 0", if stopped.slot().is_none() { 3 } else { 0 });
+    let stored = stopped.stored().end_lsn;
+    let told = ask_json(&builder, "verify --wait 0", 3);
+    let gap = stopped.slot().map(|slot| serde_json::json!({ "from": stored, "to": slot }));
+    assert_eq!(told["gap"], gap.unwrap_or_default(), "{told:#}");
     let total = |name: &str| told["total"][name].as_u64().unwrap_or_default();
     assert_eq!((total("matched"), total("missing") + total("pending")), (3, 2), "{told:#}");
     let plan = ask_json(&builder, "repair", 4)["plan"].clone();

@@ -125,3 +125,47 @@ fn a_row_that_a_run_would_stop_at_is_found_before_it_does() {
     assert_eq!(told["findings"][0]["reason"], "topic_illegal");
     assert_eq!(ids(&told, "pending"), [good]);
 }
+
+#[test]
+fn dead_letters_and_rows_that_are_passed_over_are_told_apart_from_those_that_are_missing() {
+    let (db, kafka, builder) = outbox();
+    kafka.create_topic(&db.topic("narrow"), 1, &[("max.message.bytes", "9000")]);
+    let builder = builder
+        .set("errors.tolerance", "all")
+        .set("errors.deadletterqueue.topic.name", db.topic("dlt"))
+        .set("errors.deadletterqueue.topic.replication.factor", 1);
+    let connector = run(builder.clone());
+    let bad = |kind: &str, bytes: u32| {
+        db.query_one_text(&format!(
+            "insert into outbox (aggregatetype, aggregateid, type, payload)
+             values ('{kind}', '1', 'x', to_jsonb(repeat('x', {bytes}))) returning id"
+        ))
+    };
+    let (illegal, large, good) = (bad("no topic", 10), bad("narrow", 10_000), insert(&db, "1", "{}"));
+    published(kafka, &db, 1);
+    kafka.wait_records(&[&db.topic("dlt")], 2, PATIENCE);
+    let told = verify(&builder, "--strict", 0);
+    assert_eq!(ids(&told, "dead_letter"), sorted([&illegal, &large]), "{told:#}");
+    assert_eq!((total(&told, "dead_letter"), total(&told, "matched"), &told["wrong"]), (2, 1, &0.into()));
+    let answer = ask(&builder, "verify", 0);
+    assert!(
+        answer.stderr.contains("set aside: 2 dead_letter") && answer.stdout.contains(&large),
+        "{answer:?}"
+    );
+
+    // By policy one is passed over; the other connector never wrote a letter of it, and another table's is not its own.
+    let strict = builder.clone().set("walpost.errors.topic_illegal", "skip").set("slot.name", "stranger");
+    let told = verify(&strict, "--wait 0", 3);
+    assert_eq!((ids(&told, "skipped"), ids(&told, "missing")), (vec![illegal.clone()], vec![large.clone()]));
+    stop(connector);
+    // What the connector has not come to becomes a letter; what it has passed without one is in no topic at all.
+    let later = bad("no topic", 10);
+    assert_eq!(ids(&verify(&builder, "--wait 0", 0), "pending"), [later.clone()]);
+    db.execute(&format!("select pg_drop_replication_slot('{}')", db.name()));
+    let told = verify(&builder, "--wait 0", 3);
+    assert_eq!(
+        (ids(&told, "unpublishable"), ids(&told, "dead_letter")),
+        (vec![later], sorted([&illegal, &large]))
+    );
+    assert_eq!(total(&told, "matched"), 1, "{good}");
+}

@@ -3,14 +3,14 @@
 //! Enters: the topic of dead letters. Leaves: whether an event of a table is in it, by its id. Not seen: letters that the
 //! topic has not any more, and those of other slots, whose tables may have the same names and ids.
 
+use super::content::{self, Digest};
+use super::label;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::kafka;
 use crate::kafka::scan::Scan;
 use crate::lsn::Lsn;
 use crate::rejection::{Policies, Policy, Reason};
-use crate::verify::content::{self, Digest};
-use crate::verify::label;
 use std::collections::HashSet;
 use std::str::from_utf8;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Letters {
     events: HashSet<Digest>,
     /// The same, with the commit that they come of.
     changes: HashSet<(Lsn, Digest)>,
+    /// A transaction is open in their topic, and hides what comes after.
+    is_hidden: bool,
 }
 
 impl Letters {
@@ -37,7 +39,8 @@ impl Letters {
         let failed = |error: kafka::Error| Failure::from_kafka(&error, "reading the dead letters");
         let scan = Scan::connect(&config.kafka.admin).map_err(failed)?;
         let spans = scan.spans(topic, OPEN_PATIENCE).map_err(failed)?;
-        if is_final && spans.iter().any(|span| span.is_open) {
+        letters.is_hidden = spans.iter().any(|span| span.is_open);
+        if is_final && letters.is_hidden {
             return Err(hidden(topic));
         }
         scan.read(topic, &spans, |record| {
@@ -46,6 +49,11 @@ impl Letters {
         })
         .map_err(failed)?;
         Ok(letters)
+    }
+
+    /// There may be more of them.
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden
     }
 
     /// There are none.
@@ -96,7 +104,7 @@ impl Letters {
 #[cfg(test)]
 impl Letters {
     /// Letters of this table: commits and ids.
-    pub(super) fn of(table: &str, letters: &[(u64, &str)]) -> Letters {
+    pub fn of(table: &str, letters: &[(u64, &str)]) -> Letters {
         let mut of = Letters::default();
         for (commit, id) in letters {
             let event = hash(table, id);
@@ -120,7 +128,7 @@ fn hidden(topic: &str) -> Failure {
     )
 }
 
-/// Which rows without a record are not missing: dead letters, and what a policy passes over.
+/// Which rows are without a record on purpose: dead letters, and what a policy passes over.
 #[derive(Clone, Debug, Default)]
 pub struct Aside {
     /// Dead letters.
@@ -137,9 +145,14 @@ impl Aside {
         self.table(table).is_some_and(|table| self.letters.has(table, id))
     }
 
+    /// What becomes of a row that cannot be published.
+    pub fn policy(&self, table: u16, reason: Reason) -> Policy {
+        self.table(Some(table)).map_or(self.policies.every, |table| self.policies.of(reason, table))
+    }
+
     /// Whether a row that cannot be published is passed over for that.
-    pub fn skips(&self, table: Option<u16>, reason: Reason) -> bool {
-        self.table(table).is_some_and(|table| self.policies.of(reason, table) == Policy::Skip)
+    pub fn skips(&self, table: u16, reason: Reason) -> bool {
+        self.policy(table, reason) == Policy::Skip
     }
 
     fn table(&self, number: Option<u16>) -> Option<&str> {
