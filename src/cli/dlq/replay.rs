@@ -24,15 +24,16 @@ Examples:
 
 const MEANING: &str = "\
 What a replay means, by reason:
-  a letter is turned into its record by the configuration and the table as they are now. What was mended
-  is published; what was not is refused again, with the same reason, and stays where it is:
+  a letter is turned into its record by the configuration and the table as they are now. What was
+  mended is published; what was not is refused again, with the same reason, and stays where it is:
   topic_illegal   needs another route (route.topic.regex), or a topic that you name: --to-topic
   too_large       is refused while max.request.size or the topic's max.message.bytes do not allow it
-  row_gone        the letter was cut, and its payload was in the outbox row, which is not there any more
+  row_gone        the letter was cut, and the outbox row that has its payload is not there any more
   update_refused  the event of that id was published before: only with --updates
   parked          goes with the letter that it follows
 
-Exit codes: 4 when nothing was done for want of --confirm, 3 when letters that were meant stay behind.
+Exit codes: 4 when nothing was done for want of --confirm, 3 when letters that were meant stay
+behind.
 ";
 
 /// Publish dead letters after all, each once and in order; without --confirm only say what would be published

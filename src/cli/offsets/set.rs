@@ -7,7 +7,7 @@ use crate::cli::slot::{require_confirmation, require_idle, take_lead};
 use crate::config::Config;
 use crate::encode::Outgoing;
 use crate::error::{Exit, Failure, blocking};
-use crate::lsn::{Lsn, LsnRange};
+use crate::lsn::{Lsn, LsnRange, ParseLsnError};
 use crate::pipeline::decided::{self, Stored, readable};
 use crate::pipeline::facts::Facts;
 use crate::pipeline::standing::Standing;
@@ -59,7 +59,10 @@ impl FromStr for Target {
         match text {
             "slot" => Ok(Target::Slot),
             "current" => Ok(Target::Current),
-            _ => text.parse().map(Target::At).map_err(|error: crate::lsn::ParseLsnError| error.to_string()),
+            _ => text
+                .parse()
+                .map(Target::At)
+                .map_err(|error: ParseLsnError| format!("{error}; or write slot or current")),
         }
     }
 }

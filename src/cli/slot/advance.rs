@@ -6,7 +6,7 @@ use crate::cli::loss::Loss;
 use crate::cli::offsets::stored_position;
 use crate::config::Config;
 use crate::error::{Exit, Failure, blocking};
-use crate::lsn::{Lsn, LsnRange};
+use crate::lsn::{Lsn, LsnRange, ParseLsnError};
 use crate::pipeline::decided;
 use crate::position::{Audit, Position};
 use crate::postgres::slot::SlotFacts;
@@ -61,7 +61,10 @@ impl FromStr for Target {
         match text {
             "stored" => Ok(Target::Stored),
             "current" => Ok(Target::Current),
-            _ => text.parse().map(Target::At).map_err(|error: crate::lsn::ParseLsnError| error.to_string()),
+            _ => text
+                .parse()
+                .map(Target::At)
+                .map_err(|error: ParseLsnError| format!("{error}; or write stored or current")),
         }
     }
 }
