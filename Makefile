@@ -1,6 +1,6 @@
 # Every target is one script; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test compat gauntlet mutants memory snapshot lint bench fuzz
+.PHONY: help demo test compat gauntlet mutants memory snapshot bars lint bench fuzz
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -29,6 +29,9 @@ memory: ## what walpost takes at most: 10 M rows in one transaction, 100 events 
 
 snapshot: ## how fast a snapshot publishes a million rows, counted; some minutes
 	@deploy/local/snapshot
+
+bars: ## what dead letters cost, and how fast verify compares ten million rows; some 30 minutes
+	@deploy/local/bars
 
 mutants: ## the broken builds that the tests must find out, each under those tests
 	@deploy/local/mutants
