@@ -1,6 +1,7 @@
 //! JsonConverter's payloads: values as Jackson writes them.
 
 use super::{DecimalFormat, java};
+use crate::decode::json::words;
 use crate::decode::value::{Kind, Value, base64};
 
 /// Appends a value of this kind as JSON.
@@ -76,15 +77,14 @@ pub(super) fn escape(text: &str, out: &mut Vec<u8>) {
 
 /// The inside of a JSON string, of what [`string_bytes`] takes.
 pub(super) fn escape_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut plain = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
+    let (mut plain, mut next) = (0, 0);
+    while let Some(at) = escaped(bytes, next) {
+        next = at + 1;
+        let byte = bytes[at];
         let letter = ESCAPES[byte as usize];
-        if letter == 0 {
-            continue;
-        }
         let length = match letter {
             WIDE => 4,
-            SURROGATE if bytes.get(at + 1).is_some_and(|next| *next >= 0xa0) => 3,
+            SURROGATE if bytes.get(next).is_some_and(|next| *next >= 0xa0) => 3,
             SURROGATE => continue,
             _ => 1,
         };
@@ -97,6 +97,24 @@ pub(super) fn escape_bytes(bytes: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&bytes[plain..]);
+}
+
+/// Where the next byte is, from this on, that may have to be escaped.
+fn escaped(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(word) = words::at(bytes, at) {
+        let marks = words::stops(word) | words::wide(word);
+        if marks == 0 {
+            at += 8;
+            continue;
+        }
+        at += words::before(marks);
+        if ESCAPES[bytes[at] as usize] != 0 {
+            return Some(at);
+        }
+        at += 1;
+    }
+    bytes.get(at..)?.iter().position(|&byte| ESCAPES[byte as usize] != 0).map(|found| at + found)
 }
 
 /// The UTF-16 of one character of three or four bytes, escaped.
@@ -120,6 +138,9 @@ fn unit(unit: u32, out: &mut Vec<u8>) {
     let digit = |shift: u32| HEX[(unit >> shift & 15) as usize];
     out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
 }
+
+/// Characters that begin with bytes below this are not escaped for what they are.
+pub(super) const WIDE_FROM: u8 = 0xed;
 
 /// In [`ESCAPES`]: the first of four bytes.
 const WIDE: u8 = 1;

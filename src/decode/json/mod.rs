@@ -6,6 +6,7 @@
 
 mod reader;
 mod rename;
+pub(crate) mod words;
 
 pub use rename::Renaming;
 
@@ -18,9 +19,9 @@ const FEW: usize = 16;
 /// Where a string lies: in the text as it came or, where it had escapes, among the decoded ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
+    /// With [`Span::DECODED`] when it had escapes.
     start: u32,
     end: u32,
-    decoded: bool,
 }
 
 /// One value, or the name before one.
@@ -54,7 +55,6 @@ pub(crate) enum Node {
     },
     /// A member that has another name in the schema, under which its value is not found again.
     Renamed {
-        original: Span,
         name: Span,
         value: u32,
     },
@@ -72,14 +72,33 @@ pub(crate) struct Document {
     unpaired: bool,
     /// There is a [`Node::Big`].
     big: bool,
-    /// There is a [`Node::Renamed`].
-    renamed: bool,
+    /// Some number has an exponent, or very many digits: it may be beyond a double.
+    far: bool,
+    /// Of each [`Node::Renamed`], its index and the name that it came with.
+    renamed: Vec<(u32, Span)>,
     /// Numbers are left as they are.
     exact: bool,
     /// Containers that are not closed yet.
-    open: Vec<u32>,
+    open: Vec<Open>,
     /// Names of the object at hand.
     names: Vec<u32>,
+    /// How many containers were open at once, at most.
+    deepest: usize,
+    /// Where the first value ends in the text.
+    end: usize,
+}
+
+/// A container that is not closed yet.
+#[derive(Clone, Copy)]
+struct Open {
+    /// Its node.
+    index: u32,
+    /// The byte that closes it.
+    closes: u8,
+    /// Some name may be there twice.
+    again: bool,
+    /// The marks of the names so far.
+    seen: u64,
 }
 
 impl fmt::Debug for Document {
@@ -97,6 +116,9 @@ impl Document {
     /// Reads `text`. `None` when Jackson would refuse it.
     pub(crate) fn read(&mut self, text: &[u8], renaming: Renaming) -> Option<()> {
         self.clear();
+        if text.len() >= Span::DECODED as usize {
+            return None;
+        }
         Reader { text, at: 0, renaming, to: self }.read()
     }
 
@@ -110,7 +132,10 @@ impl Document {
         self.open.clear();
         self.names.clear();
         self.names.shrink_to(KEPT);
-        (self.unpaired, self.big, self.renamed) = (false, false, false);
+        self.renamed.clear();
+        self.renamed.shrink_to(KEPT);
+        (self.unpaired, self.big, self.far) = (false, false, false);
+        (self.deepest, self.end) = (0, 0);
     }
 
     /// The node of this index; the root is 0.
@@ -120,8 +145,16 @@ impl Document {
 
     /// A string's bytes.
     pub(crate) fn bytes<'d>(&'d self, text: &'d [u8], span: Span) -> &'d [u8] {
-        let from = if span.decoded { &self.decoded[..] } else { text };
-        &from[span.start as usize..span.end as usize]
+        let from = if span.is_decoded() { &self.decoded[..] } else { text };
+        &from[(span.start & !Span::DECODED) as usize..span.end as usize]
+    }
+
+    /// A string as it came, quotes included; `None` when it had escapes.
+    pub(crate) fn quoted<'d>(&self, text: &'d [u8], span: Span) -> Option<&'d [u8]> {
+        if span.is_decoded() {
+            return None;
+        }
+        text.get((span.start as usize).checked_sub(1)?..span.end as usize + 1)
     }
 
     /// Some string has half a surrogate pair in it.
@@ -134,9 +167,24 @@ impl Document {
         self.big
     }
 
+    /// Some number may be beyond a double.
+    pub(crate) fn far(&self) -> bool {
+        self.far
+    }
+
     /// Some member has another name in the schema.
     pub(crate) fn renamed(&self) -> bool {
-        self.renamed
+        !self.renamed.is_empty()
+    }
+
+    /// How deep containers are within containers.
+    pub(crate) fn deepest(&self) -> usize {
+        self.deepest
+    }
+
+    /// How much of the text was read: what follows the first value is not.
+    pub(crate) fn read_to(&self) -> usize {
+        self.end
     }
 
     /// The items of the array at `index`, by index.
@@ -223,7 +271,11 @@ impl Document {
     /// The name at `index`.
     fn name<'d>(&'d self, text: &'d [u8], index: u32) -> &'d [u8] {
         match self.nodes[index as usize] {
-            Node::Name { name, .. } | Node::Renamed { original: name, .. } => self.bytes(text, name),
+            Node::Name { name, .. } => self.bytes(text, name),
+            Node::Renamed { .. } => match self.renamed.binary_search_by_key(&index, |(index, _)| *index) {
+                Ok(at) => self.bytes(text, self.renamed[at].1),
+                Err(_) => &[],
+            },
             _ => &[],
         }
     }
@@ -257,7 +309,7 @@ impl Iterator for Members<'_> {
             self.next = self.document.end(at + 1);
             match self.document.node(at) {
                 Node::Name { name, value } => return Some((name, value)),
-                Node::Renamed { name, value, .. } if self.all => return Some((name, value)),
+                Node::Renamed { name, value } if self.all => return Some((name, value)),
                 _ => {}
             }
         }
@@ -266,9 +318,29 @@ impl Iterator for Members<'_> {
 }
 
 impl Span {
+    /// In `start`: it is among the decoded.
+    const DECODED: u32 = 1 << 31;
+
+    fn new(start: usize, end: usize) -> Span {
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    /// Of the decoded ones; `None` when there are too many of them.
+    fn decoded(start: usize, end: usize) -> Option<Span> {
+        (end < Span::DECODED as usize).then(|| Span { start: start as u32 | Span::DECODED, end: end as u32 })
+    }
+
+    fn length(self) -> usize {
+        (self.end - (self.start & !Span::DECODED)) as usize
+    }
+
+    fn is_decoded(self) -> bool {
+        self.start & Span::DECODED != 0
+    }
+
     /// There is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.length() == 0
     }
 }
 

@@ -1,6 +1,6 @@
 //! The text, byte by byte: what is a value, a name, an escape. Nothing recurses, however deep the text goes.
 
-use super::{Document, Node, Renaming, Span};
+use super::{Document, Node, Open, Renaming, Span, words};
 
 /// Jackson's `StreamReadConstraints`: containers within containers, digits of a number, UTF-16 units of a string and of
 /// a name. More is not read.
@@ -8,6 +8,9 @@ const DEEPEST: usize = 1000;
 const DIGITS_MOST: usize = 1000;
 const STRING_MOST: usize = 20_000_000;
 const NAME_MOST: usize = 50_000;
+
+/// A number of no more digits is within a double.
+const DIGITS_NEAR: usize = 300;
 
 /// Reads a text into a document.
 pub(super) struct Reader<'r> {
@@ -17,107 +20,136 @@ pub(super) struct Reader<'r> {
     pub(super) to: &'r mut Document,
 }
 
-/// Bytes at which plain reading of a string ends: the quote, the backslash, and control characters.
-static STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        stops[control] = true;
-        control += 1;
-    }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
-
 impl Reader<'_> {
     /// Reads the first value. `None` when Jackson would refuse it.
     pub(super) fn read(&mut self) -> Option<()> {
-        self.value()?;
-        while let Some(&container) = self.to.open.last() {
-            let is_object = matches!(self.to.node(container), Node::Object { .. });
-            let is_first = self.to.nodes.len() == container as usize + 1;
-            let mut next = self.peek()?;
-            if next == if is_object { b'}' } else { b']' } {
-                self.at += 1;
-                self.close(container, is_object);
-                continue;
+        let mut first = *self.text.get(self.at)?;
+        // What closes the container at hand.
+        let mut closes = 0;
+        loop {
+            if closes == b'}' {
+                first = self.name(first)?;
             }
-            if !is_first {
-                if next != b',' {
+            match closing(first) {
+                None => {
+                    let node = self.scalar(first)?;
+                    self.to.push(node);
+                }
+                Some(its) => {
+                    self.open(its)?;
+                    (first, closes) = (self.peek()?, its);
+                    if first != its {
+                        continue;
+                    }
+                }
+            }
+            // The ends of containers, and what is before the next value.
+            loop {
+                let Some(open) = self.to.open.last() else {
+                    self.to.end = self.at;
+                    return Some(());
+                };
+                closes = open.closes;
+                let byte = self.peek()?;
+                self.at += 1;
+                if byte == b',' {
+                    first = self.peek()?;
+                    break;
+                }
+                if byte != closes {
                     return None;
                 }
-                self.at += 1;
-                next = self.peek()?;
+                self.close();
             }
-            if is_object {
-                self.name(next)?;
-            }
-            self.value()?;
         }
-        Some(())
     }
 
-    fn name(&mut self, next: u8) -> Option<()> {
-        if next != b'"' {
+    /// Passes what is before the value of a member; answers with which byte the value begins.
+    fn name(&mut self, first: u8) -> Option<u8> {
+        if first != b'"' {
             return None;
         }
         let name = self.string(NAME_MOST)?;
+        self.mark(name);
         let value = self.to.nodes.len() as u32 + 1;
-        let renamed = self.rename(name);
-        self.to.push(match renamed {
-            None => Node::Name { name, value },
-            Some(renamed) => Node::Renamed { original: name, name: renamed, value },
-        });
+        let node = match self.renaming {
+            Renaming::Never => Node::Name { name, value },
+            _ => self.renamed(name, value)?,
+        };
+        self.to.push(node);
         if self.peek()? != b':' {
             return None;
         }
         self.at += 1;
-        self.peek().map(|_| ())
+        self.peek()
     }
 
-    /// The name in the schema, where that is another.
-    fn rename(&mut self, name: Span) -> Option<Span> {
-        let start = self.to.decoded.len();
-        let renamed = self.renaming.rename(self.to.bytes(self.text, name))?;
-        self.to.decoded.extend_from_slice(renamed.as_bytes());
-        self.to.renamed = true;
-        Some(Span { start: start as u32, end: self.to.decoded.len() as u32, decoded: true })
-    }
-
-    fn close(&mut self, container: u32, is_object: bool) {
-        if is_object {
-            self.to.unite(self.text, container);
+    /// Notes the name in its object: two that are the same have the same mark.
+    fn mark(&mut self, name: Span) {
+        let Some(open) = self.to.open.last_mut() else { return };
+        if name.is_decoded() {
+            open.again = true;
+            return;
         }
-        let end = self.to.nodes.len() as u32;
-        let node = if is_object { Node::Object { end } } else { Node::Array { end } };
-        self.to.nodes[container as usize] = node;
-        self.to.open.pop();
-    }
-
-    /// The value at hand; of a container, its beginning.
-    fn value(&mut self) -> Option<()> {
-        let node = match *self.text.get(self.at)? {
-            b'{' => return self.open(Node::Object { end: 0 }),
-            b'[' => return self.open(Node::Array { end: 0 }),
-            b'"' => Node::Text(self.string(STRING_MOST)?),
-            b't' => self.word(b"true", Node::Boolean(true))?,
-            b'f' => self.word(b"false", Node::Boolean(false))?,
-            b'n' => self.word(b"null", Node::Null)?,
-            _ => self.number()?,
+        let (start, end) = (name.start as usize, name.end as usize);
+        let length = end - start;
+        let word = match words::at(self.text, start) {
+            Some(word) if length >= 8 => {
+                word ^ words::at(self.text, end - 8).unwrap_or_default().rotate_left(29)
+            }
+            Some(word) => word & !(u64::MAX << (8 * length)),
+            // At the very end of the text.
+            None => self.text[start..end].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
         };
-        self.to.push(node);
-        Some(())
+        /// Of the golden ratio: its bits look like chance.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mark = 1 << ((word ^ length as u64).wrapping_mul(SPREAD) >> 58);
+        open.again |= open.seen & mark != 0;
+        open.seen |= mark;
     }
 
-    fn open(&mut self, node: Node) -> Option<()> {
+    /// A member that may have another name in the schema.
+    fn renamed(&mut self, original: Span, value: u32) -> Option<Node> {
+        let start = self.to.decoded.len();
+        let Some(renamed) = self.renaming.rename(self.to.bytes(self.text, original)) else {
+            return Some(Node::Name { name: original, value });
+        };
+        self.to.decoded.extend_from_slice(renamed.as_bytes());
+        self.to.renamed.push((value - 1, original));
+        Some(Node::Renamed { name: Span::decoded(start, self.to.decoded.len())?, value })
+    }
+
+    fn open(&mut self, closes: u8) -> Option<()> {
         if self.to.open.len() == DEEPEST {
             return None;
         }
         self.at += 1;
+        let node = if closes == b'}' { Node::Object { end: 0 } } else { Node::Array { end: 0 } };
         let index = self.to.push(node);
-        self.to.open.push(index);
+        self.to.open.push(Open { index, closes, again: false, seen: 0 });
+        self.to.deepest = self.to.deepest.max(self.to.open.len());
         Some(())
+    }
+
+    fn close(&mut self) {
+        let Some(Open { index, closes, again, .. }) = self.to.open.pop() else { return };
+        if again {
+            self.to.unite(self.text, index);
+        }
+        let end = self.to.nodes.len() as u32;
+        let node = if closes == b'}' { Node::Object { end } } else { Node::Array { end } };
+        self.to.nodes[index as usize] = node;
+    }
+
+    /// A value that is no container.
+    fn scalar(&mut self, first: u8) -> Option<Node> {
+        match first {
+            b'"' => self.string(STRING_MOST).map(Node::Text),
+            b't' => self.word(b"true", Node::Boolean(true)),
+            b'f' => self.word(b"false", Node::Boolean(false)),
+            b'n' => self.word(b"null", Node::Null),
+            _ => self.number(),
+        }
     }
 
     fn word(&mut self, word: &[u8], node: Node) -> Option<Node> {
@@ -128,9 +160,11 @@ impl Reader<'_> {
     }
 
     /// The next byte that is no blank.
+    #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.get(self.at)? {
+                byte if byte > b' ' => return Some(byte),
                 b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
                 byte => return Some(byte),
             }
@@ -139,35 +173,67 @@ impl Reader<'_> {
 
     fn number(&mut self) -> Option<Node> {
         let start = self.at;
-        self.eat(|byte| byte == b'-');
-        let mut digits = if self.eat(|byte| byte == b'0') { 1 } else { self.digits()? };
-        let mut is_whole = true;
-        if self.eat(|byte| byte == b'.') {
-            is_whole = false;
-            digits += self.digits()?;
+        let is_negative = self.eat(|byte| byte == b'-');
+        let (mut number, mut digits) = (0i64, 0);
+        while let Some(digit) =
+            self.text.get(self.at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
+            (self.at, digits) = (self.at + 1, digits + 1);
+            if (number, digits) == (0, 1) {
+                // No other digits follow a zero.
+                break;
+            }
         }
-        if self.eat(|byte| matches!(byte, b'e' | b'E')) {
-            is_whole = false;
-            self.eat(|byte| matches!(byte, b'+' | b'-'));
-            digits += self.digits()?;
+        match self.text.get(self.at) {
+            _ if digits == 0 => return None,
+            Some(b'.' | b'e' | b'E') => return self.fraction(start, digits),
+            _ => {}
         }
+        // As many digits as always fit.
+        if digits > 18 {
+            return self.long(start, digits);
+        }
+        let number = if is_negative { -number } else { number };
+        Some(i32::try_from(number).map_or(Node::Long(number), Node::Int))
+    }
+
+    /// A whole number of many digits, which are passed.
+    fn long(&mut self, start: usize, digits: usize) -> Option<Node> {
+        self.to.far |= digits > DIGITS_NEAR;
         if digits > DIGITS_MOST {
             return None;
         }
         let text = str::from_utf8(&self.text[start..self.at]).ok()?;
-        let exact = self.to.exact;
-        let span = Span { start: start as u32, end: self.at as u32, decoded: false };
-        if !is_whole {
-            return if exact { Some(Node::Number(span)) } else { text.parse().ok().map(Node::Double) };
-        }
         Some(match text.parse::<i64>() {
-            Ok(number) => i32::try_from(number).map_or(Node::Long(number), Node::Int),
-            Err(_) if exact => Node::Number(span),
+            Ok(number) => Node::Long(number),
+            Err(_) if self.to.exact => Node::Number(Span::new(start, self.at)),
             Err(_) => {
                 self.to.big = true;
                 Node::Big
             }
         })
+    }
+
+    /// A number that has a point or an exponent, which come next.
+    fn fraction(&mut self, start: usize, whole: usize) -> Option<Node> {
+        let mut digits = whole;
+        if self.eat(|byte| byte == b'.') {
+            digits += self.digits()?;
+        }
+        if self.eat(|byte| matches!(byte, b'e' | b'E')) {
+            self.eat(|byte| matches!(byte, b'+' | b'-'));
+            digits += self.digits()?;
+            self.to.far = true;
+        }
+        self.to.far |= digits > DIGITS_NEAR;
+        if digits > DIGITS_MOST {
+            return None;
+        }
+        if self.to.exact {
+            return Some(Node::Number(Span::new(start, self.at)));
+        }
+        str::from_utf8(&self.text[start..self.at]).ok()?.parse().ok().map(Node::Double)
     }
 
     fn eat(&mut self, is: impl FnOnce(u8) -> bool) -> bool {
@@ -185,19 +251,35 @@ impl Reader<'_> {
     }
 
     /// The string that begins with the quote at hand.
+    #[inline(always)]
     fn string(&mut self, most: usize) -> Option<Span> {
         let start = self.at + 1;
-        let stop = start + self.text[start..].iter().position(|&byte| STOPS[usize::from(byte)])?;
+        let stop = self.stop(start)?;
         let span = match self.text[stop] {
             b'"' => {
                 self.at = stop + 1;
-                Span { start: start as u32, end: stop as u32, decoded: false }
+                Span::new(start, stop)
             }
             b'\\' => self.escaped(start, stop)?,
             _ => return None,
         };
-        let bytes = self.to.bytes(self.text, span);
-        (bytes.len() <= most || utf16_units(bytes) <= most).then_some(span)
+        let is_short = span.length() <= most || utf16_units(self.to.bytes(self.text, span)) <= most;
+        is_short.then_some(span)
+    }
+
+    /// Where plain reading of a string ends: at the quote, a backslash or a control character.
+    #[inline(always)]
+    fn stop(&self, from: usize) -> Option<usize> {
+        let mut at = from;
+        while let Some(word) = words::at(self.text, at) {
+            let stops = words::stops(word);
+            if stops != 0 {
+                return Some(at + words::before(stops));
+            }
+            at += 8;
+        }
+        let is_stop = |byte: &u8| matches!(*byte, 0..0x20 | b'"' | b'\\');
+        self.text.get(at..)?.iter().position(is_stop).map(|stop| at + stop)
     }
 
     /// A string that has escapes, the first of them at `stop`.
@@ -209,13 +291,12 @@ impl Reader<'_> {
             match self.text[at] {
                 b'"' => {
                     self.at = at + 1;
-                    let (start, end) = (from as u32, self.to.decoded.len() as u32);
-                    return Some(Span { start, end, decoded: true });
+                    return Span::decoded(from, self.to.decoded.len());
                 }
                 b'\\' => plain = self.escape(at + 1)?,
                 _ => return None,
             }
-            at = plain + self.text[plain..].iter().position(|&byte| STOPS[usize::from(byte)])?;
+            at = self.stop(plain)?;
         }
     }
 
@@ -264,6 +345,15 @@ impl Reader<'_> {
     fn hex(&self, at: usize) -> Option<u32> {
         let digits = self.text.get(at..at + 4)?;
         digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+    }
+}
+
+/// What closes the container that this byte opens.
+fn closing(first: u8) -> Option<u8> {
+    match first {
+        b'{' => Some(b'}'),
+        b'[' => Some(b']'),
+        _ => None,
     }
 }
 

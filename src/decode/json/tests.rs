@@ -107,6 +107,10 @@ fn what_is_not_json_is_refused() {
 fn the_last_of_members_of_one_name_counts_in_the_place_of_the_first() {
     assert_eq!(told(r#"{"a":1,"b":2,"a":"x"}"#).as_deref(), Some(r#"{a:"x",b:i2}"#));
     assert_eq!(told(r#"{"a":1,"a":[1,{"b":2}],"a":3,"c":4}"#).as_deref(), Some("{a:i3,c:i4}"));
+    for name in ["", "abcdefg", "abcdefgh", "abcdefghi", "ü", "customer_name"] {
+        let twice = format!(r#"{{"{name}":1,"customer_id":3,"{name}":2}}"#);
+        assert_eq!(told(&twice), Some(format!("{{{name}:i2,customer_id:i3}}")));
+    }
     assert_eq!(told(r#"{"a":1,"\u0061":2}"#).as_deref(), Some("{a:i2}"));
     let many = |value: &str| (0..40).map(|n| format!(r#""m{n}":{value}"#)).collect::<Vec<_>>().join(",");
     let twice = told(&format!("{{{},{}}}", many("1"), many("{\"m0\":2}")));

@@ -16,6 +16,7 @@ mod write;
 pub use crate::decode::json::Renaming;
 
 use super::avro::{InvalidName, SchemaText};
+use super::json;
 use crate::decode::json::Document;
 use shape::{Shape, Shapes};
 use std::ops::Range;
@@ -164,12 +165,9 @@ impl Expander {
     }
 
     fn writer<'w>(&'w self, text: &'w str, most: usize, out: &[u8]) -> write::Writer<'w> {
-        write::Writer {
-            document: &self.document,
-            shapes: &self.shapes,
-            text: text.as_bytes(),
-            most: most.saturating_add(out.len()),
-        }
+        let (document, shapes, text) = (&self.document, &self.shapes, text.as_bytes());
+        let is_plain = text.iter().fold(0, |most, byte| most.max(*byte)) < json::WIDE_FROM;
+        write::Writer { document, shapes, text, most: most.saturating_add(out.len()), is_plain }
     }
 }
 

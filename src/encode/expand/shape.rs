@@ -120,27 +120,38 @@ pub(super) struct Lookup<'d> {
     document: &'d Document,
     text: &'d [u8],
     object: u32,
+    /// The member that is looked at first, and those after it.
+    next: Option<(Span, u32)>,
     rest: Members<'d>,
 }
 
 impl<'d> Lookup<'d> {
     /// In the object at `object`.
     pub(super) fn new(document: &'d Document, text: &'d [u8], object: u32) -> Lookup<'d> {
-        Lookup { document, text, object, rest: document.own_members(object) }
+        let mut rest = document.own_members(object);
+        Lookup { document, text, object, next: rest.next(), rest }
     }
 
     /// The value of the member of this name.
     pub(super) fn find(&mut self, name: Span) -> Option<u32> {
         let name = self.document.bytes(self.text, name);
-        let mut ahead = self.rest.clone();
-        if let Some(value) = self.among(&mut ahead, name) {
-            self.rest = ahead;
-            return Some(value);
+        match self.next {
+            Some((member, value)) if self.document.bytes(self.text, member) == name => {
+                self.next = self.rest.next();
+                Some(value)
+            }
+            _ => self.search(name),
         }
-        let mut all = self.document.own_members(self.object);
-        let value = self.among(&mut all, name)?;
-        self.rest = all;
-        Some(value)
+    }
+
+    fn search(&mut self, name: &[u8]) -> Option<u32> {
+        for mut members in [self.rest.clone(), self.document.own_members(self.object)] {
+            if let Some(value) = self.among(&mut members, name) {
+                (self.next, self.rest) = (members.next(), members);
+                return Some(value);
+            }
+        }
+        None
     }
 
     fn among(&self, members: &mut Members<'d>, name: &[u8]) -> Option<u32> {
@@ -245,6 +256,9 @@ impl<'i> Inference<'i> {
         let first = self.object(objects.next().ok_or(NoSchema)?)?;
         let mut union: Option<Union<'i>> = None;
         for object in objects {
+            if union.is_none() && self.is_as(first, object) {
+                continue;
+            }
             let marks = (self.shapes.fields.len(), self.shapes.elements.len());
             let next = self.object(object)?;
             let adopted = match &mut union {
@@ -265,6 +279,35 @@ impl<'i> Inference<'i> {
         let Some(union) = union else { return Ok(first) };
         self.shapes.doubtful = true;
         Ok(self.finish(union.mark, false))
+    }
+
+    /// Whether this would surely be inferred of the value, and nothing else: `false` where it takes more to know.
+    fn is_as(&self, shape: Shape, node: u32) -> bool {
+        let document = self.document;
+        match (shape, document.node(node)) {
+            (Shape::Text, Node::Text(_))
+            | (Shape::Boolean, Node::Boolean(_))
+            | (Shape::Int32, Node::Int(_))
+            | (Shape::Int64, Node::Long(_))
+            | (Shape::Float64, Node::Double(_)) => true,
+            (Shape::Bytes, Node::Null) => self.nulls,
+            (Shape::Array(element), Node::Array { end }) if end > node + 1 => {
+                let element = self.shapes.element(element);
+                let is_scalar = !matches!(element, Shape::Bytes | Shape::Array(_) | Shape::Struct { .. });
+                is_scalar && document.items(node).all(|item| self.is_as(element, item))
+            }
+            (Shape::Struct { first, end, optional: true }, Node::Object { .. }) if !document.renamed() => {
+                let mut fields = self.shapes.fields(first, end).iter();
+                let is_field = |(name, value): (Span, u32)| {
+                    fields.next().is_some_and(|field| {
+                        document.bytes(self.text, field.name) == document.bytes(self.text, name)
+                            && self.is_as(field.shape, value)
+                    })
+                };
+                document.members(node).all(is_field) && fields.next().is_none()
+            }
+            _ => false,
+        }
     }
 
     fn begin(&mut self, first: Shape) -> Union<'i> {

@@ -106,13 +106,15 @@ pub(super) struct Writer<'w> {
     pub(super) text: &'w [u8],
     /// When there are more bytes than this, it is enough: what arrays of differing objects become has no bound.
     pub(super) most: usize,
+    /// A string of the text that has no escapes needs none: there are no characters in it that Jackson escapes.
+    pub(super) is_plain: bool,
 }
 
 impl Writer<'_> {
     /// Appends the value as JSON.
     pub(super) fn json(&self, shape: Shape, node: u32, out: &mut Vec<u8>) -> Result<(), TooMuch> {
         match (shape, self.document.node(node)) {
-            (_, Node::Text(span)) => json::string_bytes(self.bytes(span), out),
+            (_, Node::Text(span)) => self.string(span, out),
             (_, Node::Double(number)) => json::double(number, out),
             (Shape::Array(element), Node::Array { .. }) => {
                 let element = self.shapes.element(element);
@@ -133,7 +135,7 @@ impl Writer<'_> {
                     if index > 0 {
                         out.push(b',');
                     }
-                    json::string_bytes(self.bytes(field.name), out);
+                    self.string(field.name, out);
                     out.push(b':');
                     match lookup.find(field.name) {
                         Some(value) => self.json(field.shape, value, out)?,
@@ -185,6 +187,14 @@ impl Writer<'_> {
             (_, scalar) => plain(scalar, out),
         }
         Ok(())
+    }
+
+    /// Appends a string of JSON.
+    fn string(&self, span: Span, out: &mut Vec<u8>) {
+        match self.document.quoted(self.text, span).filter(|_| self.is_plain) {
+            Some(quoted) => out.extend_from_slice(quoted),
+            None => json::string_bytes(self.bytes(span), out),
+        }
     }
 
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
