@@ -22,7 +22,7 @@ pub(super) struct Ready {
 #[derive(Debug)]
 pub(super) enum Plan {
     Avro(avro::Plan, Orders),
-    Json(json_schema::Plan),
+    Json(json_schema::Plan, Orders),
     Protobuf(protobuf::Plan, Orders),
 }
 
@@ -55,7 +55,9 @@ impl Ready {
             SchemaType::Avro => {
                 Plan::Avro(avro::Plan::new(&schema, &references).map_err(unusable)?, Orders::new())
             }
-            SchemaType::Json => Plan::Json(json_schema::Plan::new(&schema, &references).map_err(unusable)?),
+            SchemaType::Json => {
+                Plan::Json(json_schema::Plan::new(&schema, &references).map_err(unusable)?, Orders::new())
+            }
             SchemaType::Protobuf => {
                 let plan = protobuf::Plan::new(&schema, &references, name).map_err(unusable)?;
                 indexes.extend_from_slice(&plan.indexes);
@@ -77,8 +79,8 @@ impl Plan {
     ) -> Result<(), Box<Mismatch>> {
         match self {
             Plan::Avro(plan, orders) => avro::write(plan, filler, orders, unknown, text, out),
-            Plan::Json(plan) => {
-                plan.check(text)?;
+            Plan::Json(plan, orders) => {
+                plan.check(filler, orders, text)?;
                 out.extend_from_slice(text.as_bytes());
                 Ok(())
             }
@@ -90,7 +92,7 @@ impl Plan {
     pub(super) fn name(&self) -> Option<&str> {
         match self {
             Plan::Avro(plan, _) => plan.name.as_deref(),
-            Plan::Json(_) => None,
+            Plan::Json(..) => None,
             Plan::Protobuf(plan, _) => Some(&plan.name),
         }
     }
