@@ -76,23 +76,47 @@ impl<'f> Fill<'f> {
     }
 
     fn record(&mut self, record: &'f Record, node: u32, out: &mut Vec<u8>) -> Result<(), Box<Mismatch>> {
-        let base = self.slots.len();
-        self.slots.resize(base + record.fields.len(), NONE);
         let document = self.document;
-        for (at, (name, value)) in document.own_members(node).enumerate() {
-            let name = document.bytes(self.text, name);
-            let is_called = |place| {
-                record.fields.get(usize::from(place)).is_some_and(|field| field.name.as_bytes() == name)
+        let mut members = document.own_members(node);
+        let mut next = members.next();
+        // Mostly they come in the order of the fields.
+        for (place, field) in record.fields.iter().enumerate() {
+            let value = match next {
+                Some((name, value)) if document.bytes(self.text, name) == field.name.as_bytes() => value,
+                _ => return self.others(record, place, next.into_iter().chain(members), out),
             };
-            let order = &mut self.orders[record.number];
-            let place = place(order, at, record.fields.len(), is_called, || record.find(name));
-            if place != UNKNOWN {
-                self.slots[base + usize::from(place)] = value;
-            } else if self.unknown == UnknownFields::Refuse {
-                return Err(Mismatch::new("is not in the schema").within(unknown_member(name)));
+            next = members.next();
+            if let Err(mismatch) = self.value(field.type_, value, out) {
+                // Members that are not in the schema are told first.
+                let mut others = next.into_iter().chain(members);
+                others.try_for_each(|(name, _)| self.place_of(record, 0, name).map(|_| ()))?;
+                return Err(mismatch.within(Step::Field(field.name.to_string())));
             }
         }
-        for (place, field) in record.fields.iter().enumerate() {
+        match next {
+            None => Ok(()),
+            next => self.others(record, record.fields.len(), next.into_iter().chain(members), out),
+        }
+    }
+
+    /// The fields of a record from the one at `first` on, which are these members, in whatever order.
+    fn others(
+        &mut self,
+        record: &'f Record,
+        first: usize,
+        members: impl Iterator<Item = (Span, u32)>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<Mismatch>> {
+        let base = self.slots.len();
+        let fields = &record.fields[first..];
+        self.slots.resize(base + fields.len(), NONE);
+        for (at, (name, value)) in members.enumerate() {
+            let place = usize::from(self.place_of(record, at, name)?);
+            if let Some(slot) = place.checked_sub(first).and_then(|place| self.slots.get_mut(base + place)) {
+                *slot = value;
+            }
+        }
+        for (place, field) in fields.iter().enumerate() {
             let written = match (self.slots[base + place], &field.default) {
                 (NONE, Some(default)) => {
                     out.extend_from_slice(default);
@@ -105,6 +129,21 @@ impl<'f> Fill<'f> {
         }
         self.slots.truncate(base);
         Ok(())
+    }
+
+    /// The place of the field of this name, which comes as number `at`; [`UNKNOWN`] for one that may be left out.
+    fn place_of(&mut self, record: &Record, at: usize, name: Span) -> Result<u16, Box<Mismatch>> {
+        let name = self.document.bytes(self.text, name);
+        let is_called =
+            |place| record.fields.get(usize::from(place)).is_some_and(|field| field.name.as_bytes() == name);
+        let order = &mut self.orders[record.number];
+        let place = place(order, at, record.fields.len(), is_called, || record.find(name));
+        match place {
+            UNKNOWN if self.unknown == UnknownFields::Refuse => {
+                Err(Mismatch::new("is not in the schema").within(unknown_member(name)))
+            }
+            place => Ok(place),
+        }
     }
 
     fn union(

@@ -142,3 +142,31 @@ fn bytes_are_base64_and_fixed_ones_have_their_size() {
     assert_eq!(fill(schema, r#"{"f":"AQI=","d":"300"}"#), Ok(vec![2, 255, 1, 2, 0, 1, 44]));
     assert!(fill(schema, r#"{"f":"AQ==","d":1}"#).unwrap_err().starts_with("$.f is not 2 bytes"));
 }
+
+#[test]
+fn what_is_not_in_the_schema_is_told_first_whatever_else_is_wrong() {
+    let wrong = |payload: &str| {
+        let schema = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},
+            {"name":"b","type":"int","default":7},{"name":"c","type":"int"}]}"#;
+        match fill(schema, payload) {
+            Ok(bytes) => format!("{bytes:?}"),
+            Err(what) => what,
+        }
+    };
+    for (payload, expected) in [
+        (r#"{"a":1,"b":2,"c":3}"#, "[2, 4, 6]"),
+        (r#"{"a":1,"c":3}"#, "[2, 14, 6]"),
+        (r#"{"a":1,"c":3,"b":2}"#, "[2, 4, 6]"),
+        (r#"{"c":3,"a":1}"#, "[2, 14, 6]"),
+        (r#"{"a":1,"c":3,"a":2}"#, "[4, 14, 6]"),
+        (r#"{"a":1,"b":2,"c":3,"x":4}"#, "$.x is not in the schema"),
+        (r#"{"a":"1","b":2,"x":3}"#, "$.x is not in the schema"),
+        (r#"{"a":"1","c":"3"}"#, "$.a is text, not an int"),
+        (r#"{"a":1,"c":"3","b":"2"}"#, "$.b is text, not an int"),
+        (r#"{"a":1,"x":"3"}"#, "$.x is not in the schema"),
+        (r#"{"a":1,"b":2}"#, "$.c is missing, and the schema has no default for it"),
+        (r#"{}"#, "$.a is missing, and the schema has no default for it"),
+    ] {
+        assert_eq!(wrong(payload), expected, "{payload}");
+    }
+}

@@ -44,6 +44,7 @@ impl Filler {
 
 /// The place of the field whose member comes as number `at`, of at most so many: the one that came there last, if it is
 /// called so, else the one that `find` finds, which is remembered.
+#[inline(always)]
 pub(in crate::encode) fn place(
     order: &mut Vec<u16>,
     at: usize,

@@ -20,12 +20,17 @@ pub(in crate::encode) struct Side {
     pub(super) framed: Framed,
     pub(super) is_key: bool,
     /// By topic, and by what else decides: a plan and its route, a schema's text, an event's type.
-    known: HashMap<Vec<u8>, Known>,
+    known: Vec<Known>,
+    /// Where each is among them.
+    places: HashMap<Vec<u8>, usize>,
+    /// Where the one is that was used last.
+    last: usize,
     /// The key of the event at hand.
     pub(super) slot: Vec<u8>,
     /// Under which key an answer is to be kept, and what it is wanted for.
     asked: Option<(Vec<u8>, For)>,
-    pub(super) filler: Filler,
+    /// For payloads that are written by registered schemas.
+    pub(super) filler: Option<Box<Filler>>,
 }
 
 /// What a schema is wanted for.
@@ -42,6 +47,7 @@ enum For {
 /// What is known of one schema.
 #[derive(Debug)]
 struct Known {
+    slot: Vec<u8>,
     outcome: Result<Ready, Refusal>,
     /// When it was asked for, ms since 1970.
     asked_ms: i64,
@@ -50,8 +56,8 @@ struct Known {
 impl Side {
     /// Nothing known yet.
     pub(in crate::encode) fn new(framed: Framed, is_key: bool) -> Side {
-        let (known, slot, asked) = (HashMap::new(), Vec::new(), None);
-        Side { framed, is_key, known, slot, asked, filler: Filler::new() }
+        let (known, places, slot) = (Vec::new(), HashMap::new(), Vec::new());
+        Side { framed, is_key, known, places, last: 0, slot, asked: None, filler: None }
     }
 
     /// Begins the key of a schema that is the same for all rows of a plan, but for what is appended.
@@ -69,8 +75,8 @@ impl Side {
         now_ms: i64,
         write: impl FnOnce(&mut SchemaText) -> Result<Option<String>, Refusal>,
     ) -> Result<&mut Ready, NotWritten> {
-        if self.is_settled(now_ms) {
-            return self.settled();
+        if let Some(place) = self.settled(now_ms) {
+            return self.ready(place);
         }
         let mut text = SchemaText::new(self.framed.meta);
         let name = write(&mut text)?;
@@ -98,8 +104,8 @@ impl Side {
         self.slot.extend_from_slice(topic.as_bytes());
         self.slot.push(0);
         self.slot.extend_from_slice(event_type.as_bytes());
-        if self.is_settled(now_ms) {
-            return self.settled();
+        if let Some(place) = self.settled(now_ms) {
+            return self.ready(place);
         }
         let record = self.framed.registered.as_ref().map(|by| by.record(event_type)).unwrap_or_default();
         let subject = self.framed.subject.subject(topic, self.is_key, &record);
@@ -127,8 +133,8 @@ impl Side {
             self.slot.push(0);
             self.slot.extend_from_slice(event_type.as_bytes());
         }
-        if self.is_settled(now_ms) {
-            return self.settled().map(|_| ());
+        if let Some(place) = self.settled(now_ms) {
+            return self.ready(place).map(|_| ());
         }
         let record = verify.name.replace(ByRegistered::TYPE, event_type);
         let subject = self.framed.subject.subject(event.topic, self.is_key, &record);
@@ -175,7 +181,7 @@ impl Side {
     /// The registry is away: whether what is known already will do for a while.
     pub(in crate::encode) fn go_on(&mut self, now_ms: i64) -> bool {
         let Some((slot, _)) = &self.asked else { return false };
-        match self.known.get_mut(slot) {
+        match self.places.get(slot).and_then(|place| self.known.get_mut(*place)) {
             Some(known) if known.outcome.is_ok() => {
                 known.asked_ms = now_ms;
                 self.asked = None;
@@ -211,7 +217,8 @@ impl Side {
 
     /// Appends the value of the header that tells the schema; `false` when there is to be none.
     pub(in crate::encode) fn header(&self, out: &mut Vec<u8>) -> bool {
-        let known = self.known.get(&self.slot).and_then(|known| known.outcome.as_ref().ok());
+        let known = self.known.get(self.last).filter(|known| known.slot == self.slot);
+        let known = known.and_then(|known| known.outcome.as_ref().ok());
         let in_header = known.filter(|_| self.framed.in_header);
         let Some((ready, guid)) = in_header.and_then(|ready| Some((ready, ready.guid?))) else {
             return false;
@@ -238,9 +245,13 @@ impl Side {
         Ok(strategy.subject(topic, self.is_key, record))
     }
 
-    /// Whether nothing has to be asked for the slot.
-    fn is_settled(&self, now_ms: i64) -> bool {
-        let Some(Known { outcome, asked_ms }) = self.known.get(&self.slot) else { return false };
+    /// Where the slot's schema is, if nothing has to be asked for it.
+    fn settled(&mut self, now_ms: i64) -> Option<usize> {
+        let is_last = self.known.get(self.last).is_some_and(|known| known.slot == self.slot);
+        if !is_last {
+            self.last = *self.places.get(&self.slot)?;
+        }
+        let Known { outcome, asked_ms, .. } = self.known.get(self.last)?;
         let is_latest = self.framed.registered.is_some() || self.framed.ids == Ids::Latest;
         let lasts = match outcome {
             Err(_) => Some(REFUSED_MS),
@@ -248,20 +259,14 @@ impl Side {
             Ok(_) => None,
         };
         // What was asked for just now is settled, however short it lasts.
-        lasts.is_none_or(|lasts| now_ms < asked_ms.saturating_add(lasts.max(1)))
+        let is_settled = lasts.is_none_or(|lasts| now_ms < asked_ms.saturating_add(lasts.max(1)));
+        is_settled.then_some(self.last)
     }
 
-    fn settled(&mut self) -> Result<&mut Ready, NotWritten> {
-        match self.known.get_mut(&self.slot).map(|known| &mut known.outcome) {
-            Some(Ok(ready)) => Ok(ready),
-            Some(Err(refusal)) => Err(refusal.clone().into()),
-            // Not after `is_settled`; and if it were, it would be an event refused, not one that is lost.
-            None => Err(Refusal {
-                reason: Reason::SchemaRefused,
-                detail: "its schema is not known".to_owned(),
-                hint: "this should not happen: please report it",
-            }
-            .into()),
+    fn ready(&mut self, place: usize) -> Result<&mut Ready, NotWritten> {
+        match &mut self.known[place].outcome {
+            Ok(ready) => Ok(ready),
+            Err(refusal) => Err(refusal.clone().into()),
         }
     }
 
@@ -270,8 +275,16 @@ impl Side {
         const MOST: usize = 10_000;
         if self.known.len() >= MOST {
             self.known.clear();
+            self.places.clear();
         }
-        self.known.insert(slot, Known { outcome, asked_ms });
+        let known = Known { slot, outcome, asked_ms };
+        match self.places.get(&known.slot) {
+            Some(place) => self.known[*place] = known,
+            None => {
+                self.places.insert(known.slot.clone(), self.known.len());
+                self.known.push(known);
+            }
+        }
     }
 }
 

@@ -219,7 +219,7 @@ impl Side {
         }
         let in_header = self.framed.in_header;
         let event_type = event_type.unwrap_or_default();
-        let mut filler = std::mem::replace(&mut self.filler, Filler::new());
+        let mut filler = self.filler.take().unwrap_or_else(|| Box::new(Filler::new()));
         let written = self.registered(event.topic, event_type, around.now_ms).and_then(|ready| {
             Side::frame(in_header, ready, REASON, out)?;
             let Ready { plan: Some(plan), id, .. } = ready else { return Ok(()) };
@@ -232,7 +232,7 @@ impl Side {
                 })
             })
         });
-        self.filler = filler;
+        self.filler = Some(filler);
         written.map(|()| true)
     }
 

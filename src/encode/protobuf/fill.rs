@@ -118,11 +118,10 @@ impl<'f> Fill<'f> {
         node: u32,
         base: usize,
     ) -> Result<(), Box<Mismatch>> {
-        let document = self.document;
+        let (document, order) = (self.document, &mut self.orders[number as usize]);
         for (at, (name, value)) in document.own_members(node).enumerate() {
             let name = document.bytes(self.text, name);
-            let (order, is_called) =
-                (&mut self.orders[number as usize], |place| message.is_called(place, name));
+            let is_called = |place| message.is_called(place, name);
             let place = place(order, at, message.fields.len(), is_called, || message.find(name));
             if place != UNKNOWN {
                 let slot = &mut self.slots[base + usize::from(place)];
