@@ -5,6 +5,7 @@
 //! callgrind runs. What is not a pass over the recorded events is subtracted: each part is counted with two numbers of them.
 
 mod ends;
+mod payloads;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -19,6 +20,9 @@ use walpost::source::{Chunk, Frame};
 /// Each with the rows of a transaction.
 const PARTS: [(&str, u64); 5] =
     [("decode", 1000), ("route", 1000), ("encode", 1000), ("road", 1000), ("road, one row a transaction", 1)];
+/// One event again and again: cases of the bench `encode`.
+const CASES: [&str; 5] =
+    ["string", "expanded", "avro_registered", "json_schema_registered", "protobuf_registered"];
 /// In one pass.
 const EVENTS: u64 = 4_000;
 const FEW: u64 = 1;
@@ -39,6 +43,9 @@ fn main() {
 
 /// What callgrind counts.
 fn run(part: &str, passes: u64) {
+    if CASES.contains(&part) {
+        return one(part, passes);
+    }
     let (_, rows) = PARTS.into_iter().find(|(name, _)| *name == part).expect("a part");
     let chunks = ends::recording(EVENTS, rows, None);
     for _ in 0..passes {
@@ -76,13 +83,27 @@ fn alone(last: &str, chunks: &[Bytes]) {
     }
 }
 
+/// Encodes the event of this case.
+fn one(name: &str, passes: u64) {
+    let case = payloads::cases().into_iter().find(|case| case.name == name).expect("a case");
+    case.run(|encoder, event, out| {
+        for _ in 0..passes * EVENTS {
+            encoder.encode(black_box(event), 0, out).expect("a record");
+            if out.len() == 1000 {
+                out.clear(8 << 20);
+            }
+        }
+    });
+}
+
 /// Instructions per event of each part.
 fn count() -> Map<String, Value> {
     let per_event = |part: &str| {
         let (few, many) = (instructions(part, FEW), instructions(part, MANY));
         (many - few) as f64 / ((MANY - FEW) * EVENTS) as f64
     };
-    PARTS.into_iter().map(|(part, _)| (part.to_owned(), json!(per_event(part).round()))).collect()
+    let parts = PARTS.into_iter().map(|(part, _)| part).chain(CASES);
+    parts.map(|part| (part.to_owned(), json!(per_event(part).round()))).collect()
 }
 
 /// All instructions of a run.
