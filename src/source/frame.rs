@@ -73,12 +73,6 @@ pub(super) fn change_lsn(message: &[u8]) -> Lsn {
     lsn_at(message, HEADER + 1)
 }
 
-/// Whether a CopyData payload ends a transaction: it carries pgoutput's Commit.
-#[inline]
-pub(super) fn is_commit(payload: &[u8]) -> bool {
-    payload.first() == Some(&b'w') && payload.get(WAL_HEADER) == Some(&b'C')
-}
-
 /// The caller has checked that eight bytes are there.
 #[inline]
 fn lsn_at(payload: &[u8], at: usize) -> Lsn {
@@ -112,8 +106,6 @@ mod tests {
         assert_eq!((change_lsn(&wal), change_lsn(&wal[..HEADER])), (Lsn::new(7), Lsn::ZERO));
         let keepalive = recorded::keepalive(Lsn::new(8), true);
         assert_eq!(progress(&keepalive[HEADER..]).unwrap(), (Lsn::new(8), true));
-        let commit = recorded::wal(Lsn::new(9), b"C");
-        assert!(is_commit(&commit[HEADER..]) && !is_commit(&wal[HEADER..]) && !is_commit(&keepalive[HEADER..]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A large message is read into a buffer of its own, and only when there is room for it on the whole road.
 
 use super::feedback::{Due, Feedback, Pace};
-use super::frame::{HEADER, change_lsn, is_commit, message_length, progress};
+use super::frame::{HEADER, change_lsn, message_length, progress};
 use super::gather::Gather;
 use super::stream::Item;
 use super::{Acknowledger, Chunk, Config, Error};
@@ -50,10 +50,8 @@ pub(super) struct Reader {
     acknowledger: Acknowledger,
     feedback: Feedback,
     gather: Gather,
-    /// What the last read brought, bytes.
-    last_read: usize,
-    /// The last whole message is a Commit.
-    at_commit: bool,
+    /// What the last read brought, bytes, until it has been dealt with.
+    last_read: Option<usize>,
     silence: Duration,
     /// The server has sent everything before this; nothing after it can be ours to confirm.
     received: Lsn,
@@ -92,8 +90,7 @@ impl Reader {
             acknowledger,
             feedback: Feedback::new(pace, Instant::now()),
             gather: Gather::new(Instant::now()),
-            last_read: 0,
-            at_commit: false,
+            last_read: None,
             silence: config.silence_timeout,
         }
     }
@@ -156,15 +153,15 @@ impl Reader {
             return Err(Error::Io(io::ErrorKind::UnexpectedEof.into()));
         }
         self.feedback.heard(Instant::now());
-        self.last_read = read;
+        self.last_read = Some(read);
         Ok(())
     }
 
-    /// After short transactions in quick succession, lets more of them come. The thread has nothing else to do, and the
-    /// wait is shorter than a timer of the runtime could be.
+    /// After small reads in quick succession, lets more come. The thread has nothing else to do, and the wait is shorter
+    /// than a timer of the runtime could be.
     fn gather(&mut self) {
-        if std::mem::take(&mut self.at_commit) {
-            std::thread::sleep(self.gather.after_commit(self.last_read, Instant::now()));
+        if let Some(read) = self.last_read.take() {
+            std::thread::sleep(self.gather.after(read, Instant::now()));
         }
     }
 
@@ -198,9 +195,7 @@ impl Reader {
             if tag != b'd' {
                 return Ok(Some(length));
             }
-            let payload = &self.buffer[self.whole + HEADER..end];
-            let (server_lsn, reply_requested) = progress(payload)?;
-            self.at_commit = is_commit(payload);
+            let (server_lsn, reply_requested) = progress(&self.buffer[self.whole + HEADER..end])?;
             self.received = self.received.max(server_lsn);
             if reply_requested {
                 self.feedback.owe_answer();

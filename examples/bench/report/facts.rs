@@ -92,7 +92,10 @@ fn configuration() -> Vec<(&'static str, String)> {
             "PostgreSQL",
             "fsync=off, shared_buffers=256MB, logical_decoding_work_mem=256MB, pgoutput version 1",
         ),
-        ("Kafka", "one KRaft node, replication factor 1, heap and options of the JVM as Kafka's own scripts give them (1 GB, G1)"),
+        (
+            "Kafka",
+            "one KRaft node, replication factor 1, heap and options of the JVM as Kafka's own scripts give them (1 GB, G1)",
+        ),
         ("payload", pad),
         (
             "latency",
