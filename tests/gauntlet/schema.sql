@@ -11,6 +11,13 @@ create table text_payloads (like outbox including all);
 alter table text_payloads alter payload type jsonb using null;
 create table no_payloads (like outbox including all);
 alter table no_payloads rename payload to content;
+-- Nor is any of these, which were there before the slot. They are updated.
+create table updates (like outbox, n int primary key);
+insert into updates select gen_random_uuid(), null, null, 'never', null, now(), null, n from generate_series(0, 119) n;
+
+-- The one that the connector makes has no updates.
+create publication walpost for table outbox, text_keys, text_payloads, no_payloads, updates
+    with (publish = 'insert, update');
 
 -- Who holds an aggregate's row takes its next versions: they are the order of its events.
 create table aggregate (id int primary key, version bigint not null) with (fillfactor = 50);

@@ -26,9 +26,10 @@ pub const PARTITIONS: i32 = 3;
 pub fn configured(builder: ConnectorBuilder, db: &DatabaseHandle) -> ConnectorBuilder {
     let bytes = "org.apache.kafka.connect.converters.ByteArrayConverter";
     let settings = [
-        ("table.include.list", r"public\.(outbox|text_keys|text_payloads|no_payloads)"),
+        ("table.include.list", r"public\.(outbox|text_keys|text_payloads|no_payloads|updates)"),
         ("transforms.outbox.table.field.event.timestamp", "at"),
         ("transforms.outbox.table.fields.additional.placement", "p:partition"),
+        ("transforms.outbox.table.op.invalid.behavior", "fatal"),
         ("key.converter", bytes),
         ("value.converter", bytes),
         ("producer.override.max.request.size", "4194304"),
@@ -36,8 +37,17 @@ pub fn configured(builder: ConnectorBuilder, db: &DatabaseHandle) -> ConnectorBu
         ("errors.deadletterqueue.topic.replication.factor", "1"),
     ];
     let builder = builder.set("errors.deadletterqueue.topic.name", letters_topic(db));
-    settings.into_iter().fold(builder, |builder, (name, value)| builder.set(name, value))
+    let messages = [
+        ("transforms", "decode,outbox"),
+        ("transforms.decode.type", DECODE),
+        ("message.prefix.include.list", rows::MESSAGES),
+    ];
+    let messages = messages.into_iter().filter(|_| rows::sends_messages(db.server().major()));
+    settings.into_iter().chain(messages).fold(builder, |builder, (name, value)| builder.set(name, value))
 }
+
+/// The transform by which logical decoding messages are events.
+const DECODE: &str = "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent";
 
 /// Of the event topics: room for the largest events, and nothing goes because its timestamp is old.
 const EVENT_TOPICS: [(&str, &str); 2] = [("max.message.bytes", "4194304"), ("retention.ms", "-1")];

@@ -4,7 +4,7 @@
 use super::dump::{Delivered, Dump, Letter, Partition, PartitionLog, Truth, digest};
 use super::log::{read_decisions, read_partition};
 use crate::support::{Broker, DatabaseHandle, PATIENCE, Reader, Record, wait_until};
-use crate::workload::rows::Row;
+use crate::workload::rows::{MESSAGES, Row};
 use crate::workload::{letters_topic, position_topic, topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::time::Duration;
@@ -148,12 +148,14 @@ fn delivered(record: &Record) -> Delivered {
     }
 }
 
-/// A dead letter as its event. What was not sent in its value is in its header `row`, or the letter says how large it is.
+/// A dead letter as its event. What was not sent in its value is in its header `row`, or the letter says how large it is;
+/// a message's value is all of the message.
 fn letter(record: &Record) -> Delivered {
     let told = |name: &str| record.header(&format!("outbox.dlt.{name}")).unwrap_or_default();
     let (id, payload_is) = (told("event.id").parse::<uuid::Uuid>().ok(), told("payload"));
     let content = match payload_is {
         "row" => content(told("row")),
+        _ if told("message.prefix") == MESSAGES => record.value.as_deref().and_then(payload),
         _ => record.value.clone(),
     };
     let bytes = content.as_ref().map(|content| content.len() as u64);
@@ -179,6 +181,12 @@ fn content(row: &str) -> Option<Vec<u8>> {
     let row: serde_json::Value = serde_json::from_str(row).ok()?;
     let hex = row["content"].as_str()?.strip_prefix("\\x")?.as_bytes();
     hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// The member `payload` of a message.
+fn payload(message: &[u8]) -> Option<Vec<u8>> {
+    let message: serde_json::Value = serde_json::from_slice(message).ok()?;
+    Some(message["payload"].as_str()?.as_bytes().to_vec())
 }
 
 /// If it is a plain decimal number.

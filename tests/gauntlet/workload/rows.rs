@@ -1,8 +1,11 @@
 //! What a row can be: an ordinary event, or one that cannot be published for any reason that a row can have.
 //!
-//! Of Postgres's values there is none that the header converters do not take, and an UPDATE is no row of its own.
+//! Two are no rows of their own. An UPDATE is refused; what it updates was there before the slot, and never an event. And of
+//! Postgres's values there is none that the header converters do not take: that is a logical decoding message's. No event
+//! has the reason `schema_refused`: there is no schema registry here; and none is parked.
 
 use crate::random::Random;
+use walpost::rejection::Reason;
 
 /// How a row is made of its row of truth `t`: SQL for each column.
 #[derive(Debug, PartialEq)]
@@ -15,12 +18,31 @@ pub struct Row {
     pub payload_is: &'static str,
     /// Of the payload.
     pub kilobytes: u32,
+    way: Way,
     table: &'static str,
     aggregatetype: &'static str,
     aggregateid: &'static str,
     payload: &'static str,
     at: &'static str,
     p: &'static str,
+}
+
+/// How it comes into the stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Inserted,
+    /// Over the one row that the table has for its aggregate.
+    Updated,
+    /// As a logical decoding message, without a table.
+    Emitted,
+}
+
+/// The prefix of messages that are events.
+pub const MESSAGES: &str = "outbox";
+
+/// Whether a server of this major version sends messages.
+pub fn sends_messages(major: u32) -> bool {
+    major >= 14
 }
 
 /// Into topics of its own goes only what these do not take: so many bytes at most.
@@ -33,6 +55,7 @@ pub const GOOD: Row = Row {
     reason: "",
     payload_is: "value",
     kilobytes: 0,
+    way: Way::Inserted,
     table: "outbox",
     aggregatetype: "aggregate_type((t).aggregate)",
     aggregateid: "convert_to((t).aggregate::text, 'UTF8')",
@@ -46,8 +69,8 @@ pub const A_MEGABYTE: Row = Row { kilobytes: 1_024, ..GOOD };
 /// Large enough for its topic to refuse, and too small to be asked about before: it costs a session.
 pub const UNFORESEEN: Row = bad("larger than its topic takes", "too_large");
 
-/// The others.
-pub const BAD: [Row; 11] = [
+/// The others: small ones first, and last what only a server from Postgres 14 on sends.
+pub const BAD: [Row; 13] = [
     Row { aggregatetype: "null", ..bad("no topic", "topic_illegal") },
     Row { aggregatetype: "'no topic'", ..bad("no legal topic", "topic_illegal") },
     Row { p: "-1", ..bad("a negative partition", "partition_illegal") },
@@ -71,6 +94,14 @@ pub const BAD: [Row; 11] = [
     },
     Row { kilobytes: 20, ..UNFORESEEN },
     Row { kilobytes: 300, payload_is: "claim", ..bad("larger than a letter may be", "too_large") },
+    Row { way: Way::Updated, table: "updates", ..bad("an update", "update_refused") },
+    Row {
+        way: Way::Emitted,
+        aggregateid: "(t).aggregate::text",
+        payload: "payload(t)::text",
+        p: r#"'{"no": "number"}'::jsonb"#,
+        ..bad("an object for a header", "header_not_encodable")
+    },
 ];
 
 const fn bad(what: &'static str, reason: &'static str) -> Row {
@@ -80,9 +111,10 @@ const fn bad(what: &'static str, reason: &'static str) -> Row {
 }
 
 impl Row {
-    /// Any bad one; rarely one that costs a session.
-    pub fn draw(random: &mut Random) -> &'static Row {
-        if random.below(40) == 0 { &UNFORESEEN } else { &BAD[random.below(BAD.len() as u64) as usize] }
+    /// Any bad one that a server of this major version sends; rarely one that costs a session.
+    pub fn draw(random: &mut Random, major: u32) -> &'static Row {
+        let sent = BAD.len() as u64 - u64::from(!sends_messages(major));
+        if random.below(40) == 0 { &UNFORESEEN } else { &BAD[random.below(sent) as usize] }
     }
 
     /// The bad one of this name. Of several that differ in nothing but their size: any.
@@ -95,10 +127,29 @@ impl Row {
         self.aggregateid != "null"
     }
 
-    /// Table and columns, for INSERT and COPY.
+    /// The statement that writes it: its rows of truth are `t` in `twin`.
+    pub fn statement(&self) -> String {
+        let (table, columns, values) = (self.table, self.columns(), self.values());
+        match self.way {
+            Way::Inserted => format!("insert into {table} {columns} {values} from twin order by (t).ordinal"),
+            Way::Updated => {
+                format!("update {table} set {columns} = ({values}) from twin where n = (t).aggregate")
+            }
+            Way::Emitted => format!(
+                "select pg_logical_emit_message(true, '{MESSAGES}', to_jsonb(message)::text)
+                 from (select columns.* from twin, lateral ({values}) columns {columns}) message"
+            ),
+        }
+    }
+
+    /// Table and columns, for COPY.
     pub fn place(&self) -> String {
+        format!("{} {}", self.table, self.columns())
+    }
+
+    fn columns(&self) -> String {
         let payload = if self.table == "no_payloads" { "content" } else { "payload" };
-        format!("{} (id, aggregatetype, aggregateid, type, {payload}, at, p)", self.table)
+        format!("(id, aggregatetype, aggregateid, type, {payload}, at, p)")
     }
 
     /// The columns' values.
@@ -106,4 +157,11 @@ impl Row {
         let Row { aggregatetype, aggregateid, payload, at, p, .. } = self;
         format!("select (t).id, {aggregatetype}, {aggregateid}, 'changed', {payload}, {at}, {p}")
     }
+}
+
+#[test]
+fn there_is_a_bad_row_for_every_reason_that_an_event_can_have_here() {
+    let given: Vec<&str> = BAD.iter().map(|row| row.reason).collect();
+    let missing = Reason::ALL.into_iter().filter(|reason| !given.contains(&reason.name()));
+    assert_eq!(missing.collect::<Vec<_>>(), [Reason::SchemaRefused, Reason::Parked]);
 }

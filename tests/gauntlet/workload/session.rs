@@ -206,7 +206,8 @@ impl Session {
             return Ok(());
         }
         self.kinds.push("with a bad event");
-        let row = if refused { &rows::UNFORESEEN } else { Row::draw(&mut self.random) };
+        let row =
+            if refused { &rows::UNFORESEEN } else { Row::draw(&mut self.random, self.db.server().major()) };
         let aggregate = aggregates[self.random.below(aggregates.len() as u64) as usize];
         self.insert(client, aggregate, 1, row).await?;
         self.insert(client, aggregate, 1, &rows::GOOD).await
@@ -300,12 +301,7 @@ impl Session {
     /// Events of one aggregate by one statement.
     async fn insert(&mut self, client: &Client, aggregate: u64, events: u64, row: &Row) -> Result<(), Error> {
         let truth = self.truth(client, aggregate, events, row).await?;
-        let both = format!(
-            "with twin as ({truth} returning truth as t)
-             insert into {} {} from twin order by (t).ordinal",
-            row.place(),
-            row.values()
-        );
+        let both = format!("with twin as ({truth} returning truth as t) {}", row.statement());
         client.batch_execute(&both).await
     }
 
