@@ -33,8 +33,19 @@ impl Reach {
     /// there is no slot that would send it.
     pub fn settled(&self) -> Option<Lsn> {
         let confirmed = self.confirmed()?;
-        let stored = self.position.as_ref().map_or(Lsn::ZERO, |position| position.end_lsn);
-        Some(stored.max(confirmed))
+        Some(self.stored().max(confirmed))
+    }
+
+    /// How far the position says that events are published; zero where it says nothing of this slot.
+    fn stored(&self) -> Lsn {
+        let position = self.position.as_ref().filter(|_| !self.is_reborn());
+        position.map_or(Lsn::ZERO, |position| position.end_lsn)
+    }
+
+    /// The slot was made again on a server that had been set back: the position is one of a history that is gone.
+    pub fn is_reborn(&self) -> bool {
+        let born = self.position.as_ref().map(|position| position.slot_birth_lsn);
+        self.confirmed().zip(born).is_some_and(|(confirmed, born)| confirmed < born)
     }
 
     /// Where the slot stands, if it is one from which anything will be sent.
@@ -53,10 +64,10 @@ impl Reach {
         !self.has_rows_to_come() && self.settled().is_none_or(|settled| settled >= moment)
     }
 
-    /// The slot is past the stored position: what ended between the two will not be sent any more.
+    /// The slot is past the stored position, or there is none that counts: what ended between the two will not be sent
+    /// any more.
     pub fn gap(&self) -> Option<(Lsn, Lsn)> {
-        let stored = self.position.as_ref().map_or(Lsn::ZERO, |position| position.end_lsn);
-        let confirmed = self.confirmed()?;
+        let (stored, confirmed) = (self.stored(), self.confirmed()?);
         (confirmed > stored).then_some((stored, confirmed))
     }
 
@@ -112,7 +123,8 @@ mod tests {
             confirmed_flush_lsn: confirmed.map(Lsn::new),
             ..SlotFacts::default()
         };
-        Reach { position: stored.map(|lsn| Position::first(&mark, Lsn::new(lsn))), slot: confirmed.map(slot) }
+        let position = |lsn| Position { end_lsn: Lsn::new(lsn), ..Position::first(&mark, Lsn::new(10)) };
+        Reach { position: stored.map(position), slot: confirmed.map(slot) }
     }
 
     #[test]
@@ -142,5 +154,19 @@ mod tests {
         assert!(!begun.is_beyond(moment), "the rest of a snapshot is still to come");
         assert_eq!(reach(Some(50), Some(Some(70))).gap(), Some((Lsn::new(50), Lsn::new(70))));
         assert_eq!(reach(Some(70), Some(Some(70))).gap(), None);
+    }
+
+    #[test]
+    fn a_position_of_a_history_that_is_gone_settles_nothing() {
+        let mut reach = reach(Some(100), Some(Some(50)));
+        let born = |reach: &mut Reach, lsn| reach.position.as_mut().unwrap().slot_birth_lsn = Lsn::new(lsn);
+        born(&mut reach, 50);
+        assert_eq!((reach.settled(), reach.gap(), reach.is_reborn()), (Some(Lsn::new(100)), None, false));
+        born(&mut reach, 51);
+        let gap = (Lsn::ZERO, Lsn::new(50));
+        assert_eq!((reach.settled(), reach.gap(), reach.is_reborn()), (Some(gap.1), Some(gap), true));
+        // What a slot that is gone would have sent comes no more in any case.
+        reach.slot = None;
+        assert_eq!((reach.settled(), reach.gap(), reach.is_reborn()), (None, None, false));
     }
 }

@@ -174,9 +174,17 @@ fn sentences(report: &Report) -> Vec<String> {
         ));
     }
     if let Some((stored, confirmed)) = report.reach.gap().filter(|_| total.pending > 0) {
+        let rows = match report.reach.is_reborn() {
+            false => format!(
+                "the slot is ahead of the stored position: rows that were committed between {stored} and {confirmed}"
+            ),
+            true => format!(
+                "the slot was made again on a server that had been set back, and the stored position counts for nothing: \
+                 rows that were committed before {confirmed}"
+            ),
+        };
         sentences.push(format!(
-            "the slot is ahead of the stored position: rows that were committed between {stored} and {confirmed} will not \
-             come, and are among the pending ones: walpost repair tells them apart, and publishes them"
+            "{rows} will not come, and are among the pending ones: walpost repair tells them apart, and publishes them"
         ));
     }
     if total.dead_letter > 0 {
@@ -287,7 +295,8 @@ mod tests {
     use crate::verify::{Found, Place, Sink, Topic};
 
     fn report(tally: Tally) -> Report {
-        let position = Position::first(&Position::creating(7, 1, "run"), Lsn::new(0x100));
+        let born = Position::first(&Position::creating(7, 1, "run"), Lsn::new(0x80));
+        let position = Position { end_lsn: Lsn::new(0x100), ..born };
         let slot = SlotFacts { confirmed_flush_lsn: Some(Lsn::new(0x80)), ..SlotFacts::default() };
         Report {
             tables: vec![("public.outbox".to_owned(), tally.rows)],
@@ -320,6 +329,10 @@ mod tests {
         let gap = |report: &Report| object(report, &First::new(1), Duration::ZERO)["gap"].clone();
         assert_eq!(gap(&ahead), json!({ "from": "0/100", "to": "0/180" }));
         assert_eq!(gap(&report(Tally { pending: 1, ..Tally::default() })), Value::Null);
+        let mut reborn = report(Tally { pending: 1, ..Tally::default() });
+        reborn.reach.slot.as_mut().unwrap().confirmed_flush_lsn = Some(Lsn::new(0x70));
+        assert!(sentences(&reborn).join("").contains("before 0/70 will not come"));
+        assert_eq!(gap(&reborn), json!({ "from": "0/0", "to": "0/70" }));
         ahead.topics[0].tally.pending = 0;
         assert_eq!(gap(&ahead), Value::Null, "no row lies there");
         assert!(told(Tally { unknown: 1, ..Tally::default() }).contains("no longer in the outbox"));

@@ -1,7 +1,7 @@
 //! Each way in which position and slot come apart ends in every event once.
 
 use super::{all, begun, insert, is_whole, numbers, on, outbox, pass, plan, repair, run_until};
-use crate::cli::refused;
+use crate::cli::{ask_json, refused};
 use crate::kit::{confirmed, last_position, position_topic, positions};
 use crate::support::{
     Broker, ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, PATIENCE, wait_until,
@@ -218,4 +218,55 @@ fn what_a_snapshot_had_not_come_to_is_published_by_the_repair_and_by_it_alone() 
     let records = run_until(&builder, &db, kafka, 18);
     assert_eq!((records.len(), numbers(&records)), (18, all(0, 17, 3)));
     is_whole(&builder, 18);
+}
+
+/// Row 12 of the start-up matrix.
+#[test]
+fn what_a_slot_lacks_that_was_made_on_a_server_that_had_been_set_back_is_published_from_the_table() {
+    let (server, much_wal) = (Database::start(), "create table t (); drop table t; select pg_switch_wal()");
+    let (db, kafka, builder) = on(&server);
+    server.stop_fast();
+    server.save("young");
+    server.start_again();
+    db.execute(much_wal);
+    begun(&builder);
+    insert(&db, 1, 4, 2);
+    run_until(&builder, &db, kafka, 4);
+    let stored = last_position(kafka, &db);
+    server.stop_fast();
+    server.put_back("young");
+    server.start_again();
+    // All that was published is rows no more. Of what comes now the slot has but the last.
+    db.execute("create publication walpost for table outbox with (publish = 'insert')");
+    insert(&db, 5, 4, 2);
+    db.execute("select pg_create_logical_replication_slot(current_database(), 'pgoutput')");
+    let slot = confirmed(&db);
+    assert!(slot < stored.slot_birth_lsn, "{slot}, {stored:?}");
+    insert(&db, 9, 4, 2);
+    // Until the server has as much WAL as Kafka knows of: a start then sees nothing but the slot.
+    wait_until("the WAL has caught up", PATIENCE, || {
+        db.execute(much_wal);
+        let flushed: Lsn = db.query_one_text("select pg_current_wal_flush_lsn()").parse().expect("an LSN");
+        (flushed > stored.end_lsn).then_some(())
+    });
+    let (exit, log) = builder.clone().start().wait_exit(PATIENCE);
+    assert_eq!(exit.code(), Some(28), "{log}");
+    for named in [format!("slot confirmed {slot}"), format!("stored position {}", stored.end_lsn)] {
+        assert!(log.contains(&named), "{named:?} is not in\n{log}");
+    }
+    // Which of the rows the slot still has, a comparison cannot say.
+    let told = ask_json(&builder, "verify --wait 0 --order-by seq", 3);
+    assert_eq!((&told["total"]["pending"], &told["total"]["duplicate"]), (&8.into(), &0.into()), "{told:#}");
+    assert_eq!(
+        (&told["gap"]["from"], &told["gap"]["to"]),
+        (&"0/0".into(), &slot.to_string().into()),
+        "{told:#}"
+    );
+    let told = plan(&builder, "--order-by seq");
+    assert_eq!((&told["missing"], &told["coming"]), (&4.into(), &4.into()), "{told:#}");
+    repair(&builder, &db, "--order-by seq");
+    let position = last_position(kafka, &db);
+    assert_eq!((position.end_lsn, position.slot_birth_lsn), (slot, slot));
+    assert_eq!(numbers(&run_until(&builder, &db, kafka, 12)), all(1, 12, 2));
+    is_whole(&builder, 8);
 }
