@@ -174,7 +174,7 @@ mod tests {
         let judged = Judged { missing, ..Judged::default() };
         let aside = Aside::default();
         let mut survey = Survey::new(&judged, &aside);
-        let rows = [("a", "1"), ("b", "2"), ("there", "2"), ("c", "2"), ("d", "3")]
+        let rows = [("a", "1"), ("b", "2"), ("there", "2"), ("c", "2"), ("d", "3"), ("there too", "4")]
             .map(|(id, key)| (packed(id), packed(key)));
         let row = |(id, key): &'static (Vec<u8>, Vec<u8>)| Row {
             topic: 0,
@@ -189,7 +189,7 @@ mod tests {
         }
         let choice = survey.choose();
         let chosen: Vec<bool> = rows.iter().map(|each| choice.has(&judged, &row(each))).collect();
-        assert_eq!(chosen, [true, false, false, false, true]);
+        assert_eq!(chosen, [true, false, false, false, true, false]);
         assert_eq!((choice.topics[&0], choice.left.counts.clone()), (2, [("order_unknown", 2)].into()));
         let first: Vec<_> = choice.first.iter().filter_map(|planned| planned.id.as_deref()).collect();
         assert_eq!(first, ["a", "d"]);
