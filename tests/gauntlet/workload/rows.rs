@@ -61,7 +61,7 @@ pub const GOOD: Row = Row {
     aggregateid: "convert_to((t).aggregate::text, 'UTF8')",
     payload: "convert_to(payload(t)::text, 'UTF8')",
     at: "(t).at",
-    p: "null",
+    p: "null::int",
 };
 
 pub const A_MEGABYTE: Row = Row { kilobytes: 1_024, ..GOOD };
