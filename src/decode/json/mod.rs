@@ -327,7 +327,8 @@ impl Span {
 
     /// Of the decoded ones; `None` when there are too many of them.
     fn decoded(start: usize, end: usize) -> Option<Span> {
-        (end < Span::DECODED as usize).then(|| Span { start: start as u32 | Span::DECODED, end: end as u32 })
+        (end < Span::DECODED as usize)
+            .then_some(Span { start: start as u32 | Span::DECODED, end: end as u32 })
     }
 
     fn length(self) -> usize {
