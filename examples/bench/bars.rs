@@ -1,7 +1,9 @@
 //! What the project expects of itself, as ratios within one run where it can: figure, bar, met or not.
 
 use crate::cells::{ONE_ROW, REFERENCE};
-use crate::contenders::Contender::{self, DebeziumAtLeastOnce, DebeziumExactlyOnce, PgRecvlogical, Walpost};
+use crate::contenders::Contender::{
+    self, DebeziumAtLeastOnce, DebeziumExactlyOnce, PgRecvlogical, Walpost, WalpostAvro,
+};
 use crate::results::{Drain, Results, Spell};
 use crate::statistics::{Percentiles, median, rounded};
 use Limit::{AtLeast, AtMost};
@@ -48,6 +50,9 @@ fn drains(results: &Results, bar: Make<'_>, bars: &mut Vec<Bar>) {
     against(REFERENCE, DebeziumExactlyOnce, "the same against Debezium, exactly once", 8.0);
     against(REFERENCE, DebeziumAtLeastOnce, "the same against Debezium, at least once", 8.0);
     against(ONE_ROW, PgRecvlogical, "drain, one row a transaction, against pg_recvlogical", 1.3);
+    let avro = results.drain_ratio(REFERENCE, WalpostAvro, Walpost, rate);
+    let what = "drain to Avro by a registered schema, against StringConverter";
+    bars.push(bar(what, avro, AtLeast(0.7), "×"));
 }
 
 fn resources(results: &Results, bar: Make<'_>, bars: &mut Vec<Bar>) {

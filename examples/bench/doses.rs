@@ -108,12 +108,19 @@ impl Doses {
         // The broker's limit knows nothing of Postgres's transactions.
         let same_to_brokers = cell.rows_per_transaction != REFERENCE.rows_per_transaction;
         let is_short = self.quick && cell != REFERENCE;
-        self.contenders(|one| !(one.is_brokers_limit() && same_to_brokers || one.is_debezium() && is_short))
+        self.contenders(|one| {
+            !(one.is_brokers_limit() && same_to_brokers
+                || one.is_debezium() && is_short
+                || one.is_of_reference() && cell != REFERENCE)
+        })
     }
 
     /// Who is measured at fixed rates.
     pub fn steady(&self) -> Vec<Contender> {
-        self.contenders(|one| !self.quick || one.is_connector() || one == Contender::Librdkafka)
+        self.contenders(|one| match self.quick {
+            true => one.is_connector() || one == Contender::Librdkafka,
+            false => !one.is_of_reference(),
+        })
     }
 
     /// Who is started, killed and started again.

@@ -1,14 +1,16 @@
 //! The servers, and what a contender needs of them: a slot, a topic, somebody who looks.
 
 use crate::support::{
-    Broker, BrokerOptions, Database, DatabaseHandle, DatabaseOptions, PATIENCE, wait_until,
+    Broker, BrokerOptions, Database, DatabaseHandle, DatabaseOptions, PATIENCE, Registry, wait_until,
 };
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::thread;
 
 pub struct Servers {
     pub postgres: Database,
     pub kafka: Broker,
+    registry: OnceLock<Registry>,
 }
 
 impl Servers {
@@ -27,7 +29,12 @@ impl Servers {
                 .setting("max_replication_slots", 50);
             (Database::with(options), kafka.join().expect("Kafka starts"))
         });
-        Servers { postgres, kafka }
+        Servers { postgres, kafka, registry: OnceLock::new() }
+    }
+
+    /// A schema registry, for those who need one.
+    pub fn registry(&self) -> &Registry {
+        self.registry.get_or_init(Registry::start)
     }
 
     /// A database with an outbox and its publication.

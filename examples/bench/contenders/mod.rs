@@ -22,16 +22,19 @@ pub enum Contender {
     /// The broker's limit, and that of the client that walpost uses.
     Librdkafka,
     Walpost,
+    /// What a format costs: each payload by the schema that is registered for it.
+    WalpostAvro,
     DebeziumExactlyOnce,
     DebeziumAtLeastOnce,
 }
 
 impl Contender {
-    pub const ALL: [Contender; 6] = [
+    pub const ALL: [Contender; 7] = [
         Contender::PgRecvlogical,
         Contender::PerfTool,
         Contender::Librdkafka,
         Contender::Walpost,
+        Contender::WalpostAvro,
         Contender::DebeziumExactlyOnce,
         Contender::DebeziumAtLeastOnce,
     ];
@@ -43,6 +46,7 @@ impl Contender {
             Contender::PerfTool => "perf_tool",
             Contender::Librdkafka => "librdkafka",
             Contender::Walpost => "walpost",
+            Contender::WalpostAvro => "walpost_avro",
             Contender::DebeziumExactlyOnce => "debezium_eos",
             Contender::DebeziumAtLeastOnce => "debezium_alo",
         }
@@ -55,6 +59,7 @@ impl Contender {
             Contender::PerfTool => "kafka-producer-perf-test, transactions",
             Contender::Librdkafka => "bare librdkafka, transactions",
             Contender::Walpost => "walpost, exactly once",
+            Contender::WalpostAvro => "walpost, to Avro by a registered schema",
             Contender::DebeziumExactlyOnce => "Debezium, exactly once",
             Contender::DebeziumAtLeastOnce => "Debezium, at least once",
         }
@@ -78,8 +83,14 @@ impl Contender {
         matches!(self, Contender::DebeziumExactlyOnce | Contender::DebeziumAtLeastOnce)
     }
 
+    /// As it is by default.
     pub fn is_connector(self) -> bool {
         self == Contender::Walpost || self.is_debezium()
+    }
+
+    /// Whether it drains the reference, and that is all.
+    pub fn is_of_reference(self) -> bool {
+        self == Contender::WalpostAvro
     }
 
     pub fn is_brokers_limit(self) -> bool {
@@ -113,6 +124,9 @@ pub fn start<'a>(
 ) -> Box<dyn AtWork + 'a> {
     match contender {
         Contender::Walpost => walpost::start(configuration(servers, db, name)),
+        Contender::WalpostAvro => {
+            walpost::start(walpost::to_avro(servers, configuration(servers, db, name), name))
+        }
         _ => debezium::start(workers.of(contender), configuration(servers, db, name), name),
     }
 }

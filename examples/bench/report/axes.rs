@@ -37,7 +37,7 @@ pub fn draw(results: &Results) -> Option<String> {
             let value = thousands(axis.of(*cell) as f64);
             picture.text(x(at), TOP + HEIGHT + 18.0, Anchor::Middle, PALE, &value);
         }
-        for contender in Contender::ALL {
+        for contender in of_all_cells() {
             let points: Vec<(f64, f64)> =
                 (0..).zip(cells).filter_map(|(at, cell)| Some((x(at), y(rate(*cell, contender)?)))).collect();
             if points.is_empty() {
@@ -48,6 +48,11 @@ pub fn draw(results: &Results) -> Option<String> {
         }
     }
     Some(picture.finish(TOP + HEIGHT + 52.0))
+}
+
+/// Those that are measured in more than the reference.
+fn of_all_cells() -> impl Iterator<Item = Contender> {
+    Contender::ALL.into_iter().filter(|contender| !contender.is_of_reference())
 }
 
 fn frame(picture: &mut Picture, left: f64, scale: &Decades, is_first: bool) {
@@ -62,7 +67,7 @@ fn frame(picture: &mut Picture, left: f64, scale: &Decades, is_first: bool) {
 
 /// In two lines of three.
 fn legend(picture: &mut Picture) {
-    for (number, contender) in Contender::ALL.into_iter().enumerate() {
+    for (number, contender) in of_all_cells().enumerate() {
         let (x, y) = (20.0 + 280.0 * (number % 3) as f64, 46.0 + 20.0 * (number / 3) as f64);
         picture.bar(x, y, 12.0, 12.0, colour(contender));
         picture.text(x + 18.0, y + 10.0, Anchor::Start, INK, contender.label());

@@ -13,6 +13,7 @@ pub fn colour(contender: Contender) -> &'static str {
         Contender::PerfTool => "#c2cad1",
         Contender::Librdkafka => "#a9cdea",
         Contender::Walpost => "#1c5fa6",
+        Contender::WalpostAvro => "#6d7fc4",
         Contender::DebeziumExactlyOnce => "#c0392b",
         Contender::DebeziumAtLeastOnce => "#e8a04c",
     }
