@@ -4,11 +4,15 @@
 //! What follows the first value is not looked at, as Jackson does not. The list is filled again for each event: nothing
 //! is allocated once it has grown. Nothing recurses here, however deep the text goes.
 
+mod pull;
 mod reader;
 mod rename;
+mod texts;
 pub(crate) mod words;
 
+pub(crate) use pull::{Here, Pull, Quoted};
 pub use rename::Renaming;
+pub(crate) use texts::Texts;
 
 use reader::Reader;
 use std::fmt;

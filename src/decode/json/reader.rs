@@ -4,10 +4,10 @@ use super::{Document, Node, Open, Renaming, Span, words};
 
 /// Jackson's `StreamReadConstraints`: containers within containers, digits of a number, UTF-16 units of a string and of
 /// a name. More is not read.
-const DEEPEST: usize = 1000;
+pub(super) const DEEPEST: usize = 1000;
 const DIGITS_MOST: usize = 1000;
 const STRING_MOST: usize = 20_000_000;
-const NAME_MOST: usize = 50_000;
+pub(super) const NAME_MOST: usize = 50_000;
 
 /// A number of no more digits is within a double.
 const DIGITS_NEAR: usize = 300;
@@ -86,10 +86,22 @@ impl Reader<'_> {
 
     /// Notes the name in its object: two that are the same have the same mark.
     fn mark(&mut self, name: Span) {
+        let mark = self.mark_of(name);
         let Some(open) = self.to.open.last_mut() else { return };
+        match mark {
+            Some(mark) => {
+                open.again |= open.seen & mark != 0;
+                open.seen |= mark;
+            }
+            None => open.again = true,
+        }
+    }
+
+    /// A bit for the name; `None` when it had escapes.
+    #[inline(always)]
+    pub(super) fn mark_of(&self, name: Span) -> Option<u64> {
         if name.is_decoded() {
-            open.again = true;
-            return;
+            return None;
         }
         let (start, end) = (name.start as usize, name.end as usize);
         let length = end - start;
@@ -103,9 +115,7 @@ impl Reader<'_> {
         };
         /// Of the golden ratio: its bits look like chance.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mark = 1 << ((word ^ length as u64).wrapping_mul(SPREAD) >> 58);
-        open.again |= open.seen & mark != 0;
-        open.seen |= mark;
+        Some(1 << ((word ^ length as u64).wrapping_mul(SPREAD) >> 58))
     }
 
     /// A member that may have another name in the schema.
@@ -142,7 +152,8 @@ impl Reader<'_> {
     }
 
     /// A value that is no container.
-    fn scalar(&mut self, first: u8) -> Option<Node> {
+    #[inline(always)]
+    pub(super) fn scalar(&mut self, first: u8) -> Option<Node> {
         match first {
             b'"' => self.string(STRING_MOST).map(Node::Text),
             b't' => self.word(b"true", Node::Boolean(true)),
@@ -161,7 +172,7 @@ impl Reader<'_> {
 
     /// The next byte that is no blank.
     #[inline(always)]
-    fn peek(&mut self) -> Option<u8> {
+    pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.get(self.at)? {
                 byte if byte > b' ' => return Some(byte),
@@ -252,7 +263,7 @@ impl Reader<'_> {
 
     /// The string that begins with the quote at hand.
     #[inline(always)]
-    fn string(&mut self, most: usize) -> Option<Span> {
+    pub(super) fn string(&mut self, most: usize) -> Option<Span> {
         let start = self.at + 1;
         let stop = self.stop(start)?;
         let span = match self.text[stop] {

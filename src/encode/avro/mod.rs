@@ -8,6 +8,8 @@ mod infer;
 pub(super) mod logical;
 mod names;
 mod plan;
+mod scalar;
+mod straight;
 
 pub(super) use fill::write;
 pub(super) use infer::SchemaText;

@@ -1,6 +1,7 @@
 //! A registered schema, made ready: types in one list, defaults encoded.
 
 use super::defaults;
+use crate::encode::framed::straight::Names;
 use crate::registry::Referenced;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -48,6 +49,8 @@ pub(super) struct Record {
     /// Its number among the records.
     pub(super) number: usize,
     pub(super) fields: Vec<Field>,
+    /// Their names, where they can be found in a text as they are.
+    pub(super) names: Option<Names>,
     /// Places by name, when there are many.
     places: HashMap<Box<[u8]>, u16>,
 }
@@ -220,7 +223,8 @@ impl Compiler {
                 fields.iter().enumerate().map(|(at, field)| (field.name.as_bytes().into(), at as u16)),
             );
         }
-        self.types[type_ as usize] = Type::Record(Record { number, fields, places });
+        let names = Names::new(fields.iter().map(|field| &*field.name), std::iter::empty());
+        self.types[type_ as usize] = Type::Record(Record { number, fields, names, places });
         Ok(type_)
     }
 

@@ -1,7 +1,8 @@
 //! What writing JSON payloads by registered schemas has in common, whatever the language.
 
-use super::{Mismatch, Step};
-use crate::decode::json::Document;
+use super::straight::{Haste, Piece, Straight};
+use super::{Mismatch, Step, UnknownFields};
+use crate::decode::json::{Document, Pull};
 use crate::encode::expand::Renaming;
 
 /// What is kept from event to event. Its `Debug` shows no content.
@@ -9,12 +10,21 @@ pub(in crate::encode) struct Filler {
     pub(in crate::encode) document: Document,
     /// For the members of each record that is open: where the value of each field is.
     pub(in crate::encode) slots: Vec<u32>,
+    /// For the records that are open on the straight road.
+    pieces: Vec<Piece>,
 }
 
 impl std::fmt::Debug for Filler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Filler({:?})", self.document)
     }
+}
+
+/// What is known of payloads by a plan from those that came before.
+#[derive(Debug, Default)]
+pub(in crate::encode) struct Known {
+    pub(in crate::encode) orders: Orders,
+    pub(in crate::encode) haste: Haste,
 }
 
 /// The order in which the members of each record came last: so they will come again.
@@ -28,7 +38,7 @@ pub(in crate::encode) const UNKNOWN: u16 = u16::MAX;
 impl Filler {
     /// One that has read nothing.
     pub(in crate::encode) fn new() -> Filler {
-        Filler { document: Document::exact(), slots: Vec::new() }
+        Filler { document: Document::exact(), slots: Vec::new(), pieces: Vec::new() }
     }
 
     /// Reads a payload; what of it is JSON.
@@ -39,6 +49,29 @@ impl Filler {
             Some(_) => Ok(bytes),
             None => Err(Mismatch::new("is not JSON")),
         }
+    }
+
+    /// Has a payload written straight, where that is worth the attempt; else `out` is as it was.
+    #[inline(always)]
+    pub(in crate::encode) fn straight(
+        &mut self,
+        haste: &mut Haste,
+        unknown: UnknownFields,
+        text: &str,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(Straight<'_>, &mut Vec<u8>) -> Option<()>,
+    ) -> bool {
+        if !haste.tries() {
+            return false;
+        }
+        let start = out.len();
+        let pull = Pull::new(&mut self.document, text.trim_ascii().as_bytes());
+        let written = pull.and_then(|pull| write(Straight::new(pull, &mut self.pieces, unknown), out));
+        haste.learn(written.is_some());
+        if written.is_none() {
+            out.truncate(start);
+        }
+        written.is_some()
     }
 }
 

@@ -8,6 +8,9 @@ pub(super) mod filler;
 mod mismatch;
 mod ready;
 mod side;
+pub(super) mod straight;
+#[cfg(test)]
+pub(super) mod testing;
 mod value;
 
 pub(super) use mismatch::{Mismatch, Step};

@@ -1,6 +1,6 @@
 //! A schema that can be used, and what payloads are written by.
 
-use super::filler::{Filler, Orders};
+use super::filler::{Filler, Known, Orders};
 use super::{Mismatch, UnknownFields};
 use crate::encode::encoder::Refusal;
 use crate::encode::{avro, json_schema, protobuf};
@@ -21,9 +21,9 @@ pub(super) struct Ready {
 /// A registered schema, made ready.
 #[derive(Debug)]
 pub(super) enum Plan {
-    Avro(avro::Plan, Orders),
+    Avro(avro::Plan, Known),
     Json(json_schema::Plan, Orders),
-    Protobuf(protobuf::Plan, Orders),
+    Protobuf(protobuf::Plan, Known),
 }
 
 impl Ready {
@@ -53,7 +53,7 @@ impl Ready {
         let mut indexes = Vec::new();
         let plan = match language {
             SchemaType::Avro => {
-                Plan::Avro(avro::Plan::new(&schema, &references).map_err(unusable)?, Orders::new())
+                Plan::Avro(avro::Plan::new(&schema, &references).map_err(unusable)?, Known::default())
             }
             SchemaType::Json => {
                 Plan::Json(json_schema::Plan::new(&schema, &references).map_err(unusable)?, Orders::new())
@@ -61,7 +61,7 @@ impl Ready {
             SchemaType::Protobuf => {
                 let plan = protobuf::Plan::new(&schema, &references, name).map_err(unusable)?;
                 indexes.extend_from_slice(&plan.indexes);
-                Plan::Protobuf(plan, Orders::new())
+                Plan::Protobuf(plan, Known::default())
             }
         };
         Ok(Ready { id, guid, indexes, plan: Some(plan) })
@@ -78,13 +78,13 @@ impl Plan {
         out: &mut Vec<u8>,
     ) -> Result<(), Box<Mismatch>> {
         match self {
-            Plan::Avro(plan, orders) => avro::write(plan, filler, orders, unknown, text, out),
+            Plan::Avro(plan, known) => avro::write(plan, filler, known, unknown, text, out),
             Plan::Json(plan, orders) => {
                 plan.check(filler, orders, text)?;
                 out.extend_from_slice(text.as_bytes());
                 Ok(())
             }
-            Plan::Protobuf(plan, orders) => protobuf::write(plan, filler, orders, unknown, text, out),
+            Plan::Protobuf(plan, known) => protobuf::write(plan, filler, known, unknown, text, out),
         }
     }
 

@@ -1,13 +1,31 @@
 //! A JSON payload, message by message.
 
 use super::plan::{Enum, Field, Form, Message, Of, Plan, Shape};
-use super::scalar::{Json, varint};
-use crate::decode::json::{Document, Node, Span};
-use crate::encode::framed::filler::{Filler, NONE, Orders, UNKNOWN, place, unknown_member};
+use super::scalar::{Json, json, set_length, unpaired};
+use super::straight::Writer;
+use crate::decode::json::{Document, Node, Span, Texts};
+use crate::encode::framed::filler::{Filler, Known, NONE, Orders, UNKNOWN, place, unknown_member};
+use crate::encode::framed::straight::Straight;
 use crate::encode::framed::{Mismatch, Step, UnknownFields};
 
-/// Appends the payload. `orders` are of this plan.
+/// Appends the payload. `known` is of this plan.
 pub(in crate::encode) fn write(
+    plan: &Plan,
+    filler: &mut Filler,
+    known: &mut Known,
+    unknown: UnknownFields,
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Box<Mismatch>> {
+    let straight = |to: Straight<'_>, out: &mut Vec<u8>| Writer { plan, to }.payload(out);
+    if filler.straight(&mut known.haste, unknown, text, out, straight) {
+        return Ok(());
+    }
+    node_by_node(plan, filler, &mut known.orders, unknown, text, out)
+}
+
+/// The same by the road on which everything can be told.
+pub(super) fn node_by_node(
     plan: &Plan,
     filler: &mut Filler,
     orders: &mut Orders,
@@ -17,7 +35,7 @@ pub(in crate::encode) fn write(
 ) -> Result<(), Box<Mismatch>> {
     let text = filler.read(text)?;
     orders.resize(plan.messages.len(), Vec::new());
-    let Filler { document, slots } = filler;
+    let Filler { document, slots, .. } = filler;
     let (messages, enums) = (&plan.messages, &plan.enums);
     Fill { messages, enums, document, text, orders, slots, unknown, depth: 0 }.message(0, 0, out)
 }
@@ -162,14 +180,8 @@ impl<'f> Fill<'f> {
     fn value(&mut self, kind: Of, node: u32, out: &mut Vec<u8>) -> Result<bool, Box<Mismatch>> {
         match kind {
             Of::Scalar(scalar) => scalar.write(self.json(node)?, out),
-            Of::Enum(number) => self.symbol(&self.enums[number as usize], node, out),
-            Of::Null => match self.json(node)? {
-                Json::Other("null") | Json::Text(b"NULL_VALUE") | Json::Whole(0) => {
-                    out.push(0);
-                    Ok(true)
-                }
-                other => Err(other.not("null")),
-            },
+            Of::Enum(number) => self.enums[number as usize].write(self.json(node)?, out),
+            Of::Null => self.json(node)?.write_null(out),
             Of::Message(message) => {
                 self.sized(out, |fill, out| fill.message(message, node, out))?;
                 Ok(false)
@@ -186,33 +198,8 @@ impl<'f> Fill<'f> {
         let at = out.len();
         out.push(0);
         write(self, out)?;
-        let length = out.len() - at - 1;
-        match u8::try_from(length).ok().filter(|length| *length < 0x80) {
-            Some(length) => out[at] = length,
-            None => {
-                let mut bytes = [0; 10];
-                let mut count = 0;
-                let mut rest = length as u64;
-                while rest > 0x7f {
-                    bytes[count] = rest as u8 | 0x80;
-                    (rest, count) = (rest >> 7, count + 1);
-                }
-                bytes[count] = rest as u8;
-                out.splice(at..=at, bytes[..=count].iter().copied());
-            }
-        }
+        set_length(at, out);
         Ok(())
-    }
-
-    fn symbol(&self, of: &Enum, node: u32, out: &mut Vec<u8>) -> Result<bool, Box<Mismatch>> {
-        let found = match self.json(node)? {
-            Json::Text(text) => of.values.iter().find(|(name, _)| **name == *text),
-            Json::Whole(number) => of.values.iter().find(|(_, known)| i64::from(*known) == number),
-            other => return Err(other.not("an enum")),
-        };
-        let (_, number) = found.ok_or_else(|| Mismatch::new("is none of the enum's values"))?;
-        varint(i64::from(*number) as u64, out);
-        Ok(*number == 0)
     }
 
     fn list(&mut self, field: &'f Field, node: u32, out: &mut Vec<u8>) -> Result<(), Box<Mismatch>> {
@@ -248,11 +235,7 @@ impl<'f> Fill<'f> {
         let (Node::Object { .. }, Shape::Map(key)) = (document.node(node), field.shape) else {
             return Err(self.json(node)?.not("a map"));
         };
-        let wire_type = match field.kind {
-            Of::Message(_) => 2,
-            Of::Enum(_) | Of::Null => 0,
-            Of::Scalar(scalar) => scalar.wire_type(),
-        };
+        let wire_type = field.kind.wire_type();
         for (name, value) in document.own_members(node) {
             out.extend_from_slice(&field.key);
             let name = self.string(name)?;
@@ -272,28 +255,11 @@ impl<'f> Fill<'f> {
 
     /// The value of a node that holds no others.
     pub(super) fn json(&self, node: u32) -> Result<Json<'f>, Box<Mismatch>> {
-        let (document, text) = (self.document, self.text);
-        Ok(match document.node(node) {
-            Node::Int(number) => Json::Whole(i64::from(number)),
-            Node::Long(number) => Json::Whole(number),
-            Node::Number(span) => Json::Number(document.bytes(text, span)),
-            Node::Text(span) => Json::Text(self.string(span)?),
-            Node::Boolean(is) => Json::Boolean(is),
-            Node::Null => Json::Other("null"),
-            Node::Array { .. } => Json::Other("an array"),
-            Node::Object { .. } => Json::Other("an object"),
-            Node::Big | Node::Double(_) => Json::Other("a number"),
-            Node::Name { .. } | Node::Renamed { .. } | Node::Again => Json::Other("a name"),
-        })
+        json(Texts::new(self.document, self.text), self.document.node(node))
     }
 
     /// A string's UTF-8. Half a surrogate pair has none.
     pub(super) fn string(&self, span: Span) -> Result<&'f [u8], Box<Mismatch>> {
-        let (document, text) = (self.document, self.text);
-        let bytes = document.bytes(text, span);
-        if document.unpaired() && str::from_utf8(bytes).is_err() {
-            return Err(Mismatch::new("has half a surrogate pair in it"));
-        }
-        Ok(bytes)
+        Texts::new(self.document, self.text).utf8(span).ok_or_else(unpaired)
     }
 }

@@ -8,6 +8,7 @@ mod compile;
 mod fill;
 mod plan;
 mod scalar;
+mod straight;
 mod well_known;
 
 pub(super) use fill::write;

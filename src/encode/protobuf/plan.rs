@@ -2,6 +2,7 @@
 
 use super::compile;
 use super::scalar::Scalar;
+use crate::encode::framed::straight::Names;
 use crate::registry::Referenced;
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use std::collections::HashMap;
@@ -22,6 +23,10 @@ pub(in crate::encode) struct Plan {
 pub(super) struct Message {
     /// In the order of their numbers.
     pub(super) fields: Vec<Field>,
+    /// Their names, where they can be found in a text as they are.
+    pub(super) names: Option<Names>,
+    /// Places of those that must be there.
+    pub(super) required: Vec<usize>,
     /// Places by name: the one in JSON, and the schema's own.
     places: HashMap<Box<[u8]>, u16>,
     /// What its JSON is, when it is no object of its fields.
@@ -104,6 +109,17 @@ impl Message {
     }
 }
 
+impl Of {
+    /// How values of it are told apart on the wire.
+    pub(super) fn wire_type(self) -> u32 {
+        match self {
+            Of::Message(_) => 2,
+            Of::Enum(_) | Of::Null => 0,
+            Of::Scalar(scalar) => scalar.wire_type(),
+        }
+    }
+}
+
 impl Field {
     /// Null is a value of it, and not the lack of one.
     pub(super) fn takes_null(&self, messages: &[Message]) -> bool {
@@ -165,14 +181,19 @@ impl Builder {
         let oneofs: Vec<String> = descriptor.oneofs().map(|oneof| oneof.full_name().to_owned()).collect();
         for field in &descriptors {
             let place = fields.len() as u16;
-            let of = field.containing_oneof();
+            // One field alone is beside no other.
+            let of = field.containing_oneof().filter(|of| of.fields().len() > 1);
             let oneof = of.and_then(|of| oneofs.iter().position(|name| name == of.full_name()));
             for name in [field.name(), field.json_name()] {
                 places.insert(name.as_bytes().into(), place);
             }
             fields.push(self.field(field, oneof.map(|oneof| oneof as u16))?);
         }
-        Ok(Message { fields, places, form: form(descriptor.full_name()) })
+        let own = fields.iter().map(|field| &*field.name);
+        let names = Names::new(own, descriptors.iter().map(FieldDescriptor::name).zip(0..));
+        let required = |field: &Field| field.shape == Shape::Required;
+        let required = (0..fields.len()).filter(|place| required(&fields[*place])).collect();
+        Ok(Message { fields, names, required, places, form: form(descriptor.full_name()) })
     }
 
     fn field(&mut self, field: &FieldDescriptor, oneof: Option<u16>) -> Result<Field, String> {
@@ -197,10 +218,9 @@ impl Builder {
                 (self.kind(&kind)?, shape)
             }
         };
-        let wire_type = match (shape, kind) {
-            (Shape::Map(_) | Shape::Packed, _) | (_, Of::Message(_)) => 2,
-            (_, Of::Enum(_) | Of::Null) => 0,
-            (_, Of::Scalar(scalar)) => scalar.wire_type(),
+        let wire_type = match shape {
+            Shape::Map(_) | Shape::Packed => 2,
+            _ => kind.wire_type(),
         };
         let mut key = Vec::new();
         super::scalar::varint(u64::from(field.number() << 3 | wire_type), &mut key);

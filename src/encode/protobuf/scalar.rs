@@ -1,5 +1,7 @@
 //! Numbers, texts and bytes: from JSON, in Protobuf's encoding.
 
+use super::plan::Enum;
+use crate::decode::json::{Node, Texts};
 use crate::encode::framed::Mismatch;
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -55,6 +57,50 @@ pub(in crate::encode) fn varint(mut number: u64, out: &mut Vec<u8>) {
 pub(in crate::encode) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
+}
+
+/// Gives the bytes from `at` on their length, for which they begin with a byte.
+pub(super) fn set_length(at: usize, out: &mut Vec<u8>) {
+    let length = out.len() - at - 1;
+    match u8::try_from(length).ok().filter(|length| *length < 0x80) {
+        Some(length) => out[at] = length,
+        None => {
+            let mut bytes = [0; 10];
+            let mut count = 0;
+            let mut rest = length as u64;
+            while rest > 0x7f {
+                bytes[count] = rest as u8 | 0x80;
+                (rest, count) = (rest >> 7, count + 1);
+            }
+            bytes[count] = rest as u8;
+            out.splice(at..=at, bytes[..=count].iter().copied());
+        }
+    }
+}
+
+/// The value of a node that holds no others.
+#[inline(always)]
+pub(super) fn json<'j>(texts: Texts<'j>, node: Node) -> Result<Json<'j>, Box<Mismatch>> {
+    Ok(match node {
+        Node::Int(number) => Json::Whole(i64::from(number)),
+        Node::Long(number) => Json::Whole(number),
+        Node::Number(span) => Json::Number(texts.bytes(span)),
+        Node::Text(span) => match texts.utf8(span) {
+            Some(text) => Json::Text(text),
+            None => return Err(unpaired()),
+        },
+        Node::Boolean(is) => Json::Boolean(is),
+        Node::Null => Json::Other("null"),
+        Node::Array { .. } => Json::Other("an array"),
+        Node::Object { .. } => Json::Other("an object"),
+        Node::Big | Node::Double(_) => Json::Other("a number"),
+        Node::Name { .. } | Node::Renamed { .. } | Node::Again => Json::Other("a name"),
+    })
+}
+
+/// A string that has no UTF-8.
+pub(super) fn unpaired() -> Box<Mismatch> {
+    Mismatch::new("has half a surrogate pair in it")
 }
 
 impl Scalar {
@@ -173,7 +219,32 @@ impl Scalar {
     }
 }
 
+impl Enum {
+    /// Appends a value; answers whether it is zero.
+    pub(super) fn write(&self, value: Json<'_>, out: &mut Vec<u8>) -> Result<bool, Box<Mismatch>> {
+        let found = match value {
+            Json::Text(text) => self.values.iter().find(|(name, _)| **name == *text),
+            Json::Whole(number) => self.values.iter().find(|(_, known)| i64::from(*known) == number),
+            other => return Err(other.not("an enum")),
+        };
+        let (_, number) = found.ok_or_else(|| Mismatch::new("is none of the enum's values"))?;
+        varint(i64::from(*number) as u64, out);
+        Ok(*number == 0)
+    }
+}
+
 impl Json<'_> {
+    /// Appends `google.protobuf.NullValue`, which is zero.
+    pub(super) fn write_null(self, out: &mut Vec<u8>) -> Result<bool, Box<Mismatch>> {
+        match self {
+            Json::Other("null") | Json::Text(b"NULL_VALUE") | Json::Whole(0) => {
+                out.push(0);
+                Ok(true)
+            }
+            other => Err(other.not("null")),
+        }
+    }
+
     /// It is this, and not that.
     pub(super) fn not(self, expected: &str) -> Box<Mismatch> {
         let is = match self {

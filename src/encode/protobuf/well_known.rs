@@ -21,38 +21,11 @@ impl Fill<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), Box<Mismatch>> {
         match form {
-            Form::Timestamp => {
-                let Json::Text(text) = self.json(node)? else {
-                    return Err(self.json(node)?.not("a moment (RFC 3339)"));
-                };
-                let (seconds, nanos) = logical::moment(text).map_err(Mismatch::new)?;
-                if !MOMENTS.contains(&seconds) {
-                    return Err(Mismatch::new("is a moment too far away for its type"));
-                }
-                parts(seconds, nanos, out);
-            }
-            Form::Duration => {
-                let Json::Text(text) = self.json(node)? else {
-                    return Err(self.json(node)?.not("a duration (1.5s)"));
-                };
-                let (seconds, nanos) =
-                    duration(text).ok_or_else(|| Mismatch::new("is no duration (1.5s)"))?;
-                parts(seconds, nanos, out);
-            }
-            Form::FieldMask => {
-                let Json::Text(text) = self.json(node)? else {
-                    return Err(self.json(node)?.not("a mask of fields"));
-                };
-                mask(text, out)?;
-            }
-            Form::Struct => return self.of_struct(node, out),
-            Form::ListValue => return self.of_list(node, out),
-            Form::Value => return self.any_value(node, out),
-            Form::Any => return Err(Mismatch::new("is a google.protobuf.Any, which is not read here")),
-            // Not asked for here.
-            Form::Fields | Form::Wrapper => {}
+            Form::Struct => self.of_struct(node, out),
+            Form::ListValue => self.of_list(node, out),
+            Form::Value => self.any_value(node, out),
+            form => of_text(form, self.json(node)?, out),
         }
-        Ok(())
     }
 
     fn of_struct(&mut self, node: u32, out: &mut Vec<u8>) -> Result<(), Box<Mismatch>> {
@@ -108,6 +81,33 @@ impl Fill<'_> {
         }
         Ok(())
     }
+}
+
+/// Appends a message whose JSON is a text.
+pub(super) fn of_text(form: Form, value: Json<'_>, out: &mut Vec<u8>) -> Result<(), Box<Mismatch>> {
+    let is = |expected: &str| match value {
+        Json::Text(text) => Ok(text),
+        other => Err(other.not(expected)),
+    };
+    match form {
+        Form::Timestamp => {
+            let (seconds, nanos) = logical::moment(is("a moment (RFC 3339)")?).map_err(Mismatch::new)?;
+            if !MOMENTS.contains(&seconds) {
+                return Err(Mismatch::new("is a moment too far away for its type"));
+            }
+            parts(seconds, nanos, out);
+        }
+        Form::Duration => {
+            let (seconds, nanos) =
+                duration(is("a duration (1.5s)")?).ok_or_else(|| Mismatch::new("is no duration (1.5s)"))?;
+            parts(seconds, nanos, out);
+        }
+        Form::FieldMask => mask(is("a mask of fields")?, out)?,
+        Form::Any => return Err(Mismatch::new("is a google.protobuf.Any, which is not read here")),
+        // Not asked for here.
+        Form::Struct | Form::ListValue | Form::Value | Form::Fields | Form::Wrapper => {}
+    }
+    Ok(())
 }
 
 /// `Struct.fields`, and `ListValue.values`.
