@@ -291,7 +291,9 @@ impl Refusal {
     fn not_taken(prefix: &str) -> Refusal {
         Refusal {
             reason: "message_not_taken",
-            detail: format!("messages of prefix {prefix:?} are no events of this configuration any more"),
+            detail: format!(
+                "messages of prefix {prefix:?} are no events of the outbox in this configuration"
+            ),
             hint: "message.prefix.include.list and the transform that decodes messages decide that"
                 .to_owned(),
         }

@@ -7,9 +7,9 @@ use super::cloudevents::Mode;
 use super::encoder::{Encoder, Refusal, too_large};
 use super::outgoing::Draft;
 use super::prepared::schema;
-use super::schema::{CHANGE_SCHEMA_BEGIN, CHANGE_SCHEMA_END};
+use super::schema::{BLOCKS_SCHEMA, CHANGE_SCHEMA_BEGIN, CHANGE_SCHEMA_END};
 use super::structs::{Form, Writer};
-use super::{Config, Converter, DecimalFormat, Outgoing, json};
+use super::{Config, Converter, DecimalFormat, Outgoing, json, message};
 use crate::decode::Tuple;
 use crate::decode::value::ValueError;
 use crate::lsn::Lsn;
@@ -55,8 +55,8 @@ pub struct Order {
 pub(super) struct Prepared {
     generation: u64,
     oid: u32,
-    key: Vec<u8>,
-    value: Vec<u8>,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
     header: Vec<u8>,
 }
 
@@ -138,6 +138,7 @@ impl Encoder {
             What::Updated(old, new) => put(plan.skipped.update, event("u", old, Some(new))),
             What::Deleted(old) => put(plan.skipped.delete, event("d", Some(old), None)),
             What::Truncated => put(plan.skipped.truncate, event("t", None, None)),
+            What::Message(prefix, content) => self.message(plan, prepared, (prefix, content.0), at, out),
             What::Moved(old, new) => {
                 let to = OtherKey { name: "__debezium.newkey", row: new, old: Some(old) };
                 let from = OtherKey { name: "__debezium.oldkey", row: old, old: None };
@@ -207,7 +208,8 @@ impl Encoder {
     }
 }
 
-fn form(converter: &Converter, reason: Reason, part: &str) -> Result<Form, Refusal> {
+/// How a side of a change event is written.
+pub(super) fn form(converter: &Converter, reason: Reason, part: &str) -> Result<Form, Refusal> {
     Form::of(converter)
         .map_err(|unsuited| unsuited.refusal(reason, &format!("the {part} of a change event is a STRUCT")))
 }
@@ -254,7 +256,7 @@ fn columns_of(
     Ok(())
 }
 
-fn close_head(head: &[u8], out: &mut Vec<u8>) {
+pub(super) fn close_head(head: &[u8], out: &mut Vec<u8>) {
     if !head.is_empty() {
         out.push(b'}');
     }
@@ -284,16 +286,7 @@ fn value(
         }
     }
     source(&mut writer, form, plan, at);
-    match at.order {
-        None => writer.null("transaction"),
-        Some(Order { total, in_table }) => {
-            writer.within("transaction");
-            writer.text("id", &transaction_id(at.xid, at.lsn));
-            writer.number("total_order", total as i64);
-            writer.number("data_collection_order", in_table as i64);
-            writer.close();
-        }
-    }
+    transaction(&mut writer, at);
     writer.text("op", event.op);
     writer.number("ts_ms", at.now_ns / 1_000_000);
     writer.number("ts_us", at.now_ns / 1000);
@@ -303,12 +296,23 @@ fn value(
     Ok(true)
 }
 
+/// The place of an event in its transaction.
+pub(super) fn transaction(writer: &mut Writer<'_>, at: &At<'_>) {
+    let Some(Order { total, in_table }) = at.order else { return writer.null("transaction") };
+    writer.within("transaction");
+    writer.text("id", &transaction_id(at.xid, at.lsn));
+    writer.number("total_order", total as i64);
+    writer.number("data_collection_order", in_table as i64);
+    writer.close();
+}
+
 /// Debezium's name for a transaction, which is another one at each LSN.
 pub(super) fn transaction_id(xid: Option<u32>, lsn: Lsn) -> String {
     format!("{}:{}", xid.unwrap_or_default(), lsn.as_u64())
 }
 
-fn source(writer: &mut Writer<'_>, form: Form, plan: &ChangePlan, at: &At<'_>) {
+/// Where an event comes from.
+pub(super) fn source(writer: &mut Writer<'_>, form: Form, plan: &ChangePlan, at: &At<'_>) {
     writer.within("source");
     writer.text("version", VERSION);
     writer.text("connector", "postgresql");
@@ -362,8 +366,14 @@ impl Prepared {
         Prepared {
             generation: plan.generation,
             oid: plan.oid,
-            key: key_head(plan, config.key.heads()),
-            value: value_head(plan, config.value.heads()),
+            key: match plan.is_of_messages() {
+                true => message::key_head(config.key.heads()),
+                false => key_head(plan, config.key.heads()),
+            },
+            value: match plan.is_of_messages() {
+                true => message::value_head(plan, config.value.heads()),
+                false => value_head(plan, config.value.heads()),
+            },
             header: key_head(plan, config.header.heads()),
         }
     }
@@ -391,13 +401,14 @@ fn value_head(plan: &ChangePlan, heads: Option<DecimalFormat>) -> Vec<u8> {
         head.extend_from_slice(member.as_bytes());
         head.extend_from_slice(br#""},"#);
     }
+    head.extend_from_slice(BLOCKS_SCHEMA.as_bytes());
     head.extend_from_slice(CHANGE_SCHEMA_BEGIN.as_bytes());
     json::escape(&plan.topic, &mut head);
     head.extend_from_slice(CHANGE_SCHEMA_END.as_bytes());
     head
 }
 
-fn fields(columns: &[ChangeColumn], decimals: DecimalFormat, out: &mut Vec<u8>) {
+pub(super) fn fields(columns: &[ChangeColumn], decimals: DecimalFormat, out: &mut Vec<u8>) {
     for (index, ChangeColumn { field, .. }) in columns.iter().enumerate() {
         if index > 0 {
             out.push(b',');

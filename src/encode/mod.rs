@@ -20,6 +20,7 @@ mod java;
 mod json;
 mod json_schema;
 pub mod key_hash;
+mod message;
 mod moment;
 mod old_key;
 pub mod outgoing;

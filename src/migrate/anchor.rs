@@ -108,8 +108,8 @@ fn ambiguous(kind: Option<&str>) -> Failure {
              end of the transaction before or a row of this one cannot be told"
                 .to_owned()
         }
-        Some("MESSAGE") => "the last record was a logical decoding message inside a transaction, and our stream has no \
-                            messages to find it by"
+        Some("MESSAGE") => "the last record was a logical decoding message inside a transaction, and those \
+                            are not looked for"
             .to_owned(),
         Some(kind) => format!("its messageType is {kind}, and its LSNs are not those that such a message has"),
         None => "it has no messageType, and its lsn may be a row's as well as a commit's".to_owned(),

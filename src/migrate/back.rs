@@ -16,7 +16,7 @@
 //! A TRUNCATE is hidden from the locator, so the last row before it stands for it.
 
 use super::offset::Offset;
-use super::search::Step;
+use super::search::{MESSAGE, Step};
 use super::undecided;
 use crate::error::{Exit, Failure};
 use crate::lsn::Lsn;
@@ -92,7 +92,7 @@ impl LastRow {
         if self.changes == self.partial.ordinal && change_hash(raw) != self.partial.change_hash {
             return Err(self.other(format!("change {} is another one", self.changes)));
         }
-        if raw.first() == Some(&TRUNCATE) {
+        if matches!(raw.first(), Some(&(TRUNCATE | MESSAGE))) {
             return Ok(None);
         }
         if self.changes <= self.partial.ordinal {

@@ -79,6 +79,7 @@ pub fn read<T>(
                 Change::Insert { .. }
                 | Change::Update { .. }
                 | Change::Delete { .. }
+                | Change::Message { transactional: true, .. }
                 | Change::Truncate { .. } => Step::Change { lsn, raw: message },
                 Change::Relation(_)
                 | Change::Message { .. }
@@ -92,6 +93,9 @@ pub fn read<T>(
         }
     }
 }
+
+/// The first byte of a logical decoding message.
+pub(super) const MESSAGE: u8 = b'M';
 
 /// Where a row was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +144,8 @@ impl RowSearch {
             Step::Change { lsn, raw } => {
                 let Some(open) = &mut self.open else { return Ok(None) };
                 open.changes += 1;
-                if lsn == self.lsn {
+                // A message lies where it ends, which may be where a row begins.
+                if lsn == self.lsn && raw.first() != Some(&MESSAGE) {
                     open.at_lsn += 1;
                     if open.at_lsn == self.wanted.unwrap_or(1) {
                         open.found = Some((open.changes, change_hash(raw)));
@@ -287,6 +292,12 @@ mod tests {
             failure.detail.contains("4 rows of transaction 7 at LSN 0/8C should be published"),
             "{failure}"
         );
+    }
+
+    #[test]
+    fn a_message_counts_and_is_no_row_though_it_lies_where_one_begins() {
+        let stream = [begin(170, 7), row(100, b"M.."), row(100, b"a"), row(110, b"b"), commit(180)];
+        assert_eq!(search(7, 100, None, &stream), Ok(Some(place(90, Some((170, 7, 2, b"a"))))));
     }
 
     #[test]

@@ -240,7 +240,8 @@ impl<'a> Source<'a> {
                 Some(Source { row: Some(row), message: None })
             }
             Change::Message { lsn, prefix, content, .. } => {
-                let row = router.row_of(content).ok();
+                let is_row = router.takes_as_rows(prefix);
+                let row = if is_row { router.row_of(content).ok() } else { None };
                 let row = row.map(|(MessageRow { relation, row, .. }, outline)| (relation, outline, row));
                 Some(Source { row, message: Some(Message { prefix, lsn, content: content.0 }) })
             }

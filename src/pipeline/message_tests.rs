@@ -188,3 +188,23 @@ fn what_is_published_singly_is_a_message_of_no_transaction_at_a_time() {
         outcome.batches.iter().map(|(keys, batch)| (keys.len(), batch.end_lsn.as_u64())).collect();
     assert_eq!(ends, [(1, 1050), (1, 1060), (1, 1070)]);
 }
+
+#[test]
+fn a_message_that_is_told_and_cannot_be_encoded_is_a_letter_without_a_row() {
+    let content = r#"{"id":"1","aggregatetype":"User","aggregateid":"k","payload":"x"}"#;
+    let frames = vec![begin(1100, 7), written(true, 1050, content), commit(1100, 1150)];
+    let outcome = drive_as(position(), 100, frames, |road| {
+        let messages = Some(route::Prefixes::default());
+        let changes = Some(route::ChangeRule { messages, ..route::ChangeRule::default() });
+        road.router = Router::new(route::Config { changes, ..route::testing::defaults() });
+        road.encoder = Encoder::new(EncodeConfig { value: Converter::Bytes, ..encode() });
+        let by_reason = [(Reason::PayloadNotEncodable, Policy::DeadLetter)].into();
+        road.treatment = treatment(Policies { by_reason, ..Policies::default() });
+    });
+    outcome.result.as_ref().unwrap();
+    // As an outbox's event its key would be k.
+    assert_eq!(outcome.keys(), ["no key (payload_not_encodable)"]);
+    let letter = outcome.batches[0].1.outgoing.iter().next().expect("a letter");
+    assert_eq!(letter.value, Some(content.as_bytes()));
+    assert!(letter.headers().any(|header| header == ("outbox.dlt.message.prefix", Some(&b"outbox"[..]))));
+}

@@ -8,10 +8,12 @@ use super::parking::Full;
 use super::place::Moment;
 use super::resume::{Mismatch, Resume, change_hash};
 use super::schemas::{self, Schemas};
+use super::telling::Telling;
 use crate::clock::{unix_ms, unix_ns};
 use crate::confirm::Ledger;
 use crate::decode::{self, Change, Decoder, Relation};
 use crate::encode::Encoder;
+use crate::encode::change::Order;
 use crate::encode::transactions::Boundary;
 use crate::failpoint;
 use crate::kafka;
@@ -300,7 +302,9 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     self.router.learn(relation, &facts);
                 }
             }
-            Change::Message { prefix, .. } if !self.router.takes(prefix) => {
+            // One of a transaction counts there, so that the position does not depend on which prefixes are meant.
+            Change::Message { transactional: false, lsn, prefix, .. } if !self.router.takes(prefix) => {
+                self.place.telling.alone(*lsn);
                 self.reporter.skipped(Skipped::Message);
             }
             Change::Message { .. }
@@ -309,6 +313,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
             | Change::Delete { .. }
             | Change::Truncate { .. } => {
                 let alone = lsn_alone(&change);
+                alone.into_iter().for_each(|lsn| self.place.telling.alone(lsn));
                 let is_new = match (alone, self.place.open) {
                     (None, Some(_)) => self.resume.change(message)?,
                     (None, None) => return Err(Error::Order("a change outside a transaction".to_owned())),
@@ -325,11 +330,7 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                     (Some(_), None) => return Ok(()),
                 };
                 let order = match self.router.transactions() {
-                    Some(_) => {
-                        let captured = self.router.captured(&change);
-                        let telling = &mut self.place.telling;
-                        captured.map(|(table, events)| telling.count(&table.schema, &table.table, events))
-                    }
+                    Some(_) => order(&change, &mut self.router, &mut self.place.telling),
                     None => None,
                 };
                 if is_new {
@@ -341,7 +342,10 @@ impl<F: Feed, D: Downstream> Road<F, D> {
                         treatment: &mut self.treatment,
                         lessons: &self.settings.lessons,
                         reporter: &mut self.reporter,
-                        at: self.place.telling.at(moment.lsn, moment.ns, order),
+                        at: match alone {
+                            Some(lsn) => self.place.telling.at_alone(lsn, moment.ns),
+                            None => self.place.telling.at(moment.lsn, moment.ns, order),
+                        },
                     };
                     match desk.take(&change, message.len(), share, now_ms) {
                         Ok(true) => {}
@@ -428,6 +432,19 @@ impl<F: Feed, D: Downstream> Road<F, D> {
             Stop::NoRoom(full) => Error::NoRoom(full),
             Stop::Registry(error) => Error::from(error),
         })
+    }
+}
+
+/// Where the first event of a change stands in its transaction.
+fn order(change: &Change<'_>, router: &mut Router, telling: &mut Telling) -> Option<Order> {
+    match change {
+        Change::Message { transactional, prefix, .. } => {
+            (*transactional && router.takes(prefix)).then(|| telling.count_message())
+        }
+        change => {
+            let captured = router.captured(change);
+            captured.map(|(table, events)| telling.count(&table.schema, &table.table, events))
+        }
     }
 }
 

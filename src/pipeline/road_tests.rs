@@ -76,11 +76,23 @@ fn drive_with(
     treatment: Treatment,
     lessons: Lessons,
 ) -> Outcome {
+    drive_as(position, events_most, frames, |road| {
+        (road.treatment, road.settings.lessons) = (treatment, lessons);
+    })
+}
+
+/// The same on a road that is made to fit.
+fn drive_as(
+    position: Position,
+    events_most: usize,
+    frames: Vec<Vec<u8>>,
+    fit: impl FnOnce(&mut Road<ThenLeave>),
+) -> Outcome {
     let shutdown = Shutdown::default();
     let feed = ThenLeave { feed: Recorded::new([Bytes::from(frames.concat())]), shutdown: shutdown.clone() };
     let handover = Arc::new(Handover::default());
     let mut road = road(feed, &handover, shutdown, &position, events_most);
-    (road.treatment, road.settings.lessons) = (treatment, lessons);
+    fit(&mut road);
     let publisher = thread::spawn({
         let handover = Arc::clone(&handover);
         move || keep(&handover)
@@ -99,18 +111,6 @@ fn road<F: Feed>(
 ) -> Road<F> {
     let metrics = Metrics::new("app");
     let limits = Limits { events: events_most, bytes: 1 << 20, age: Duration::from_secs(60) };
-    let encode = EncodeConfig {
-        key: Converter::String,
-        value: Converter::String,
-        header: HeaderConverter::Simple,
-        context: None,
-        verify: None,
-        cloud: None,
-        expand: None,
-        messages: Some(Nulls::Ignore),
-        strict: false,
-        max_record_bytes: 1 << 20,
-    };
     Road {
         feed,
         decoder: Decoder::new(),
@@ -118,7 +118,7 @@ fn road<F: Feed>(
             messages: Some(route::MessageRule { alone: true, ..route::MessageRule::default() }),
             ..route::testing::defaults()
         }),
-        encoder: Encoder::new(encode),
+        encoder: Encoder::new(encode()),
         treatment: Treatment::default(),
         batcher: Batcher::new(limits, position),
         resume: Resume::new(position),
@@ -134,7 +134,22 @@ fn road<F: Feed>(
             lessons: Lessons::default(),
             heartbeat: None,
         },
-        place: Place::default(),
+        place: Place::after(position),
+    }
+}
+
+fn encode() -> EncodeConfig {
+    EncodeConfig {
+        key: Converter::String,
+        value: Converter::String,
+        header: HeaderConverter::Simple,
+        context: None,
+        verify: None,
+        cloud: None,
+        expand: None,
+        messages: Some(Nulls::Ignore),
+        strict: false,
+        max_record_bytes: 1 << 20,
     }
 }
 
@@ -362,6 +377,9 @@ mod desk;
 
 #[path = "message_tests.rs"]
 mod messages;
+
+#[path = "split_tests.rs"]
+mod split;
 
 #[path = "schemas_tests.rs"]
 mod schemas_tests;

@@ -187,7 +187,7 @@ impl<'p> Reading<'p> {
                 rejection.iter().for_each(|rejection| tell_fate(Fate::Rejected(rejection)));
                 self.outgoing.clear(1 << 20);
             }
-            Change::Truncate { .. } => {
+            Change::Truncate { .. } | Change::Message { transactional: true, .. } => {
                 if let Some((_, _, ordinal)) = &mut self.open {
                     *ordinal += 1;
                 }

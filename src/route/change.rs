@@ -5,9 +5,10 @@
 //! (`RelationalChangeRecordEmitter`, `TableSchemaBuilder`, `JdbcValueConverters`). Not done here: bytes.
 
 use super::plan::{Columns, Field, change_topic, next_generation};
-use super::{Config, TableFacts};
-use crate::decode::value::{Kind, Value, ValueError, zero};
-use crate::decode::{Cell, Old, Relation, Tuple};
+use super::{Config, Prefixes, TableFacts};
+use crate::decode::relation::MESSAGES;
+use crate::decode::value::{Binary, Kind, Value, ValueError, zero};
+use crate::decode::{Cell, Content, Old, Relation, Tuple};
 use crate::rejection::{Origin, Reason, Rejection};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct ChangeRule {
     pub keys: Vec<fancy_regex::Regex>,
     /// `unavailable.value.placeholder`.
     pub placeholder: String,
+    /// Logical decoding messages that are told as they are; `None`: none of them.
+    pub messages: Option<Prefixes>,
     /// `provide.transaction.metadata`: the topic of transactions, and every change event has its place in its own.
     pub transactions: Option<Arc<str>>,
 }
@@ -107,6 +110,8 @@ pub enum What<'a> {
     Deleted(Tuple<'a>),
     /// All of them are gone.
     Truncated,
+    /// A logical decoding message: its prefix and what was written.
+    Message(&'a str, Content<'a>),
 }
 
 impl ChangePlan {
@@ -142,6 +147,36 @@ impl ChangePlan {
         }
     }
 
+    /// How logical decoding messages are told: of no table, with their content as the only column.
+    pub(super) fn of_messages(config: &Config, rule: &ChangeRule) -> ChangePlan {
+        let kind = match config.types.binary {
+            Binary::Bytes => Kind::Bytes,
+            notation => Kind::BytesText(notation),
+        };
+        let name = "content".to_owned();
+        let field = Field { index: 0, name, kind, optional: true, default: None, strict: config.strict };
+        ChangePlan {
+            generation: next_generation(),
+            oid: 0,
+            label: MESSAGES.to_owned(),
+            logical_name: config.topic_prefix.clone(),
+            database: rule.database.clone(),
+            schema: String::new(),
+            table: String::new(),
+            topic: format!("{}.message", config.topic_prefix).into(),
+            key: Vec::new(),
+            columns: vec![ChangeColumn { field, absent: Value::Null, unchanged: Value::Null }],
+            tombstones: false,
+            skipped: Operations::default(),
+            only_changed: false,
+        }
+    }
+
+    /// Its events are messages, not rows.
+    pub fn is_of_messages(&self) -> bool {
+        self.schema.is_empty() && self.table.is_empty()
+    }
+
     /// What an update is. A key that the stream does not tell to be another is the same.
     pub(super) fn update<'a>(&self, old: Option<&Old<'a>>, new: Tuple<'a>) -> What<'a> {
         let old = old.map(|(Old::Key(old) | Old::Row(old))| *old);
@@ -172,6 +207,7 @@ impl Operations {
             What::Updated(..) => update,
             What::Deleted(_) => delete,
             What::Truncated => truncate,
+            What::Message(..) => false,
             What::Moved(..) => return u64::from(!create) + u64::from(!delete),
         };
         u64::from(!skipped)

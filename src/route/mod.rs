@@ -55,7 +55,7 @@ pub struct Config {
     pub topic: TopicRule,
     /// `route.tombstone.on.empty.payload`.
     pub tombstone_on_empty: bool,
-    /// Which logical decoding messages are events; `None`: none of them.
+    /// Which logical decoding messages are events of the outbox; `None`: none of them.
     pub messages: Option<MessageRule>,
     /// `tracing.span.context.field`, where it is to be passed on.
     pub trace: Option<String>,
@@ -73,6 +73,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Which logical decoding messages are told as they are.
+    fn told(&self) -> Option<&Prefixes> {
+        self.changes.as_ref()?.messages.as_ref()
+    }
+
     /// The columns that an event is made of.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         let always = [&self.id, &self.key, &self.payload, &self.route_by].into_iter();
@@ -103,21 +108,28 @@ pub struct TableRule {
     pub predicate: Option<(fancy_regex::Regex, bool)>,
 }
 
-/// Which logical decoding messages are events, and how they are read (`DecodeLogicalDecodingMessageContent`).
+/// Prefixes of logical decoding messages.
 #[derive(Clone, Debug, Default)]
-pub struct MessageRule {
+pub struct Prefixes {
     /// `message.prefix.include.list`; empty: every prefix. Anchored, case-insensitive Java regexes.
     pub include: Vec<fancy_regex::Regex>,
     /// `message.prefix.exclude.list`.
     pub exclude: Vec<fancy_regex::Regex>,
+}
+
+/// Which logical decoding messages are events of the outbox, and how they are read (`DecodeLogicalDecodingMessageContent`).
+#[derive(Clone, Debug, Default)]
+pub struct MessageRule {
+    /// Those of these prefixes.
+    pub prefixes: Prefixes,
     /// `fields.null.include`.
     pub keep_nulls: bool,
     /// Messages that belong to no transaction are events as well.
     pub alone: bool,
 }
 
-impl MessageRule {
-    /// Whether messages of this prefix are events. A regex that gives up on one takes it.
+impl Prefixes {
+    /// Whether messages of this prefix are meant. A regex that gives up on one takes it.
     pub fn takes(&self, prefix: &str) -> bool {
         let any = |regexes: &[fancy_regex::Regex], otherwise: bool| {
             regexes.iter().any(|regex| regex.is_match(prefix).unwrap_or(otherwise))

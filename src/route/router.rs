@@ -22,6 +22,8 @@ pub struct Router {
     topics: Topics,
     /// Rows of logical decoding messages.
     messages: Rows,
+    /// Such messages as they are told where they are no rows.
+    told: Option<ChangePlan>,
     /// The route value at hand, where it is not a cell's text as it stands.
     text: String,
 }
@@ -30,7 +32,10 @@ impl Router {
     /// A router that knows no table yet.
     pub fn new(config: Config) -> Router {
         let messages = Rows::new(config.messages.as_ref().is_some_and(|rule| rule.keep_nulls));
-        Router { config, tables: Tables::default(), topics: Topics::default(), messages, text: String::new() }
+        let rule = config.changes.as_ref().filter(|rule| rule.messages.is_some());
+        let told = rule.map(|rule| ChangePlan::of_messages(&config, rule));
+        let (tables, topics) = (Tables::default(), Topics::default());
+        Router { config, tables, topics, messages, told, text: String::new() }
     }
 
     /// Whether rows of this table are events, of whichever kind.
@@ -48,9 +53,14 @@ impl Router {
         role(&self.config, schema, table) == Role::Outbox
     }
 
-    /// Whether logical decoding messages of this prefix are events.
+    /// Whether logical decoding messages of this prefix are events, of whichever kind.
     pub fn takes(&self, prefix: &str) -> bool {
-        self.config.messages.as_ref().is_some_and(|rule| rule.takes(prefix))
+        self.takes_as_rows(prefix) || self.config.told().is_some_and(|told| told.takes(prefix))
+    }
+
+    /// Whether they are events of the outbox.
+    pub fn takes_as_rows(&self, prefix: &str) -> bool {
+        self.config.messages.as_ref().is_some_and(|rule| rule.prefixes.takes(prefix))
     }
 
     /// The topic of transactions, where such are told.
@@ -59,7 +69,7 @@ impl Router {
     }
 
     /// The captured table of a change, and how many events Debezium's connector makes of it: the event router comes after
-    /// that, and drops some.
+    /// that, and drops some. Not asked of messages.
     pub fn captured<'s>(&'s mut self, change: &Change<'s>) -> Option<(&'s Relation, u64)> {
         let skipped = self.config.changes.as_ref()?.skipped;
         let (relation, what) = match *change {
@@ -187,15 +197,20 @@ impl Router {
         }
     }
 
-    /// A logical decoding message, which is to Debezium's router a created row.
-    fn message<'s>(&'s mut self, transactional: bool, prefix: &str, content: Content<'_>) -> Routed<'s> {
-        let Some(rule) = self.config.messages.as_ref().filter(|rule| rule.takes(prefix)) else {
+    /// A logical decoding message, which is to Debezium's router a created row once its content was decoded, and no business
+    /// of its before.
+    fn message<'s>(&'s mut self, transactional: bool, prefix: &'s str, content: Content<'s>) -> Routed<'s> {
+        let Router { config, tables, topics, messages, told, text } = self;
+        let is_told = config.told().is_some_and(|prefixes| prefixes.takes(prefix));
+        if let Some(plan) = told.as_ref().filter(|_| is_told) {
+            return Routed::Change(Changed { plan, what: What::Message(prefix, content) });
+        }
+        let Some(rule) = config.messages.as_ref().filter(|rule| rule.prefixes.takes(prefix)) else {
             return Routed::Skipped(Skipped::Message);
         };
         if !transactional && !rule.alone {
             return Routed::Rejected(of_message(prefix, "belongs to no transaction", ALONE));
         }
-        let Router { config, tables, topics, messages, text } = self;
         match read(config, tables, messages, content) {
             Ok(MessageRow { row, .. }) => event(config, tables.found(), topics, text, row),
             Err(why) => Routed::Rejected(of_message(prefix, &why.to_string(), NOT_A_ROW)),

@@ -6,6 +6,7 @@
 //! - `ours`         walpost turns the messages into records, with the run's properties read as a user writes them
 //! - `differences`  where walpost differs on purpose, by name, with the reason
 //! - `properties`   what becomes of each of Debezium's properties
+//! - `messages`     messages that nothing decodes, of the real Debezium and of walpost
 //! - `differential` the real Debezium beside walpost, on rows and properties that are generated
 //!
 //! Topic, partition, timestamp, headers in order, key and value must be equal, byte for byte.
@@ -21,6 +22,7 @@ mod capture;
 mod differences;
 mod differential;
 mod golden;
+mod messages;
 mod ours;
 mod properties;
 

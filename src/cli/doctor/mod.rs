@@ -13,6 +13,7 @@ use super::console::{Console, Tone};
 use super::context::Context;
 use super::offsets::{in_words, next_start};
 use crate::config::Config;
+use crate::config::catalog::router::{EVENT_ROUTER, TRANSFORMS, TYPE};
 use crate::error::{Exit, Failure, blocking};
 use crate::pipeline::facts::Facts;
 use crate::pipeline::startup::Decision;
@@ -67,9 +68,30 @@ fn configuration(context: &Context<'_>) -> Result<(Vec<Check>, Option<Config>), 
                 1 => ", with a notice (walpost config validate)".to_owned(),
                 count => format!(", with {count} notices (walpost config validate)"),
             };
-            Ok((vec![Check::ok(name, format!("{:?}{notices}", loaded.config.name))], Some(loaded.config)))
+            let mut checks = vec![Check::ok(name, format!("{:?}{notices}", loaded.config.name))];
+            checks.extend(routed(&loaded.config));
+            Ok((checks, Some(loaded.config)))
         }
     }
+}
+
+/// Whoever forgets the event router has an outbox of which every row is published, and no event.
+fn routed(config: &Config) -> Option<Check> {
+    config.route.tables.unrouted.then(|| {
+        let topic = format!("{}.<schema>.<table>", config.topic_prefix);
+        Check::warn(
+            "config.router",
+            format!(
+                "there is no event router; no table is an outbox: a row of one would be published as a change event, envelope and \
+                 all, on {topic}, and not as the event that it holds on the topic of its aggregate"
+            ),
+            format!(
+                "add {}=outbox and {}={EVENT_ROUTER}; or leave it so, if change events are what is wanted",
+                TRANSFORMS.name,
+                TYPE.key("outbox"),
+            ),
+        )
+    })
 }
 
 async fn look(config: &Config) -> Vec<Check> {
@@ -136,4 +158,23 @@ fn report(checks: &[Check], console: &Console) {
         }
     }
     console.say(&format!("{ok} ok, {warn} warnings, {fail} failed"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing;
+
+    #[test]
+    fn a_configuration_without_an_event_router_is_warned_of() {
+        assert_eq!(routed(&testing::config()), None);
+        let check = routed(&testing::config_with("transforms=\ntransforms.outbox.type=")).expect("a warning");
+        assert_eq!((check.name, check.finding), ("config.router", Finding::Warn));
+        for words in ["there is no event router", "as a change event", "app.<schema>.<table>"] {
+            assert!(check.detail.contains(words), "{}", check.detail);
+        }
+        let hint =
+            "add transforms=outbox and transforms.outbox.type=io.debezium.transforms.outbox.EventRouter";
+        assert!(check.hint.starts_with(hint), "{}", check.hint);
+    }
 }

@@ -137,7 +137,7 @@ named! {
     TABLE_EXCLUDE_LIST = "table.exclude.list", RegexList, Unset, "Tables that are not outbox tables.";
     COLUMN_INCLUDE_LIST = "column.include.list", RegexList, Unset, "Columns that a row has: Java regexes that match the whole of `schema.table.column`.";
     COLUMN_EXCLUDE_LIST = "column.exclude.list", RegexList, Unset, "Columns that a row has not.";
-    MESSAGE_PREFIX_INCLUDE_LIST = "message.prefix.include.list", RegexList, Unset, "Prefixes of logical decoding messages that are events: Java regexes that match the whole prefix.";
+    MESSAGE_PREFIX_INCLUDE_LIST = "message.prefix.include.list", RegexList, Unset, "Prefixes of logical decoding messages that are published: Java regexes that match the whole prefix.";
     MESSAGE_PREFIX_EXCLUDE_LIST = "message.prefix.exclude.list", RegexList, Unset, "Prefixes of messages that are not.";
     SNAPSHOT_MODE = "snapshot.mode", OneOf(SNAPSHOT_MODES), Value("no_data"), "Which rows that were there before the slot are published (see Snapshots). Debezium's default is `initial`.";
     SNAPSHOT_MAX_THREADS = "snapshot.max.threads", int("tables", 1, 64), Derived("4, or as many as the server has connections for"), "Tables that a snapshot reads at a time, at most.";

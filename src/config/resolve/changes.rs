@@ -23,6 +23,7 @@ pub(super) fn changes(view: View<'_>, report: &mut Report) -> ChangeRule {
         },
         only_changed: view.flag(&declared::SKIP_UNCHANGED),
         keys: view.entry(&declared::MESSAGE_KEY_COLUMNS).map(|entry| keys(entry, report)).unwrap_or_default(),
+        messages: None,
         placeholder: view.text(&declared::UNAVAILABLE_VALUE_PLACEHOLDER).to_owned(),
         transactions: view.flag(&declared::PROVIDE_TRANSACTIONS).then(|| transactions(view, report).into()),
     }

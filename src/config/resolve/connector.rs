@@ -39,9 +39,7 @@ pub(super) fn connector(
     let memory = memory(view, &kafka, report);
     memory.bound_client(&mut kafka.config.producer, report);
     let mut source = source(view, &memory, report);
-    if route.as_ref().is_some_and(|route| route.messages.is_some()) {
-        source.stream_params.push(("messages".to_owned(), "true".to_owned()));
-    }
+    source.stream_params.push(("messages".to_owned(), "true".to_owned()));
     let publish = publish(
         view,
         &memory,

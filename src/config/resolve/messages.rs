@@ -1,4 +1,4 @@
-//! Logical decoding messages that are events: the transform that makes rows of them, and their prefixes.
+//! Logical decoding messages: the transform that makes events of the outbox of them, and their prefixes.
 
 use super::names::Names;
 use super::report::Report;
@@ -6,28 +6,30 @@ use super::router::{of_tombstones, pattern, require_pattern};
 use super::values::View;
 use crate::config::catalog::{connector, postgres, router as declared, walpost};
 use crate::config::raw::Raw;
-use crate::route::MessageRule;
+use crate::route::{MessageRule, Prefixes};
 
-/// Which messages are events; `None` when none of them is.
-pub(super) fn messages(raw: &Raw, names: &Names, report: &mut Report) -> Option<MessageRule> {
+/// What becomes of messages, but for those whose prefix is not meant.
+pub(super) enum Messages {
+    /// They are events of the outbox.
+    Rows(MessageRule),
+    /// They are told as they are: the event router passes on what is no change of a row.
+    Told(Prefixes),
+}
+
+/// What becomes of messages.
+pub(super) fn messages(raw: &Raw, names: &Names, report: &mut Report) -> Messages {
     let plain = View::plain(raw);
     let lists = [&postgres::MESSAGE_PREFIX_INCLUDE_LIST, &postgres::MESSAGE_PREFIX_EXCLUDE_LIST];
     if let [Some(_), Some(entry)] = lists.map(|list| plain.entry(list)) {
         report.wrong(entry, format!("{} is there already", lists[0].name), "leave one of the two out");
     }
+    let prefixes = Prefixes { include: plain.regexes(lists[0]), exclude: plain.regexes(lists[1]) };
     let Some(decoder) = names.decoder.as_ref().filter(|_| are_asked_for(raw, names, report)) else {
-        for entry in lists.into_iter().filter_map(|list| plain.entry(list)) {
-            report.ignored(
-                entry,
-                "messages are no events without DecodeLogicalDecodingMessageContent in transforms",
-            );
-        }
-        return None;
+        return Messages::Told(prefixes);
     };
     let is_strict = plain.word(&walpost::COMPAT) == Some("strict");
-    Some(MessageRule {
-        include: plain.regexes(lists[0]),
-        exclude: plain.regexes(lists[1]),
+    Messages::Rows(MessageRule {
+        prefixes,
         keep_nulls: View::under(raw, decoder).flag(&declared::DECODER_NULLS),
         alone: is_strict || plain.word(&walpost::MESSAGES_WITHOUT_TRANSACTION) == Some("publish"),
     })

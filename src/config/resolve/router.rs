@@ -1,5 +1,6 @@
 //! The event router, and which tables are outbox tables.
 
+use super::messages::Messages;
 use super::names::Names;
 use super::report::Report;
 use super::values::View;
@@ -8,7 +9,9 @@ use crate::config::catalog::{connector, nearest, postgres, router as declared, w
 use crate::config::raw::{Entry, Raw};
 use crate::decode::value::{Binary, Decimals, Hstore, Intervals, Modes, Times};
 use crate::encode::{Expand, Nulls, Renaming};
-use crate::route::{self, ColumnRule, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex};
+use crate::route::{
+    self, ChangeRule, ColumnRule, OnUpdate, Place, Placement, TableRule, TopicRule, java_regex,
+};
 use fancy_regex::Regex;
 
 const PLACES: &[(&str, Place)] = &[
@@ -35,6 +38,10 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
     }
     let placements = placements(view, report);
     let topic = topic(view, strict, report)?;
+    let (messages, told) = match messages::messages(raw, names, report) {
+        Messages::Rows(rule) => (Some(rule), None),
+        Messages::Told(prefixes) => (None, Some(prefixes)),
+    };
     Some(route::Config {
         topic_prefix: plain.text(&connector::TOPIC_PREFIX).to_owned(),
         tables,
@@ -49,12 +56,12 @@ pub(super) fn router(raw: &Raw, names: &Names, report: &mut Report) -> Option<ro
         route_by: view.text(&declared::ROUTE_BY_FIELD).to_owned(),
         topic,
         tombstone_on_empty: view.flag(&declared::ROUTE_TOMBSTONE),
-        messages: messages::messages(raw, names, report),
+        messages,
         event_type: event_type(plain),
         attributes: None,
         trace: optional(&declared::TRACING_FIELD).filter(|_| !strict),
         types: types(plain),
-        changes: Some(changes::changes(plain, report)),
+        changes: Some(ChangeRule { messages: told, ..changes::changes(plain, report) }),
         strict,
     })
 }

@@ -1,5 +1,6 @@
 //! `bytea` in hex, in other notations, and bit strings.
 
+use super::Value;
 use super::base64;
 use super::modes::Binary;
 use std::borrow::Cow;
@@ -48,6 +49,22 @@ impl<'a> HexText<'a> {
 /// The value of an ASCII hex digit: letters have bit 6 set, and `a` ends in 1.
 fn nibble(digit: u8) -> u8 {
     (digit & 0x0f) + 9 * (digit >> 6)
+}
+
+/// Bytes that are there as they are, as `bytea` of this notation has them.
+pub fn of_bytes(bytes: &[u8], binary: Binary) -> Value<'_> {
+    let mut digits = Vec::new();
+    match binary {
+        Binary::Bytes => return Value::Bytes(Cow::Borrowed(bytes)),
+        Binary::Hex => digits.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit)),
+        Binary::Base64 => base64::write_with(base64::STANDARD, bytes.iter().copied(), &mut digits),
+        Binary::Base64UrlSafe => base64::write_with(base64::URL_SAFE, bytes.iter().copied(), &mut digits),
+    }
+    Value::Text(Cow::Owned(String::from_utf8_lossy(&digits).into_owned()))
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(nibble & 15)]
 }
 
 /// The notation of `binary`. `text` is what `hex` was read from, whose digits Java writes alike.

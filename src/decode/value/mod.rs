@@ -16,7 +16,7 @@ mod modes;
 mod number;
 mod time;
 
-pub use self::bytes::HexText;
+pub use self::bytes::{HexText, of_bytes};
 pub use self::default::{default_value, zero};
 pub use self::hstore::as_a_hash_map;
 pub use self::kind::{Kind, TypeFacts};

@@ -1,7 +1,7 @@
 //! Logical decoding messages that are events.
 
 use super::*;
-use crate::route::MessageRule;
+use crate::route::{ChangeRule, MessageRule, Prefixes, What};
 
 const CONTENT: &str =
     r#"{"id":"59a4","aggregatetype":"User","aggregateid":7,"type":"UserCreated","payload":{"a":1}}"#;
@@ -35,11 +35,11 @@ fn a_message_is_an_event_of_no_table() {
 #[test]
 fn prefixes_say_which_messages_are_events() {
     let regexes = |text: &str| vec![java_regex(text, true).unwrap()];
-    for rule in [
-        MessageRule { include: regexes("out.*"), ..MessageRule::default() },
-        MessageRule { exclude: regexes("heart.*"), ..MessageRule::default() },
+    for prefixes in [
+        Prefixes { include: regexes("out.*"), ..Prefixes::default() },
+        Prefixes { exclude: regexes("heart.*"), ..Prefixes::default() },
     ] {
-        let mut outbox = outbox(router(rule), &USER_CREATED);
+        let mut outbox = outbox(router(MessageRule { prefixes, ..MessageRule::default() }), &USER_CREATED);
         assert!(matches!(outbox.route(&message(true, "OUTBOX", CONTENT)), Routed::Event(_)));
         let heartbeat = message(false, "heartbeat", "now");
         assert!(matches!(outbox.route(&heartbeat), Routed::Skipped(Skipped::Message)));
@@ -76,4 +76,23 @@ fn what_the_router_cannot_use_is_rejected_by_prefix_and_member() {
         assert!(rejection.detail.contains(detail), "{}", rejection.detail);
         assert_eq!(rejection.table, "logical decoding messages");
     }
+}
+
+#[test]
+fn a_message_that_is_not_decoded_is_told_as_it_is_of_a_transaction_or_not() {
+    let exclude = vec![java_regex("heart.*", true).unwrap()];
+    let messages = Some(Prefixes { exclude, ..Prefixes::default() });
+    let changes = Some(ChangeRule { messages, ..ChangeRule::default() });
+    let mut outbox = outbox(Config { changes, ..defaults() }, &USER_CREATED);
+    for transactional in [true, false] {
+        let any = message(transactional, "audit", "no JSON");
+        let Routed::Change(changed) = outbox.route(&any) else { panic!("it is not told") };
+        assert_eq!(
+            (&*changed.plan.topic, &*changed.plan.label),
+            ("app.message", "logical decoding messages")
+        );
+        assert!(matches!(changed.what, What::Message("audit", content) if content.0 == b"no JSON"));
+    }
+    let heartbeat = message(true, "heartbeat", "now");
+    assert!(matches!(outbox.route(&heartbeat), Routed::Skipped(Skipped::Message)));
 }

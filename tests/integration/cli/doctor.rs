@@ -235,3 +235,16 @@ fn a_topic_of_dead_letters_that_is_missing_or_would_lose_them_is_found() {
     kafka.alter_topic(&topic, &[]);
     ask(&builder, "doctor", 0);
 }
+
+#[test]
+fn a_configuration_without_an_event_router_is_warned_of_and_not_failed() {
+    let (db, kafka) = outbox();
+    let routed = connector(&db, kafka);
+    let unset = ["transforms", "transforms.outbox.type", "transforms.outbox.route.topic.replacement"];
+    let plain = unset.iter().fold(routed.clone(), |builder, name| builder.unset(name));
+    let warns = |builder: &ConnectorBuilder| {
+        let told = ask_json(builder, "doctor --offline", 0);
+        checks(&told).iter().any(|check| check["finding"] == "warn" && check["name"] == "config.router")
+    };
+    assert!(warns(&plain) && !warns(&routed));
+}

@@ -181,3 +181,43 @@ fn a_message_that_only_the_broker_refuses_is_found_out_and_its_neighbours_are_pu
     assert_eq!(keys, ["before 0", "before 1", "before 2", "after"]);
     assert!(connector.is_running(), "{}", connector.log());
 }
+
+#[test]
+fn messages_that_nothing_decodes_are_told_once_however_often_the_connector_is_killed() {
+    let (db, kafka) = outbox();
+    let topic = format!("{}.message", db.name());
+    let builder = connector(&db, kafka).set("walpost.batch.max.events", 7);
+    let builder =
+        builder.set("message.prefix.include.list", "audit").set("topic.creation.default.partitions", 1);
+    let mut connector = run(builder.set("value.converter", "org.apache.kafka.connect.json.JsonConverter"));
+    let (rounds, each) = (4, 40);
+    for round in 0..rounds {
+        let first = round * each;
+        let emit = |transactional: bool, key: usize| {
+            format!("select pg_logical_emit_message({transactional}, 'audit', '{key}')")
+        };
+        // One transaction that is split, with what is not meant between, and messages of none between others.
+        let many =
+            (first..first + each / 2).map(|key| emit(true, key) + &emit(true, key).replace("audit", "other"));
+        let many: Vec<String> = many.map(|both| both.replacen(")select", "); select", 1)).collect();
+        db.execute(&format!("begin; {}; commit", many.join("; ")));
+        for key in first + each / 2..first + each {
+            db.execute(&emit(key % 2 == 0, key));
+        }
+        kafka.wait_records(&[&topic], first + each / 4, PATIENCE);
+        connector.kill9();
+        connector.start_again();
+    }
+    db.execute("insert into outbox values (default, 'order', 'k', 'placed', '{}')");
+    wait_events(kafka, &db, &["order"], 1);
+    let records = kafka.wait_records(&[&topic], rounds * each, PATIENCE);
+    let content = |record: &Record| {
+        let value: serde_json::Value = serde_json::from_str(record.value_text()).expect("JSON");
+        value["payload"]["message"]["content"].as_str().expect("base64").to_owned()
+    };
+    let mut contents: Vec<String> = records.iter().map(content).collect();
+    contents.sort_unstable();
+    contents.dedup();
+    assert_eq!((records.len(), contents.len()), (rounds * each, rounds * each));
+    assert!(records.iter().all(|record| record.key_text() == "Struct{prefix=audit}"));
+}

@@ -66,25 +66,40 @@ fn decoding(further: &str) -> String {
 
 #[test]
 fn messages_are_events_when_the_decoder_stands_before_the_router() {
-    assert!(config("").route.messages.is_none() && config("").source.stream_params.is_empty());
     let decoding_all = config(&decoding(""));
     assert_eq!(decoding_all.source.stream_params, [("messages".to_owned(), "true".to_owned())]);
     assert_eq!(decoding_all.encode.messages, Some(Nulls::Ignore));
+    assert!(decoding_all.route.changes.expect("a rule").messages.is_none());
     let rule = decoding_all.route.messages.expect("a rule");
-    assert!(rule.takes("anything") && !rule.keep_nulls && !rule.alone);
+    assert!(rule.prefixes.takes("anything") && !rule.keep_nulls && !rule.alone);
 
     let lines = "transforms.decode.fields.null.include=true\nmessage.prefix.include.list=outbox, Orders\\\\..*\n\
                  walpost.messages.without.transaction=publish";
     let some = config(&decoding(lines));
     assert_eq!(some.encode.messages, Some(Nulls::OptionalBytes));
     let rule = some.route.messages.expect("a rule");
-    assert!(
-        rule.takes("outbox") && rule.takes("orders.x") && !rule.takes("outbox2") && !rule.takes("heartbeat")
-    );
+    let takes = |prefix| rule.prefixes.takes(prefix);
+    assert!(takes("outbox") && takes("orders.x") && !takes("outbox2") && !takes("heartbeat"));
     assert!(rule.keep_nulls && rule.alone);
     let rule =
         config(&decoding("message.prefix.exclude.list=heartbeat\ndebezium.compat=strict")).route.messages;
-    assert!(rule.is_some_and(|rule| rule.takes("outbox") && !rule.takes("heartbeat") && rule.alone));
+    assert!(rule.is_some_and(|rule| {
+        let takes = |prefix| rule.prefixes.takes(prefix);
+        takes("outbox") && !takes("heartbeat") && rule.alone
+    }));
+}
+
+#[test]
+fn messages_that_nothing_decodes_are_told_as_they_are() {
+    for lines in ["", "transforms=\ntransforms.outbox.type="] {
+        let told = config(&format!("message.prefix.include.list=audit\n{lines}"));
+        assert_eq!(told.source.stream_params, [("messages".to_owned(), "true".to_owned())]);
+        assert!(told.route.messages.is_none());
+        let prefixes = told.route.changes.expect("a rule").messages.expect("prefixes");
+        assert!(prefixes.takes("audit") && !prefixes.takes("outbox"));
+    }
+    let found = notices("message.prefix.include.list=outbox");
+    assert!(!found.iter().any(|notice| notice.starts_with("message.prefix")), "{found:?}");
 }
 
 #[test]
@@ -95,8 +110,6 @@ fn a_decoder_that_would_see_no_message_is_said_to() {
         problem(&decoding("message.prefix.include.list=a\nmessage.prefix.exclude.list=b"))
             .contains("already")
     );
-    let found = notices("message.prefix.include.list=outbox");
-    assert!(found.iter().any(|notice| notice.contains("messages are no events without")), "{found:?}");
 }
 
 #[test]
@@ -110,7 +123,8 @@ fn predicates_are_asked_with_the_topic_of_messages() {
     };
     assert!(config(&with("m", "t")).route.messages.is_some());
     let negated = format!("{}\ntransforms.decode.negate=true", with("m", "t"));
-    assert!(config(&negated).route.messages.is_none());
+    let told = config(&negated).route;
+    assert!(told.messages.is_none() && told.changes.is_some_and(|rule| rule.messages.is_some()));
     assert!(notices(&negated).iter().any(|notice| notice.contains("its predicate leaves messages alone")));
     let blind = format!("{}\ntransforms.outbox.negate=true", with("m", "m"));
     assert!(problem(&blind).contains("the event router's predicate leaves messages alone"));

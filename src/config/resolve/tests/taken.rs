@@ -90,7 +90,8 @@ fn what_is_written_is_taken() {
     assert_eq!(config.adopt, Some(Adopt::Slot));
     assert_eq!(config.log.format, Format::Json);
     assert!(config.encode.context.is_none());
-    let params = [("origin".to_owned(), "none".to_owned()), ("x".to_owned(), "y".to_owned())];
+    let params = [("origin", "none"), ("x", "y"), ("messages", "true")];
+    let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(config.source.stream_params, params);
     assert!(config.slot_failover && config.publish_via_partition_root);
     assert_eq!(config.heartbeat_interval, Duration::from_secs(2));
