@@ -27,8 +27,8 @@ insert into aggregate select n, 0 from generate_series(0, 119) n;
 create table truth (
     id uuid primary key, writer int not null, tx bigint not null, ordinal int not null, aggregate int not null,
     version bigint not null, xid bigint not null, kilobytes int not null, at timestamptz not null,
-    -- What is bad about the event; null for a good one.
-    bad text);
+    -- What is bad about the event; null for a good one. And what stands before its payload.
+    bad text, frame bytea not null);
 create index on truth (writer, tx);
 
 -- One row for each transaction; the witness is told of these.
@@ -45,6 +45,11 @@ create function payload(t truth) returns jsonb language sql stable as $$
         'id', t.id, 'writer', t.writer, 'tx', t.tx, 'ordinal', t.ordinal, 'aggregate', t.aggregate,
         'version', t.version, 'xid', t.xid,
         'text', e'\t"äß€🦀\\ ' || md5(t.id::text) || repeat(md5(t.id::text), t.kilobytes * 32))
+$$;
+
+-- The same as the application writes it into a column of bytes.
+create function framed(t truth) returns bytea language sql stable as $$
+    select t.frame || convert_to(payload(t)::text, 'UTF8')
 $$;
 
 create function aggregate_type(aggregate int) returns text language sql immutable as $$

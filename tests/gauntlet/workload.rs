@@ -5,6 +5,7 @@
 
 mod neighbours;
 pub mod rows;
+mod schemas;
 mod session;
 
 use crate::random::Random;
@@ -21,8 +22,8 @@ use std::thread::JoinHandle;
 pub const TYPES: [&str; 3] = ["order", "customer", "invoice"];
 pub const PARTITIONS: i32 = 3;
 
-/// What the connector must be configured with: for the largest events, for the events' own timestamps, and for the bad
-/// ones.
+/// What the connector must be configured with: for the largest events, for the events' own timestamps, for the bad ones, and
+/// for the registry that knows what payloads are framed by.
 pub fn configured(builder: ConnectorBuilder, db: &DatabaseHandle) -> ConnectorBuilder {
     let bytes = "org.apache.kafka.connect.converters.ByteArrayConverter";
     let settings = [
@@ -43,6 +44,8 @@ pub fn configured(builder: ConnectorBuilder, db: &DatabaseHandle) -> ConnectorBu
         ("message.prefix.include.list", rows::MESSAGES),
     ];
     let messages = messages.into_iter().filter(|_| rows::sends_messages(db.server().major()));
+    let builder =
+        schemas::settings().into_iter().fold(builder, |builder, (name, value)| builder.set(name, value));
     settings.into_iter().chain(messages).fold(builder, |builder, (name, value)| builder.set(name, value))
 }
 

@@ -43,7 +43,7 @@ pub struct Truth {
     pub version: u64,
     /// The event's own time, ms since 1970.
     pub at_ms: i64,
-    /// Of the payload's text.
+    /// Of the payload's bytes: the frame and the text.
     pub digest: u64,
     /// How long that is.
     pub bytes: u64,

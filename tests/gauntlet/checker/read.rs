@@ -77,8 +77,7 @@ fn truth(db: &DatabaseHandle) -> Vec<Truth> {
         tokio::spawn(connection);
         let cursor = "begin; declare rows cursor for
             select id::text, xid, ordinal, aggregate, version, floor(extract(epoch from at) * 1000)::bigint,
-                   substr(sha256(convert_to(payload(truth)::text, 'UTF8')), 1, 8),
-                   octet_length(payload(truth)::text), bad
+                   substr(sha256(framed(truth)), 1, 8), octet_length(framed(truth)), bad
             from truth";
         client.batch_execute(cursor).await.expect("a cursor");
         let mut truth = Vec::new();

@@ -1,9 +1,10 @@
 //! What a row can be: an ordinary event, or one that cannot be published for any reason that a row can have.
 //!
 //! Two are no rows of their own. An UPDATE is refused; what it updates was there before the slot, and never an event. And of
-//! Postgres's values there is none that the header converters do not take: that is a logical decoding message's. No event
-//! has the reason `schema_refused`: there is no schema registry here; and none is parked.
+//! Postgres's values there is none that the header converters do not take: that is a logical decoding message's. One reason
+//! no event has: none is parked.
 
+use super::schemas::{Frame, TYPE};
 use crate::random::Random;
 use walpost::rejection::Reason;
 
@@ -18,6 +19,8 @@ pub struct Row {
     pub payload_is: &'static str,
     /// Of the payload.
     pub kilobytes: u32,
+    /// What stands before it.
+    pub frame: Frame,
     way: Way,
     table: &'static str,
     aggregatetype: &'static str,
@@ -55,11 +58,12 @@ pub const GOOD: Row = Row {
     reason: "",
     payload_is: "value",
     kilobytes: 0,
+    frame: Frame::Own,
     way: Way::Inserted,
     table: "outbox",
     aggregatetype: "aggregate_type((t).aggregate)",
     aggregateid: "convert_to((t).aggregate::text, 'UTF8')",
-    payload: "convert_to(payload(t)::text, 'UTF8')",
+    payload: "framed(t)",
     at: "(t).at",
     p: "null::int",
 };
@@ -70,7 +74,7 @@ pub const A_MEGABYTE: Row = Row { kilobytes: 1_024, ..GOOD };
 pub const UNFORESEEN: Row = bad("larger than its topic takes", "too_large");
 
 /// The others: small ones first, and last what only a server from Postgres 14 on sends.
-pub const BAD: [Row; 13] = [
+pub const BAD: [Row; 15] = [
     Row { aggregatetype: "null", ..bad("no topic", "topic_illegal") },
     Row { aggregatetype: "'no topic'", ..bad("no legal topic", "topic_illegal") },
     Row { p: "-1", ..bad("a negative partition", "partition_illegal") },
@@ -83,6 +87,7 @@ pub const BAD: [Row; 13] = [
     },
     Row {
         table: "text_payloads",
+        frame: Frame::None,
         payload: "payload(t)",
         ..bad("a payload of another type", "payload_not_encodable")
     },
@@ -92,11 +97,14 @@ pub const BAD: [Row; 13] = [
         aggregateid: "null",
         ..bad("a null key in a compacted topic", "refused_by_broker")
     },
+    Row { frame: Frame::Another, ..bad("the schema of another subject", "schema_refused") },
+    Row { frame: Frame::Unknown, ..bad("a schema that nobody has", "schema_refused") },
     Row { kilobytes: 20, ..UNFORESEEN },
     Row { kilobytes: 300, payload_is: "claim", ..bad("larger than a letter may be", "too_large") },
     Row { way: Way::Updated, table: "updates", ..bad("an update", "update_refused") },
     Row {
         way: Way::Emitted,
+        frame: Frame::None,
         aggregateid: "(t).aggregate::text",
         payload: "payload(t)::text",
         p: r#"'{"no": "number"}'::jsonb"#,
@@ -155,7 +163,7 @@ impl Row {
     /// The columns' values.
     pub fn values(&self) -> String {
         let Row { aggregatetype, aggregateid, payload, at, p, .. } = self;
-        format!("select (t).id, {aggregatetype}, {aggregateid}, 'changed', {payload}, {at}, {p}")
+        format!("select (t).id, {aggregatetype}, {aggregateid}, '{TYPE}', {payload}, {at}, {p}")
     }
 }
 
@@ -163,5 +171,5 @@ impl Row {
 fn there_is_a_bad_row_for_every_reason_that_an_event_can_have_here() {
     let given: Vec<&str> = BAD.iter().map(|row| row.reason).collect();
     let missing = Reason::ALL.into_iter().filter(|reason| !given.contains(&reason.name()));
-    assert_eq!(missing.collect::<Vec<_>>(), [Reason::SchemaRefused, Reason::Parked]);
+    assert_eq!(missing.collect::<Vec<_>>(), [Reason::Parked]);
 }

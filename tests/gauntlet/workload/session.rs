@@ -23,7 +23,7 @@ const LARGE_ONE_IN: u64 = 1_000;
 const BAD_PERCENT: u64 = 8;
 
 /// So many of the bad ones are small.
-const SMALL_BAD: u64 = 9;
+const SMALL_BAD: u64 = 11;
 
 pub(crate) struct Session {
     db: Arc<DatabaseHandle>,
@@ -334,11 +334,12 @@ impl Session {
         let version: i64 = client.query_one(&took, &[]).await?.get(0);
         let (before, ordinal) = (version as u64 - events, self.ordinal);
         let bad = row.bad.map_or("null".to_owned(), |bad| format!("'{bad}'"));
+        let frame = row.frame.literal();
         self.ordinal += events;
         self.events += events;
         Ok(format!(
             "insert into truth select gen_random_uuid(), {}, {}, {ordinal} + n, {aggregate}, {before} + n,
-             pg_current_xact_id()::text::bigint, {}, clock_timestamp() - random() * interval '50 minutes', {bad}
+             pg_current_xact_id()::text::bigint, {}, clock_timestamp() - random() * interval '50 minutes', {bad}, {frame}
              from generate_series(1, {events}) n",
             self.number, self.tx, row.kilobytes
         ))

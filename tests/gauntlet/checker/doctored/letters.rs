@@ -48,6 +48,8 @@ fn a_dead_letter_that_is_not_its_row_is_seen() {
     assert_eq!(of(1, |told| told.has_key = true), [13], "the row has none");
     assert_eq!(of(2, |told| told.bytes = Some(99)), [13], "a cut one says how large it was");
     assert_eq!(of(2, |told| told.has_payload = true), [13]);
+    let of_another = |told: &mut Letter| told.reason = "payload_not_encodable".to_owned();
+    assert_eq!(of(3, of_another), [13], "the registry refuses it");
 }
 
 #[test]
