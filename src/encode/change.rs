@@ -4,16 +4,18 @@
 //! none. Promised: the bytes of Debezium 3.6 with the same converters. What its clock said when it read the row is ours.
 
 use super::cloudevents::Mode;
-use super::encoder::{Encoder, Refusal, too_large};
+use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, too_large};
+use super::framed::{Side, unfit};
 use super::outgoing::Draft;
 use super::prepared::schema;
 use super::schema::{BLOCKS_SCHEMA, CHANGE_SCHEMA_BEGIN, CHANGE_SCHEMA_END};
+use super::sides::Sides;
 use super::structs::{Form, Writer};
 use super::{Config, Converter, DecimalFormat, Outgoing, json, message};
 use crate::decode::Tuple;
 use crate::decode::value::ValueError;
 use crate::lsn::Lsn;
-use crate::rejection::{Reason, Rejection};
+use crate::rejection::Reason;
 use crate::route::change::ChangeColumn;
 use crate::route::{ChangePlan, Changed, What};
 
@@ -78,20 +80,27 @@ struct Event<'a> {
 }
 
 impl Encoder {
-    /// Appends the records of a change to `out`; after a rejection `out` is as it was.
+    /// Appends the records of a change to `out`; without them `out` is as it was.
     pub fn change(
         &mut self,
         changed: &Changed<'_>,
         at: &At<'_>,
         out: &mut Outgoing,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), NotEncoded> {
         let (records, begun) = (out.len(), out.draft());
         let prepared = self.prepare_change(changed.plan);
-        let written = self.write_change(changed, prepared, at, out);
-        written.map_err(|refusal| {
+        let mut sides = std::mem::take(self.sides());
+        let written = self.write_change(changed, (prepared, &mut sides), at, out);
+        *self.sides() = sides;
+        written.map_err(|why| {
             out.truncate(records);
             out.abandon(begun);
-            changed.rejected(refusal.reason, refusal.detail, refusal.hint)
+            match why {
+                NotWritten::Asks(question) => NotEncoded::Asks(question),
+                NotWritten::Refused(Refusal { reason, detail, hint }) => {
+                    NotEncoded::Rejected(changed.rejected(reason, detail, hint))
+                }
+            }
         })
     }
 
@@ -108,16 +117,17 @@ impl Encoder {
     fn write_change(
         &self,
         changed: &Changed<'_>,
-        prepared: usize,
+        (prepared, sides): (usize, &mut Sides),
         at: &At<'_>,
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotWritten> {
         if self.config().cloud.as_ref().is_some_and(|cloud| cloud.mode == Mode::Debezium) {
             return Err(Refusal {
                 reason: Reason::PayloadNotEncodable,
                 detail: "CloudEventsConverter makes CloudEvents of an outbox's events only".to_owned(),
                 hint: "capture the outbox only, with table.include.list; or take walpost.cloudevents.mode=structured, with which change events are what the value converter makes",
-            });
+            }
+            .into());
         }
         let Changed { plan, what } = *changed;
         let event = |op, before, after| Event { op, before, after, other: None };
@@ -126,7 +136,7 @@ impl Encoder {
             if is_skipped {
                 return Ok(());
             }
-            self.record(plan, prepared, &At { order, ..*at }, event, out)?;
+            self.record(plan, (prepared, &mut *sides), &At { order, ..*at }, event, out)?;
             if let Some(order) = &mut order {
                 (order.total, order.in_table) = (order.total + 1, order.in_table + 1);
             }
@@ -138,7 +148,9 @@ impl Encoder {
             What::Updated(old, new) => put(plan.skipped.update, event("u", old, Some(new))),
             What::Deleted(old) => put(plan.skipped.delete, event("d", Some(old), None)),
             What::Truncated => put(plan.skipped.truncate, event("t", None, None)),
-            What::Message(prefix, content) => self.message(plan, prepared, (prefix, content.0), at, out),
+            What::Message(prefix, content) => {
+                self.message(plan, (prepared, &mut *sides), (prefix, content.0), at, out)
+            }
             What::Moved(old, new) => {
                 let to = OtherKey { name: "__debezium.newkey", row: new, old: Some(old) };
                 let from = OtherKey { name: "__debezium.oldkey", row: old, old: None };
@@ -155,11 +167,11 @@ impl Encoder {
     fn record(
         &self,
         plan: &ChangePlan,
-        prepared: usize,
+        (prepared, sides): (usize, &mut Sides),
         at: &At<'_>,
         event: Event<'_>,
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotWritten> {
         let (config, prepared) = (self.config(), &self.prepared_changes()[prepared]);
         for is_tombstone in [false, true] {
             if is_tombstone && !(event.op == "d" && plan.tombstones) {
@@ -168,21 +180,30 @@ impl Encoder {
             let mut draft = self.change_headers(plan, prepared, &event, out)?;
             let keyed =
                 event.after.map(|after| (after, event.before)).or(event.before.map(|row| (row, None)));
-            if let Some((row, old)) = keyed.filter(|_| !plan.key.is_empty()) {
-                let form = form(&config.key, Reason::KeyNotEncodable, "key")?;
-                out.key(&mut draft, |bytes| {
-                    key(form, &prepared.key, &plan.key, row, old, Reason::KeyNotEncodable, bytes)
-                })?;
+            let keyed = keyed.filter(|_| !plan.key.is_empty());
+            let now_ms = at.now_ns / 1_000_000;
+            if let Some((row, old)) = keyed {
+                let part = Part::key(&config.key, sides.key.as_deref_mut(), prepared);
+                let written = out.key(&mut draft, |bytes| {
+                    let (form, head) = part.begin(plan, now_ms, bytes)?;
+                    Ok(key(form, head, &plan.key, row, old, Reason::KeyNotEncodable, bytes)?)
+                });
+                sides.of_key(written)?;
             }
             if !is_tombstone {
-                let form = form(&config.value, Reason::PayloadNotEncodable, "value")?;
-                out.value(&mut draft, |bytes| value(form, &prepared.value, plan, at, &event, bytes))?;
+                let part = Part::value(&config.value, sides.value.as_deref_mut(), prepared);
+                let written = out.value(&mut draft, |bytes| {
+                    let (form, head) = part.begin(plan, now_ms, bytes)?;
+                    Ok(value(form, head, plan, at, &event, bytes)?)
+                });
+                sides.of_value(written)?;
             }
+            sides.write_headers([keyed.is_some(), !is_tombstone], out)?;
             match out.size(&draft) {
                 size if size > config.max_record_bytes => {
-                    return Err(too_large(size, config.max_record_bytes));
+                    return Err(too_large(size, config.max_record_bytes).into());
                 }
-                _ => out.finish(draft, &plan.topic, None, at.now_ns / 1_000_000),
+                _ => out.finish(draft, &plan.topic, None, now_ms),
             }
         }
         Ok(())
@@ -208,10 +229,53 @@ impl Encoder {
     }
 }
 
-/// How a side of a change event is written.
-pub(super) fn form(converter: &Converter, reason: Reason, part: &str) -> Result<Form, Refusal> {
-    Form::of(converter)
-        .map_err(|unsuited| unsuited.refusal(reason, &format!("the {part} of a change event is a STRUCT")))
+/// A key or a value: its converter, and what is known of its schemas.
+pub(super) struct Part<'p> {
+    converter: &'p Converter,
+    side: Option<&'p mut Side>,
+    /// What JsonConverter prints before it; and who writes that for others, who ask for a schema.
+    constant: &'p [u8],
+    head: fn(&ChangePlan, Option<DecimalFormat>) -> Vec<u8>,
+    reason: Reason,
+}
+
+impl<'p> Part<'p> {
+    pub(super) fn key(
+        converter: &'p Converter,
+        side: Option<&'p mut Side>,
+        prepared: &'p Prepared,
+    ) -> Part<'p> {
+        let reason = Reason::KeyNotEncodable;
+        Part { converter, side, constant: &prepared.key, head: key_head, reason }
+    }
+
+    pub(super) fn value(
+        converter: &'p Converter,
+        side: Option<&'p mut Side>,
+        prepared: &'p Prepared,
+    ) -> Part<'p> {
+        let reason = Reason::PayloadNotEncodable;
+        Part { converter, side, constant: &prepared.value, head: value_head, reason }
+    }
+
+    /// Appends the frame, where there is one; answers the form of the struct and its head.
+    pub(super) fn begin(
+        self,
+        plan: &ChangePlan,
+        now_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> Result<(Form, &'p [u8]), NotWritten> {
+        let Some(side) = self.side else {
+            let what = match self.reason {
+                Reason::KeyNotEncodable => "the key of a change event is a STRUCT",
+                _ => "the value of a change event is a STRUCT",
+            };
+            let form = Form::of(self.converter).map_err(|unsuited| unsuited.refusal(self.reason, what))?;
+            return Ok((form, self.constant));
+        };
+        let head = |decimals, out: &mut Vec<u8>| out.extend((self.head)(plan, Some(decimals)));
+        Ok((side.structs(&plan.topic, (plan.generation, now_ms), head, out)?, b""))
+    }
 }
 
 fn unreadable(reason: Reason, column: &ChangeColumn, error: &ValueError) -> Refusal {
@@ -249,9 +313,13 @@ fn columns_of(
 ) -> Result<(), Refusal> {
     for column in columns {
         let field = &column.field;
+        writer.optional = field.optional;
         column
             .with(row, old, |value| writer.value(&field.name, &field.kind, value, field.default.as_ref()))
             .map_err(|error| unreadable(reason, column, &error))?;
+        if writer.is_unfit() {
+            return Err(unfit(field, reason));
+        }
     }
     Ok(())
 }
@@ -285,12 +353,12 @@ fn value(
             }
         }
     }
-    source(&mut writer, form, plan, at);
+    source(&mut writer, plan, at);
     transaction(&mut writer, at);
     writer.text("op", event.op);
-    writer.number("ts_ms", at.now_ns / 1_000_000);
-    writer.number("ts_us", at.now_ns / 1000);
-    writer.number("ts_ns", at.now_ns);
+    writer.optional().number("ts_ms", at.now_ns / 1_000_000);
+    writer.optional().number("ts_us", at.now_ns / 1000);
+    writer.optional().number("ts_ns", at.now_ns);
     writer.close();
     close_head(head, out);
     Ok(true)
@@ -312,41 +380,38 @@ pub(super) fn transaction_id(xid: Option<u32>, lsn: Lsn) -> String {
 }
 
 /// Where an event comes from.
-pub(super) fn source(writer: &mut Writer<'_>, form: Form, plan: &ChangePlan, at: &At<'_>) {
+pub(super) fn source(writer: &mut Writer<'_>, plan: &ChangePlan, at: &At<'_>) {
     writer.within("source");
     writer.text("version", VERSION);
     writer.text("connector", "postgresql");
     writer.text("name", &plan.logical_name);
     writer.number("ts_ms", at.commit_us.div_euclid(1000));
-    writer.text("snapshot", at.snapshot.unwrap_or("false"));
+    writer.optional().text("snapshot", at.snapshot.unwrap_or("false"));
     writer.text("db", &plan.database);
-    writer.name("sequence");
     // A text that is JSON itself.
-    let (quote, quotes): (&[u8], &[u8]) = if form == Form::Java { (b"", b"\"") } else { (b"\"", b"\\\"") };
-    let lsn = |lsn: Option<Lsn>, out: &mut Vec<u8>| match lsn {
-        None => out.extend_from_slice(b"null"),
-        Some(lsn) => {
-            out.extend_from_slice(quotes);
-            super::java::integer(lsn.as_u64() as i64, out);
-            out.extend_from_slice(quotes);
+    writer.optional().composed("sequence", |out, quotes| {
+        for (lsn, before) in [(at.committed, b'['), (Some(at.lsn), b',')] {
+            out.push(before);
+            match lsn {
+                None => out.extend_from_slice(b"null"),
+                Some(lsn) => {
+                    out.extend_from_slice(quotes);
+                    super::java::integer(lsn.as_u64() as i64, out);
+                    out.extend_from_slice(quotes);
+                }
+            }
         }
-    };
-    writer.out.extend_from_slice(quote);
-    writer.out.push(b'[');
-    lsn(at.committed, writer.out);
-    writer.out.push(b',');
-    lsn(Some(at.lsn), writer.out);
-    writer.out.push(b']');
-    writer.out.extend_from_slice(quote);
-    writer.number("ts_us", at.commit_us);
-    writer.number("ts_ns", at.commit_us.saturating_mul(1000));
+        out.push(b']');
+    });
+    writer.optional().number("ts_us", at.commit_us);
+    writer.optional().number("ts_ns", at.commit_us.saturating_mul(1000));
     writer.text("schema", &plan.schema);
     writer.text("table", &plan.table);
     match at.xid {
-        Some(xid) => writer.number("txId", i64::from(xid)),
+        Some(xid) => writer.optional().number("txId", i64::from(xid)),
         None => writer.null("txId"),
     }
-    writer.number("lsn", at.lsn.as_u64() as i64);
+    writer.optional().number("lsn", at.lsn.as_u64() as i64);
     writer.null("xmin");
     match at.origin {
         None => {
@@ -354,8 +419,8 @@ pub(super) fn source(writer: &mut Writer<'_>, form: Form, plan: &ChangePlan, at:
             writer.null("origin_lsn");
         }
         Some((name, lsn)) => {
-            writer.text("origin", name);
-            writer.number("origin_lsn", lsn.as_u64() as i64);
+            writer.optional().text("origin", name);
+            writer.optional().number("origin_lsn", lsn.as_u64() as i64);
         }
     }
     writer.close();
@@ -366,14 +431,8 @@ impl Prepared {
         Prepared {
             generation: plan.generation,
             oid: plan.oid,
-            key: match plan.is_of_messages() {
-                true => message::key_head(config.key.heads()),
-                false => key_head(plan, config.key.heads()),
-            },
-            value: match plan.is_of_messages() {
-                true => message::value_head(plan, config.value.heads()),
-                false => value_head(plan, config.value.heads()),
-            },
+            key: key_head(plan, config.key.heads()),
+            value: value_head(plan, config.value.heads()),
             header: key_head(plan, config.header.heads()),
         }
     }
@@ -381,6 +440,9 @@ impl Prepared {
 
 fn key_head(plan: &ChangePlan, heads: Option<DecimalFormat>) -> Vec<u8> {
     let Some(decimals) = heads else { return Vec::new() };
+    if plan.is_of_messages() {
+        return message::KEY_SCHEMA.as_bytes().to_vec();
+    }
     let mut head = br#"{"schema":{"type":"struct","fields":["#.to_vec();
     fields(&plan.key, decimals, &mut head);
     head.extend_from_slice(br#"],"optional":false,"name":""#);
@@ -391,6 +453,9 @@ fn key_head(plan: &ChangePlan, heads: Option<DecimalFormat>) -> Vec<u8> {
 
 fn value_head(plan: &ChangePlan, heads: Option<DecimalFormat>) -> Vec<u8> {
     let Some(decimals) = heads else { return Vec::new() };
+    if plan.is_of_messages() {
+        return message::value_head(plan, decimals);
+    }
     let mut head = br#"{"schema":{"type":"struct","fields":["#.to_vec();
     for member in ["before", "after"] {
         head.extend_from_slice(br#"{"type":"struct","fields":["#);

@@ -93,7 +93,10 @@ fn told_with(rule: ChangeRule, config: Config, identity: u8, message: &[u8]) -> 
         Routed::Change(changed) => {
             let taken = encoder.change(&changed, &at, &mut out);
             assert!(taken.is_ok() || (out.is_empty() && out.bytes() == 0), "something is left");
-            taken.map_err(|it| it.detail)?;
+            taken.map_err(|why| match why {
+                NotEncoded::Rejected(rejection) => rejection.detail,
+                NotEncoded::Asks(question) => panic!("{question:?}"),
+            })?;
         }
         Routed::Truncated(plans) => {
             for plan in &plans {
@@ -226,3 +229,6 @@ fn a_converter_of_bytes_and_a_record_that_is_too_large_are_refused_and_leave_not
     let small = Config { max_record_bytes: 500, ..config(json(false), json(false)) };
     assert!(told_with(rule(), small, b'd', &message).unwrap_err().contains("max.request.size is 500"));
 }
+
+#[path = "change_framed_tests.rs"]
+mod framed_tests;

@@ -413,3 +413,6 @@ mod cloudevents_tests;
 
 #[path = "framed_tests.rs"]
 mod framed_tests;
+
+#[path = "inferred_tests.rs"]
+mod inferred_tests;

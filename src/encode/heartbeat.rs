@@ -4,41 +4,42 @@
 use super::avro::binary;
 use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal};
 use super::framed::Side;
-use super::{Converter, Outgoing, java, json, protobuf};
+use super::structs::{Form, Writer};
+use super::{Converter, Outgoing};
 use crate::registry::SchemaType;
 use crate::rejection::{Origin, Reason, Rejection};
-use std::io::Write;
 use std::sync::Arc;
 
 /// `io.debezium.connector.common.ServerNameKey` and `.Heartbeat`, as JsonConverter prints their schemas.
 const KEY_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":false,"field":"serverName"}],"optional":false,"name":"io.debezium.connector.common.ServerNameKey","version":1},"payload":"#;
 const VALUE_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"name":"io.debezium.connector.common.Heartbeat","version":1},"payload":"#;
 
-/// A struct of one member, in each language.
+/// A struct of one member.
 struct Schemas {
     /// Its full name.
     name: &'static str,
     /// As JsonConverter prints it.
     connect: &'static str,
     avro: &'static str,
-    json: &'static str,
-    protobuf: &'static str,
 }
 
 const KEY: Schemas = Schemas {
     name: "io.debezium.connector.common.ServerNameKey",
     connect: KEY_SCHEMA,
     avro: r#"{"type":"record","name":"ServerNameKey","namespace":"io.debezium.connector.common","fields":[{"name":"serverName","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.ServerNameKey"}"#,
-    json: r#"{"type":"object","title":"io.debezium.connector.common.ServerNameKey","connect.version":1,"properties":{"serverName":{"type":"string","connect.index":0}}}"#,
-    protobuf: "syntax = \"proto3\";\npackage io.debezium.connector.common;\n\nmessage ServerNameKey {\n  string serverName = 1;\n}\n",
 };
 const VALUE: Schemas = Schemas {
     name: "io.debezium.connector.common.Heartbeat",
     connect: VALUE_SCHEMA,
     avro: r#"{"type":"record","name":"Heartbeat","namespace":"io.debezium.connector.common","fields":[{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.Heartbeat"}"#,
-    json: r#"{"type":"object","title":"io.debezium.connector.common.Heartbeat","connect.version":1,"properties":{"ts_ms":{"type":"integer","connect.type":"int64","connect.index":0}}}"#,
-    protobuf: "syntax = \"proto3\";\npackage io.debezium.connector.common;\n\nmessage Heartbeat {\n  int64 ts_ms = 1;\n}\n",
 };
+
+/// What the member is.
+#[derive(Clone, Copy)]
+enum Member<'m> {
+    Text(&'m str),
+    Number(i64),
+}
 
 impl Encoder {
     /// Appends a heartbeat of `server` (`topic.prefix`) for `topic`; refused when a converter takes only bytes.
@@ -63,27 +64,10 @@ impl Encoder {
         let sides = self.sides();
         let (key_side, value_side) = (sides.key.as_deref_mut(), sides.value.as_deref_mut());
         let written_key = out.key(&mut draft, |bytes| {
-            let content = |bytes: &mut Vec<u8>, form| match form {
-                Form::Json => json::string(server, bytes),
-                Form::Java => bytes.extend_from_slice(server.as_bytes()),
-                Form::Avro => binary::bytes(server.as_bytes(), bytes),
-                Form::Protobuf => {
-                    bytes.push(1 << 3 | 2);
-                    protobuf::bytes(server.as_bytes(), bytes);
-                }
-            };
-            write(&key, key_side, &KEY, (topic, now_ms), bytes, "serverName", content)
+            write(&key, key_side, &KEY, (topic, now_ms), bytes, ("serverName", Member::Text(server)))
         });
         let written_value = out.value(&mut draft, |bytes| {
-            let content = |bytes: &mut Vec<u8>, form| match form {
-                Form::Avro => binary::long(now_ms, bytes),
-                Form::Json | Form::Java => java::integer(now_ms, bytes),
-                Form::Protobuf => {
-                    bytes.push(1 << 3);
-                    protobuf::varint(now_ms as u64, bytes);
-                }
-            };
-            write(&value, value_side, &VALUE, (topic, now_ms), bytes, "ts_ms", content)
+            write(&value, value_side, &VALUE, (topic, now_ms), bytes, ("ts_ms", Member::Number(now_ms)))
         });
         let sides = self.sides();
         let written = sides.of_key(written_key).and_then(|()| sides.of_value(written_value));
@@ -96,53 +80,46 @@ impl Encoder {
     }
 }
 
-/// In which form a value is wanted.
-#[derive(Clone, Copy)]
-enum Form {
-    Json,
-    Java,
-    Avro,
-    Protobuf,
-}
-
-/// A struct of one member: JSON, with or without its schema, framed, or Java's `toString`.
+/// A struct of one member: framed, JSON with or without its schema, or Java's `toString`.
 fn write(
     converter: &Converter,
     side: Option<&mut Side>,
     of: &Schemas,
     (topic, now_ms): (&str, i64),
     out: &mut Vec<u8>,
-    member: &str,
-    content: impl FnOnce(&mut Vec<u8>, Form),
+    (name, member): (&str, Member<'_>),
 ) -> Result<bool, NotWritten> {
-    if let Some(side) = side {
-        let (schema, form) = match side.language() {
-            SchemaType::Avro => (of.avro, Form::Avro),
-            SchemaType::Json => (of.json, Form::Json),
-            SchemaType::Protobuf => (of.protobuf, Form::Protobuf),
-        };
-        let content = |out: &mut Vec<u8>| match form {
-            Form::Json => {
-                let _ = write!(out, "{{\"{member}\":");
-                content(out, form);
-                out.push(b'}');
-            }
-            form => content(out, form),
-        };
-        return side.heartbeat(topic, schema, of.name, now_ms, content, out);
-    }
-    let Converter::Json { schemas, .. } = converter else {
-        let _ = write!(out, "Struct{{{member}=");
-        content(out, Form::Java);
-        out.push(b'}');
-        return Ok(true);
+    let form = match side {
+        Some(side) if side.language() == SchemaType::Avro => {
+            let content = |out: &mut Vec<u8>| match member {
+                Member::Text(text) => binary::bytes(text.as_bytes(), out),
+                Member::Number(number) => binary::long(number, out),
+            };
+            side.heartbeat(topic, of.avro, of.name, now_ms, content, out)?;
+            return Ok(true);
+        }
+        Some(side) => {
+            let connect = of.connect.as_bytes();
+            side.structs(topic, (0, now_ms), |_, out| out.extend_from_slice(connect), out)?
+        }
+        None => match converter {
+            Converter::Json { decimal, .. } => Form::Json { decimals: *decimal, replace: true },
+            _ => Form::Java,
+        },
     };
-    if *schemas {
+    let has_schema = matches!(converter, Converter::Json { schemas: true, .. });
+    if has_schema {
         out.extend_from_slice(of.connect.as_bytes());
     }
-    let _ = write!(out, "{{\"{member}\":");
-    content(out, Form::Json);
-    out.extend_from_slice(if *schemas { b"}}" } else { b"}" });
+    let mut writer = Writer::open(form, out);
+    match member {
+        Member::Text(text) => writer.text(name, text),
+        Member::Number(number) => writer.number(name, number),
+    }
+    writer.close();
+    if has_schema {
+        out.push(b'}');
+    }
     Ok(true)
 }
 

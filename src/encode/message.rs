@@ -3,18 +3,17 @@
 //! Enters: the message's prefix and content, and when and where it was emitted. Leaves: one record without headers. Promised:
 //! the bytes of Debezium 3.6 (`LogicalDecodingMessageMonitor`) with the same converters.
 
-use super::change::{At, close_head, fields, form, source, transaction};
-use super::encoder::{Encoder, Refusal, too_large};
+use super::change::{At, Part, close_head, fields, source, transaction};
+use super::encoder::{Encoder, NotWritten, too_large};
 use super::schema::BLOCKS_SCHEMA;
-use super::structs::Writer;
+use super::sides::Sides;
+use super::structs::{Form, Writer};
 use super::{DecimalFormat, Outgoing};
 use crate::decode::value::{Binary, Kind, of_bytes};
-use crate::rejection::Reason;
 use crate::route::ChangePlan;
-use std::convert::Infallible;
 
 /// `io.debezium.connector.postgresql.MessageKey`, as JsonConverter prints it, and the word before the payload.
-const KEY_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":true,"field":"prefix"}],"optional":false,"name":"io.debezium.connector.postgresql.MessageKey","version":1},"payload":"#;
+pub(super) const KEY_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":true,"field":"prefix"}],"optional":false,"name":"io.debezium.connector.postgresql.MessageKey","version":1},"payload":"#;
 /// The same of `…MessageValue`, up to the source block.
 const VALUE_SCHEMA: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":false,"field":"op"},{"type":"int64","optional":true,"field":"ts_ms"},"#;
 /// From behind the transaction block to the type of the content.
@@ -28,64 +27,68 @@ impl Encoder {
     pub(super) fn message(
         &self,
         plan: &ChangePlan,
-        prepared: usize,
+        (prepared, sides): (usize, &mut Sides),
         (prefix, content): (&str, &[u8]),
         at: &At<'_>,
         out: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotWritten> {
         let (config, prepared) = (self.config(), &self.prepared_changes()[prepared]);
-        let key = form(&config.key, Reason::KeyNotEncodable, "key")?;
-        let value = form(&config.value, Reason::PayloadNotEncodable, "value")?;
         // It is not worth a copy.
         if content.len() > config.max_record_bytes {
-            return Err(too_large(content.len(), config.max_record_bytes));
+            return Err(too_large(content.len(), config.max_record_bytes).into());
         }
+        let now_ms = at.now_ns / 1_000_000;
         let mut draft = out.draft();
-        let Ok(()) = out.key(&mut draft, |bytes| {
-            bytes.extend_from_slice(&prepared.key);
-            let mut writer = Writer::open(key, bytes);
-            writer.text("prefix", prefix);
+        let part = Part::key(&config.key, sides.key.as_deref_mut(), prepared);
+        let written = out.key(&mut draft, |bytes| {
+            let (form, head) = part.begin(plan, now_ms, bytes)?;
+            bytes.extend_from_slice(head);
+            let mut writer = Writer::open(form, bytes);
+            writer.optional().text("prefix", prefix);
             writer.close();
-            close_head(&prepared.key, bytes);
-            Ok::<_, Infallible>(true)
+            close_head(head, bytes);
+            Ok(true)
         });
-        let Ok(()) = out.value(&mut draft, |bytes| {
-            bytes.extend_from_slice(&prepared.value);
-            let mut writer = Writer::open(value, bytes);
-            writer.text("op", "m");
-            writer.number("ts_ms", at.now_ns / 1_000_000);
-            source(&mut writer, value, plan, at);
-            transaction(&mut writer, at);
-            writer.within("message");
-            writer.text("prefix", prefix);
-            for column in &plan.columns {
-                let kind = &column.field.kind;
-                let notation = if let Kind::BytesText(notation) = kind { *notation } else { Binary::Bytes };
-                writer.value(&column.field.name, kind, &of_bytes(content, notation), None);
-            }
-            writer.close();
-            writer.close();
-            close_head(&prepared.value, bytes);
-            Ok::<_, Infallible>(true)
+        sides.of_key(written)?;
+        let part = Part::value(&config.value, sides.value.as_deref_mut(), prepared);
+        let written = out.value(&mut draft, |bytes| {
+            let (form, head) = part.begin(plan, now_ms, bytes)?;
+            bytes.extend_from_slice(head);
+            value(form, plan, at, (prefix, content), bytes);
+            close_head(head, bytes);
+            Ok(true)
         });
+        sides.of_value(written)?;
+        sides.write_headers([true, true], out)?;
         match out.size(&draft) {
-            size if size > config.max_record_bytes => Err(too_large(size, config.max_record_bytes)),
+            size if size > config.max_record_bytes => Err(too_large(size, config.max_record_bytes).into()),
             _ => {
-                out.finish(draft, &plan.topic, None, at.now_ns / 1_000_000);
+                out.finish(draft, &plan.topic, None, now_ms);
                 Ok(())
             }
         }
     }
 }
 
-/// What comes before a key, where it has its schema.
-pub(super) fn key_head(heads: Option<DecimalFormat>) -> Vec<u8> {
-    heads.map(|_| KEY_SCHEMA.as_bytes().to_vec()).unwrap_or_default()
+fn value(form: Form, plan: &ChangePlan, at: &At<'_>, (prefix, content): (&str, &[u8]), out: &mut Vec<u8>) {
+    let mut writer = Writer::open(form, out);
+    writer.text("op", "m");
+    writer.optional().number("ts_ms", at.now_ns / 1_000_000);
+    source(&mut writer, plan, at);
+    transaction(&mut writer, at);
+    writer.within("message");
+    writer.optional().text("prefix", prefix);
+    for column in &plan.columns {
+        let kind = &column.field.kind;
+        let notation = if let Kind::BytesText(notation) = kind { *notation } else { Binary::Bytes };
+        writer.optional().value(&column.field.name, kind, &of_bytes(content, notation), None);
+    }
+    writer.close();
+    writer.close();
 }
 
-/// What comes before a value.
-pub(super) fn value_head(plan: &ChangePlan, heads: Option<DecimalFormat>) -> Vec<u8> {
-    let Some(decimals) = heads else { return Vec::new() };
+/// What comes before a value, where it has its schema.
+pub(super) fn value_head(plan: &ChangePlan, decimals: DecimalFormat) -> Vec<u8> {
     let mut head = [VALUE_SCHEMA, BLOCKS_SCHEMA, MESSAGE_SCHEMA].concat().into_bytes();
     fields(&plan.columns, decimals, &mut head);
     head.extend_from_slice(VALUE_SCHEMA_END.as_bytes());
@@ -97,7 +100,9 @@ mod tests {
     use crate::decode::value::{Binary, Modes};
     use crate::decode::{Decoder, testing};
     use crate::encode::change::{At, Order};
-    use crate::encode::{Config, Context, Converter, DecimalFormat, Encoder, HeaderConverter, Outgoing};
+    use crate::encode::{
+        Config, Context, Converter, DecimalFormat, Encoder, HeaderConverter, NotEncoded, Outgoing,
+    };
     use crate::lsn::Lsn;
     use crate::route::{self, ChangeRule, Prefixes, Routed, Router};
 
@@ -139,7 +144,10 @@ mod tests {
         let Routed::Change(changed) = router.route(&change) else { panic!("it is not told") };
         let taken = encoder.change(&changed, &at, &mut out);
         assert!(taken.is_ok() || (out.is_empty() && out.bytes() == 0), "something is left");
-        taken.map_err(|rejection| rejection.detail)?;
+        taken.map_err(|why| match why {
+            NotEncoded::Rejected(rejection) => rejection.detail,
+            NotEncoded::Asks(question) => panic!("{question:?}"),
+        })?;
         let record = out.iter().next().unwrap();
         assert_eq!((&**record.topic, record.partition, record.timestamp_ms), ("app.message", None, 7));
         assert_eq!(record.headers().len(), 0, "Debezium gives them none");

@@ -15,6 +15,7 @@ mod expand;
 mod first;
 mod framed;
 mod heartbeat;
+mod inferred;
 mod interned;
 mod java;
 mod json;
@@ -39,6 +40,7 @@ pub use dead_letter::DeadLetters;
 pub use encoder::{Encoder, NotEncoded};
 pub use expand::{Expand, Nulls, Renaming};
 pub use framed::{ByRegistered, Framed, Ids, UnknownFields};
+pub use inferred::Inferring;
 pub use key_hash::KeyHash;
 pub use outgoing::{Outgoing, RecordRef, SharedHeaders};
 

@@ -2,6 +2,7 @@
 
 use super::encoder::{NotWritten, Refusal};
 use super::framed::Side;
+use super::inferred::Inferring;
 use super::{Config, Converter, Framed, Ids, Outgoing, Verify};
 use crate::registry::{Answer, SchemaType, Strategy, wire};
 use crate::rejection::Reason;
@@ -41,6 +42,7 @@ impl Sides {
                 ids: Ids::Find,
                 normalize: false,
                 meta: false,
+                inferring: Inferring::default(),
                 registered: None,
                 in_header: false,
                 latest_ttl_ms: None,

@@ -1,7 +1,8 @@
 //! Structs member by member, as JsonConverter, `Struct.toString` and SimpleHeaderConverter write them.
 
 use super::converter::{Converter, HeaderConverter, Unsuited};
-use super::{DecimalFormat, java, json, simple};
+use super::inferred::message::{self, Place, Scalar, Unfit};
+use super::{DecimalFormat, Inferring, java, json, simple};
 use crate::decode::value::{Kind, Value};
 
 /// How structs are written.
@@ -18,6 +19,8 @@ pub(super) enum Form {
     Java,
     /// JSON, as SimpleHeaderConverter has it.
     Simple,
+    /// Protobuf, each member by its number.
+    Protobuf(Inferring),
 }
 
 /// Writes one struct after another, each within the one that is open.
@@ -25,7 +28,17 @@ pub(super) struct Writer<'o> {
     pub(super) out: &'o mut Vec<u8>,
     form: Form,
     is_first: bool,
+    /// Of each struct that is open, how many members it has had and where it begins.
+    open: [(u32, usize); DEEPEST],
+    depth: usize,
+    /// The next member's schema is optional.
+    pub(super) optional: bool,
+    /// Some value had no place.
+    unfit: bool,
 }
+
+/// Structs within structs.
+const DEEPEST: usize = 4;
 
 impl Form {
     /// That of a key or value converter.
@@ -50,26 +63,50 @@ impl Form {
 impl<'o> Writer<'o> {
     /// Begins a struct at the end of `out`.
     pub(super) fn open(form: Form, out: &'o mut Vec<u8>) -> Writer<'o> {
-        let mut writer = Writer { out, form, is_first: true };
+        let open = [(0, out.len()); DEEPEST];
+        let mut writer = Writer { out, form, is_first: true, open, depth: 0, optional: false, unfit: false };
         writer.begin();
         writer
     }
 
     /// Ends the struct that is open.
     pub(super) fn close(&mut self) {
-        self.out.push(b'}');
+        match self.form {
+            Form::Protobuf(_) if self.depth == 0 => {}
+            Form::Protobuf(_) => {
+                message::end(self.open[self.depth].1, self.out);
+                self.depth -= 1;
+            }
+            _ => self.out.push(b'}'),
+        }
         self.is_first = false;
+    }
+
+    /// The next member may be null by its schema, which only Protobuf minds.
+    pub(super) fn optional(&mut self) -> &mut Writer<'o> {
+        self.optional = true;
+        self
+    }
+
+    /// Whether some value had no place in its schema.
+    pub(super) fn is_unfit(&self) -> bool {
+        self.unfit
     }
 
     /// A member that is a struct; [`Writer::close`] ends it.
     pub(super) fn within(&mut self, name: &str) {
-        self.name(name);
-        self.begin();
+        match self.place() {
+            Some(place) => self.enter(place),
+            None => {
+                self.name(name);
+                self.begin();
+            }
+        }
     }
 
     /// A member that is not there.
     pub(super) fn null(&mut self, name: &str) {
-        if self.form != Form::Java {
+        if self.place().is_none() && self.form != Form::Java {
             self.name(name);
             self.out.extend_from_slice(b"null");
         }
@@ -77,18 +114,79 @@ impl<'o> Writer<'o> {
 
     /// A number.
     pub(super) fn number(&mut self, name: &str, number: i64) {
-        self.name(name);
-        java::integer(number, self.out);
+        match self.place() {
+            Some(place) => place.scalar(&Scalar::whole(number), self.out),
+            None => {
+                self.name(name);
+                java::integer(number, self.out);
+            }
+        }
     }
 
     /// A text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
-        self.bare(text);
+        match (self.place(), self.form) {
+            (Some(place), _) => place.scalar(&Scalar::Bytes(text.as_bytes()), self.out),
+            (None, Form::Java) => {
+                self.name(name);
+                self.out.extend_from_slice(text.as_bytes());
+            }
+            (None, _) => {
+                self.name(name);
+                json::string(text, self.out);
+            }
+        }
+    }
+
+    /// A text that `write` appends, and that is not empty; what it needs of quotes it is given.
+    pub(super) fn composed(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>, &[u8])) {
+        match (self.place(), self.form) {
+            (Some(place), _) => place.composed(self.out, |out| write(out, b"\"")),
+            (None, Form::Java) => {
+                self.name(name);
+                write(self.out, b"\"");
+            }
+            (None, _) => {
+                self.name(name);
+                self.out.push(b'"');
+                write(self.out, b"\\\"");
+                self.out.push(b'"');
+            }
+        }
+    }
+
+    /// A list of structs, the members of each by `write`.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        items: impl Iterator<Item = T>,
+        mut write: impl FnMut(&mut Writer<'o>, T),
+    ) {
+        let place = self.place();
+        if place.is_none() {
+            self.name(name);
+            self.out.push(b'[');
+        }
+        let separator: &[u8] = if self.form == Form::Java { b", " } else { b"," };
+        for (index, item) in items.enumerate() {
+            match place {
+                Some(place) => self.enter(place),
+                None => {
+                    self.out.extend_from_slice(if index > 0 { separator } else { b"" });
+                    self.begin();
+                }
+            }
+            write(self, item);
+            self.close();
+        }
+        if place.is_none() {
+            self.out.push(b']');
+        }
     }
 
     /// A value of a column. `default` is that of its schema.
     pub(super) fn value(&mut self, name: &str, kind: &Kind, value: &Value<'_>, default: Option<&Value<'_>>) {
+        let place = self.place();
         match self.form {
             Form::Json { decimals, replace } => {
                 let value = match (value, default) {
@@ -111,11 +209,16 @@ impl<'o> Writer<'o> {
                     self.out,
                 );
             }
+            Form::Protobuf(_) => {
+                let value = if *value == Value::Null { default.unwrap_or(value) } else { value };
+                let written = place.map(|place| place.value(kind, value, self.out));
+                self.unfit |= matches!(written, Some(Err(Unfit)));
+            }
         }
     }
 
-    /// The name of a member whose value the caller writes to `out`.
-    pub(super) fn name(&mut self, name: &str) {
+    /// The name of a member whose value follows.
+    fn name(&mut self, name: &str) {
         if !std::mem::replace(&mut self.is_first, false) {
             self.out.push(b',');
         }
@@ -129,20 +232,32 @@ impl<'o> Writer<'o> {
                 self.out.push(b'=');
             }
             Form::Simple => simple::member(name, self.out),
+            Form::Protobuf(_) => {}
         }
     }
 
-    /// A text without a name.
-    pub(super) fn bare(&mut self, text: &str) {
-        match self.form {
-            Form::Java => self.out.extend_from_slice(text.as_bytes()),
-            Form::Json { .. } | Form::Simple => json::string(text, self.out),
-        }
+    /// The number of the next member, in Protobuf.
+    fn place(&mut self) -> Option<Place> {
+        let optional = std::mem::take(&mut self.optional);
+        let Form::Protobuf(how) = self.form else { return None };
+        let number = &mut self.open[self.depth].0;
+        *number += 1;
+        Some(Place { number: *number, optional, how })
     }
 
-    /// A struct without a name, in a list.
-    pub(super) fn begin(&mut self) {
-        self.out.extend_from_slice(if self.form == Form::Java { b"Struct{" } else { b"{" });
+    fn enter(&mut self, place: Place) {
+        self.depth += 1;
+        self.open[self.depth] = (0, place.begin(self.out));
+    }
+
+    /// A struct without a name.
+    fn begin(&mut self) {
+        let begin: &[u8] = match self.form {
+            Form::Java => b"Struct{",
+            Form::Protobuf(_) => b"",
+            _ => b"{",
+        };
+        self.out.extend_from_slice(begin);
         self.is_first = true;
     }
 }

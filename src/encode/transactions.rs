@@ -2,7 +2,9 @@
 //! it ends that counts its events by table.
 
 use super::change::transaction_id;
-use super::encoder::{Encoder, Refusal, too_large};
+use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, too_large};
+use super::framed::Side;
+use super::sides::Sides;
 use super::structs::{Form, Writer};
 use super::{Converter, Outgoing};
 use crate::lsn::Lsn;
@@ -32,41 +34,50 @@ pub struct Boundary<'a> {
 
 impl Encoder {
     /// Appends the record of a transaction's begin or end.
-    pub fn boundary(&mut self, boundary: &Boundary<'_>, out: &mut Outgoing) -> Result<(), Rejection> {
+    pub fn boundary(&mut self, boundary: &Boundary<'_>, out: &mut Outgoing) -> Result<(), NotEncoded> {
         let begun = out.draft();
-        self.write_boundary(boundary, out).map_err(|refusal| {
+        let mut sides = std::mem::take(self.sides());
+        let written = self.write_boundary(boundary, &mut sides, out);
+        *self.sides() = sides;
+        written.map_err(|why| {
             out.abandon(begun);
-            Rejection {
-                reason: refusal.reason,
-                detail: refusal.detail,
-                hint: refusal.hint.to_owned(),
-                table: boundary.topic.to_string(),
-                event_id: None,
-                origin: Origin::default(),
+            match why {
+                NotWritten::Asks(question) => NotEncoded::Asks(question),
+                NotWritten::Refused(Refusal { reason, detail, hint }) => NotEncoded::Rejected(Rejection {
+                    reason,
+                    detail,
+                    hint: hint.to_owned(),
+                    table: boundary.topic.to_string(),
+                    event_id: None,
+                    origin: Origin::default(),
+                }),
             }
         })
     }
 
-    fn write_boundary(&self, boundary: &Boundary<'_>, out: &mut Outgoing) -> Result<(), Refusal> {
+    fn write_boundary(
+        &self,
+        boundary: &Boundary<'_>,
+        sides: &mut Sides,
+        out: &mut Outgoing,
+    ) -> Result<(), NotWritten> {
         let (config, mut draft) = (self.config(), out.draft());
-        let structs = |converter: &Converter, reason| {
-            let what = "of a transaction's begin and end, key and value are STRUCTs";
-            Form::of(converter).map_err(|unsuited| unsuited.refusal(reason, what))
-        };
         let id = transaction_id(Some(boundary.xid), boundary.lsn);
-        let form = structs(&config.key, Reason::KeyNotEncodable)?;
-        let Ok(()) = out.key(&mut draft, |bytes| {
-            framed(config.key.heads().map(|_| KEY_SCHEMA), form, bytes, |writer| writer.text("id", &id));
-            Ok::<_, std::convert::Infallible>(true)
+        let side = sides.key.as_deref_mut();
+        let written = out.key(&mut draft, |bytes| {
+            let of = (&config.key, Reason::KeyNotEncodable, KEY_SCHEMA);
+            framed(of, side, boundary, bytes, |writer| writer.text("id", &id))
         });
-        let form = structs(&config.value, Reason::PayloadNotEncodable)?;
-        let Ok(()) = out.value(&mut draft, |bytes| {
-            let head = config.value.heads().map(|_| VALUE_SCHEMA);
-            framed(head, form, bytes, |writer| value(writer, form, boundary, &id));
-            Ok::<_, std::convert::Infallible>(true)
+        sides.of_key(written)?;
+        let side = sides.value.as_deref_mut();
+        let written = out.value(&mut draft, |bytes| {
+            let of = (&config.value, Reason::PayloadNotEncodable, VALUE_SCHEMA);
+            framed(of, side, boundary, bytes, |writer| value(writer, boundary, &id))
         });
+        sides.of_value(written)?;
+        sides.write_headers([true, true], out)?;
         match out.size(&draft) {
-            size if size > config.max_record_bytes => Err(too_large(size, config.max_record_bytes)),
+            size if size > config.max_record_bytes => Err(too_large(size, config.max_record_bytes).into()),
             _ => {
                 out.finish(draft, boundary.topic, None, boundary.now_ms);
                 Ok(())
@@ -75,7 +86,7 @@ impl Encoder {
     }
 }
 
-fn value(writer: &mut Writer<'_>, form: Form, boundary: &Boundary<'_>, id: &str) {
+fn value(writer: &mut Writer<'_>, boundary: &Boundary<'_>, id: &str) {
     writer.text("status", if boundary.counts.is_some() { "END" } else { "BEGIN" });
     writer.text("id", id);
     match boundary.counts {
@@ -84,29 +95,44 @@ fn value(writer: &mut Writer<'_>, form: Form, boundary: &Boundary<'_>, id: &str)
             writer.null("data_collections");
         }
         Some(counts) => {
-            writer.number("event_count", counts.iter().map(|(_, count)| *count as i64).sum());
-            writer.name("data_collections");
-            writer.out.push(b'[');
-            let separator: &[u8] = if form == Form::Java { b", " } else { b"," };
-            for (index, (table, count)) in counts.iter().enumerate() {
-                writer.out.extend_from_slice(if index > 0 { separator } else { b"" });
-                writer.begin();
+            let all = counts.iter().map(|(_, count)| *count as i64).sum();
+            writer.optional().number("event_count", all);
+            writer.list("data_collections", counts.iter(), |writer, (table, count)| {
                 writer.text("data_collection", table);
                 writer.number("event_count", *count as i64);
-                writer.close();
-            }
-            writer.out.push(b']');
+            });
         }
     }
     writer.number("ts_ms", boundary.commit_us.div_euclid(1000));
 }
 
-fn framed(head: Option<&str>, form: Form, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) {
-    out.extend_from_slice(head.unwrap_or_default().as_bytes());
+/// A struct, with what stands before it.
+fn framed(
+    (converter, reason, schema): (&Converter, Reason, &str),
+    side: Option<&mut Side>,
+    boundary: &Boundary<'_>,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Writer<'_>),
+) -> Result<bool, NotWritten> {
+    let mut has_schema = false;
+    let form = match side {
+        Some(side) => {
+            let head = |_, out: &mut Vec<u8>| out.extend_from_slice(schema.as_bytes());
+            side.structs(boundary.topic, (0, boundary.now_ms), head, out)?
+        }
+        None => {
+            let what = "of a transaction's begin and end, key and value are STRUCTs";
+            let form = Form::of(converter).map_err(|unsuited| unsuited.refusal(reason, what))?;
+            has_schema = converter.heads().is_some();
+            out.extend_from_slice(if has_schema { schema.as_bytes() } else { b"" });
+            form
+        }
+    };
     let mut writer = Writer::open(form, out);
     write(&mut writer);
     writer.close();
-    if head.is_some() {
+    if has_schema {
         out.push(b'}');
     }
+    Ok(true)
 }

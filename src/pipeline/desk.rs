@@ -139,11 +139,11 @@ impl Desk<'_> {
                     &[changed],
                     known,
                     &self.at,
-                    self.encoder,
+                    (&mut *self.encoder, &mut *self.schemas),
                     &mut self.treatment.foresight,
                     self.batcher,
                 );
-                if let Err(rejection) = taken {
+                if let Err(rejection) = taken.map_err(Stop::Registry)? {
                     (rejection, None)
                 } else {
                     share.take().into_iter().for_each(|share| self.batcher.hold(share));
@@ -154,14 +154,15 @@ impl Desk<'_> {
                 let known = self.lessons.refused(origin);
                 let told = plans.iter().map(|plan| Changed { plan, what: What::Truncated });
                 let told: Vec<Changed<'_>> = told.collect();
-                match changes(
+                let taken = changes(
                     &told,
                     known,
                     &self.at,
-                    self.encoder,
+                    (&mut *self.encoder, &mut *self.schemas),
                     &mut self.treatment.foresight,
                     self.batcher,
-                ) {
+                );
+                match taken.map_err(Stop::Registry)? {
                     Ok(()) => return Ok(true),
                     Err(rejection) => (rejection, None),
                 }
@@ -325,11 +326,11 @@ fn changes(
     changed: &[Changed<'_>],
     known: Option<&Rejection>,
     at: &At<'_>,
-    encoder: &mut Encoder,
+    (encoder, schemas): (&mut Encoder, &mut (dyn Schemas + '_)),
     foresight: &mut Foresight,
     batcher: &mut Batcher,
-) -> Result<(), Rejection> {
-    let out = batcher.outgoing();
+) -> Result<Result<(), Rejection>, registry::Error> {
+    let (out, now_ms) = (batcher.outgoing(), at.now_ns / 1_000_000);
     let before = out.len();
     for changed in changed {
         let records = out.len();
@@ -337,7 +338,12 @@ fn changes(
             Some(Rejection { reason, detail, hint, .. }) => {
                 Err(changed.rejected(*reason, detail.clone(), hint))
             }
-            None => encoder.change(changed, at, out),
+            None => {
+                let written =
+                    schemas::encode(encoder, schemas, now_ms, |encoder| encoder.change(changed, at, out));
+                // All of them or none, also when the session ends here.
+                written.inspect_err(|_| out.truncate(before))?
+            }
         };
         let taken = taken.and_then(|()| {
             let foreseen = out.iter().skip(records).find_map(|record| foresight.refuses(&record));
@@ -348,8 +354,8 @@ fn changes(
         });
         if let Err(rejection) = taken {
             out.truncate(before);
-            return Err(rejection);
+            return Ok(Err(rejection));
         }
     }
-    Ok(())
+    Ok(Ok(()))
 }

@@ -378,7 +378,9 @@ impl<F: Feed, D: Downstream> Road<F, D> {
         let boundary = Boundary { topic, xid, lsn: moment.lsn, commit_us, counts, now_ms: moment.ms() };
         let out = self.batcher.outgoing();
         out.at(Origin::default());
-        let written = self.encoder.boundary(&boundary, out);
+        let (now_ms, schemas) = (boundary.now_ms, &mut *self.schemas);
+        let written =
+            schemas::encode(&mut self.encoder, schemas, now_ms, |encoder| encoder.boundary(&boundary, out))?;
         written.map_err(|rejection| Error::Rejected(Box::new(rejection)))
     }
 

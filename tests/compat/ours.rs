@@ -104,7 +104,11 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
         outgoing.clear(0);
         let rejection = match &change {
             Change::Begin { .. } | Change::Commit { .. } if router.transactions().is_some() => {
-                place.boundary(&change, *lsn, &router, &mut encoder, &mut outgoing)
+                let boundary = place.boundary(&change, *lsn, &router);
+                boundary.and_then(|(boundary, counts)| {
+                    let boundary = Boundary { counts: counts.as_deref(), ..boundary };
+                    asking(run, &mut encoder, |encoder| encoder.boundary(&boundary, &mut outgoing))
+                })
             }
             _ => {
                 if matches!(change, Change::Insert { .. }) {
@@ -122,7 +126,9 @@ pub fn outcomes(run: &Run, config: Config, capture: &Capture) -> Vec<Outcome> {
                     Routed::Event(event) => {
                         asking(run, &mut encoder, |encoder| encoder.encode(&event, NOW, &mut outgoing))
                     }
-                    Routed::Change(changed) => encoder.change(&changed, &at, &mut outgoing).err(),
+                    Routed::Change(changed) => {
+                        asking(run, &mut encoder, |encoder| encoder.change(&changed, &at, &mut outgoing))
+                    }
                     Routed::Truncated(_) => None,
                 }
             }
@@ -193,27 +199,28 @@ impl Place {
         }
     }
 
-    fn boundary(
+    /// What is told of a transaction that begins or ends here; of one that ends, how many events it had.
+    fn boundary<'r>(
         &mut self,
         change: &Change<'_>,
         lsn: Lsn,
-        router: &Router,
-        encoder: &mut Encoder,
-        out: &mut Outgoing,
-    ) -> Option<Rejection> {
-        let counts = [("public.outbox".to_owned(), self.row as u64)];
+        router: &'r Router,
+    ) -> Option<(Boundary<'r>, Option<Counts>)> {
         let counts = match change {
             Change::Begin { commit_us, xid, .. } => {
                 (self.xid, self.commit_us, self.row) = (*xid, *commit_us, 0);
                 None
             }
-            _ => Some(&counts[..]),
+            _ => Some(vec![("public.outbox".to_owned(), self.row as u64)]),
         };
         let topic = router.transactions()?;
         let Place { xid, commit_us, .. } = *self;
-        encoder.boundary(&Boundary { topic, xid, lsn, commit_us, counts, now_ms: NOW }, out).err()
+        Some((Boundary { topic, xid, lsn, commit_us, counts: None, now_ms: NOW }, counts))
     }
 }
+
+/// Events of each table.
+type Counts = Vec<(String, u64)>;
 
 /// Asks the registry that Debezium had, which knows the run's schemas and no other text.
 fn asking(

@@ -55,7 +55,7 @@ pub const JSON_SCHEMA: &str = "io.confluent.connect.json.JsonSchemaConverter";
 pub const PROTOBUF: &str = "io.confluent.connect.protobuf.ProtobufConverter";
 
 const LATER: &str = "it comes with a later release";
-const WRITE_CONVERTER: &str = "write io.confluent.connect.avro.AvroConverter, org.apache.kafka.connect.storage.StringConverter, org.apache.kafka.connect.json.JsonConverter, org.apache.kafka.connect.converters.ByteArrayConverter or io.debezium.converters.BinaryDataConverter";
+const WRITE_CONVERTER: &str = "write io.confluent.connect.avro.AvroConverter, io.confluent.connect.json.JsonSchemaConverter, io.confluent.connect.protobuf.ProtobufConverter, org.apache.kafka.connect.storage.StringConverter, org.apache.kafka.connect.json.JsonConverter, org.apache.kafka.connect.converters.ByteArrayConverter or io.debezium.converters.BinaryDataConverter";
 const WRITE_BINARY: &str = "write io.debezium.converters.BinaryDataConverter";
 
 const CONVERTERS: &[Choice] = &[
@@ -119,7 +119,7 @@ named! {
     HEADER = "header.converter", Class(HEADER_CONVERTERS), Value(SIMPLE_HEADER), "What turns header values into bytes.";
     DELEGATE = "<converter>.delegate.converter.type", Class(DELEGATES), Unset, "BinaryDataConverter: what encodes anything that is not binary.";
     SCHEMAS_ENABLE = "<converter>.schemas.enable", Boolean, Value("true"), "JsonConverter: schema and payload, or the payload alone.";
-    DECIMAL_FORMAT = "<converter>.decimal.format", OneOf(DECIMAL_FORMATS), Value("BASE64"), "JsonConverter: decimals as their bytes or as numbers.";
+    DECIMAL_FORMAT = "<converter>.decimal.format", OneOf(DECIMAL_FORMATS), Value("BASE64"), "JsonConverter, JsonSchemaConverter: decimals as their bytes or as numbers.";
     REPLACE_NULL = "<converter>.replace.null.with.default", Boolean, Value("true"), "JsonConverter: a NULL is published as the column's default.";
     ENCODING = "<converter>.converter.encoding", OneOf(ENCODINGS), Value("UTF-8"), "StringConverter: UTF-8 and no other.";
     CONVERTER_TYPE = "<converter>.converter.type", Text, Derived("where it is named"), "Set by Connect itself.";

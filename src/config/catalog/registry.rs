@@ -72,6 +72,8 @@ const NOT_NULLABLE: &[Choice] = &[
     word("false"),
     not("true", "a column's default stands for its NULL, as Debezium's router has it", "leave it out"),
 ];
+const IN_A_LINE: &[Choice] =
+    &[word("false"), not("true", "JSON is written without blanks", "leave it out: no reader minds")];
 const DOCUMENTED: &[Choice] =
     &[word("false"), not("true", "schemas are Connect's own, all of them", "leave it out")];
 
@@ -104,6 +106,10 @@ named! {
     KEY_ID = "<converter>.key.schema.id.serializer", Class(ID_SERIALIZERS), Value(PREFIX), "Where a key's schema is told: its id before the bytes, or its GUID in the header `__key_schema_id`.";
     VALUE_ID = "<converter>.value.schema.id.serializer", Class(ID_SERIALIZERS), Value(PREFIX), "The same of values, and `__value_schema_id`.";
     META_DATA = "<converter>.connect.meta.data", Boolean, Value("true"), "Schemas have Connect's names, versions and parameters in them.";
+    ADDITIONAL = "<converter>.object.additional.properties", Boolean, Value("true"), "JsonSchemaConverter: inferred schemas leave it open which further members an object has.";
+    OPTIONAL = "<converter>.optional.for.nullables", Boolean, Value("false"), "ProtobufConverter: in inferred schemas fields that may be NULL are `optional`, so that NULL is not zero.";
+    WRAPPER = "<converter>.wrapper.for.nullables", Boolean, Value("false"), "ProtobufConverter: in inferred schemas fields that may be NULL are messages, such as `google.protobuf.StringValue`.";
+    INDENT = "<converter>.json.indent.output", OneOf(IN_A_LINE), Value("false"), "JsonSchemaConverter: JSON in one line.";
     SCRUB = "<converter>.scrub.invalid.names", OneOf(NO_SCRUBBING), Value("false"), "Names that Avro does not allow are refused.";
     IGNORE_DEFAULT = "<converter>.ignore.default.for.nullables", OneOf(NOT_NULLABLE), Value("false"), "A default stands for NULL.";
     DISCARD_DOC = "<converter>.discard.type.doc.default", OneOf(DOCUMENTED), Value("false"), "Documentation and defaults stay in schemas.";
@@ -111,6 +117,13 @@ named! {
 
 /// Options of converters that ask a registry, by whether they say how it is reached.
 pub const OPTIONS: &[Property] = NAMED;
+
+/// Those of JsonSchemaConverter alone.
+pub const OF_JSON_SCHEMA: &[&Property] = &[&ADDITIONAL, &INDENT];
+/// Those of ProtobufConverter alone.
+pub const OF_PROTOBUF: &[&Property] = &[&OPTIONAL, &WRAPPER];
+/// Those of AvroConverter alone.
+pub const OF_AVRO: &[&Property] = &[&META_DATA, &DISCARD_DOC];
 
 /// Those that say how it is reached.
 pub const REACHING: &[&Property] = &[
@@ -135,8 +148,6 @@ pub const REACHING: &[&Property] = &[
 const FOR_EVER: &str = "a registry that does not answer is asked again for ever";
 const WHEN_READING: &str = "it is about reading";
 const NONE_HERE: &str = "what it is about does not come up in a row's schema";
-const NOT_INFERRED: &str =
-    "it is about schemas that are inferred, which JSON Schema and Protobuf are not here";
 const NO_RULES: &str = "rules of the registry are not carried out";
 const WITHOUT_RULES: &str = "leave it out, and have the application encrypt or check what it writes";
 
@@ -149,13 +160,19 @@ const OTHERS: &[Property] = &[
     ignored("<converter>.specific.avro.<option>", Unset, WHEN_READING),
     ignored("<converter>.avro.<option>", Unset, WHEN_READING),
     ignored("<converter>.json.<option>", Unset, WHEN_READING),
-    ignored("<converter>.object.additional.properties", Value("true"), NOT_INFERRED),
-    ignored("<converter>.use.optional.for.nonrequired", Value("false"), NOT_INFERRED),
-    ignored("<converter>.enhanced.protobuf.schema.support", Value("false"), NOT_INFERRED),
-    ignored("<converter>.optional.for.<option>", Value("false"), NOT_INFERRED),
-    ignored("<converter>.wrapper.for.<option>", Value("false"), NOT_INFERRED),
+    ignored("<converter>.preserve.additional.properties", Value("false"), NONE_HERE),
+    ignored("<converter>.ignore.modern.dialects", Value("false"), WHEN_READING),
+    ignored("<converter>.use.optional.for.nonrequired", Value("false"), WHEN_READING),
+    ignored("<converter>.enhanced.protobuf.schema.support", Value("false"), WHEN_READING),
+    ignored("<converter>.optional.for.proto2", Value("true"), WHEN_READING),
+    ignored("<converter>.wrapper.for.raw.primitives", Value("true"), WHEN_READING),
     ignored("<converter>.int.for.enums", Value("false"), WHEN_READING),
-    ignored("<converter>.generate.<option>", Value("false"), NOT_INFERRED),
+    ignored("<converter>.generate.<option>", Value("false"), NONE_HERE),
+    refused(
+        "<converter>.schema.format",
+        "schemas are registered as Connect's converters print them",
+        "leave it out",
+    ),
     ignored("<converter>.schema.reflection", Value("false"), NONE_HERE),
     ignored("<converter>.reference.subject.name.strategy", Unset, NONE_HERE),
     ignored("<converter>.propagate.schema.tags", Value("false"), NONE_HERE),

@@ -89,9 +89,7 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             Converter::Bytes
         }
         declared::AVRO | declared::JSON_SCHEMA | declared::PROTOBUF => {
-            let mut known: Vec<&Property> = registered::OPTIONS.iter().collect();
-            known.push(&declared::CONVERTER_TYPE);
-            options(raw, place, class, &known, report);
+            options(raw, place, class, &framed_options(class), report);
             Converter::Framed(Box::new(registry::framed(raw, place, language(class), report)))
         }
         declared::BOOLEAN
@@ -117,7 +115,25 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
     }
 }
 
-fn decimals(view: View<'_>, property: &Property) -> DecimalFormat {
+/// Options of a converter that asks a registry.
+fn framed_options(class: &str) -> Vec<&'static Property> {
+    let of_others: [&[&Property]; 2] = match class {
+        declared::AVRO => [registered::OF_JSON_SCHEMA, registered::OF_PROTOBUF],
+        declared::JSON_SCHEMA => [registered::OF_AVRO, registered::OF_PROTOBUF],
+        _ => [registered::OF_AVRO, registered::OF_JSON_SCHEMA],
+    };
+    let is_others = |option: &Property| {
+        of_others.iter().flat_map(|all| all.iter()).any(|other| other.name == option.name)
+    };
+    let mut known: Vec<&Property> = registered::OPTIONS.iter().filter(|option| !is_others(option)).collect();
+    known.push(&declared::CONVERTER_TYPE);
+    if class == declared::JSON_SCHEMA {
+        known.push(&declared::DECIMAL_FORMAT);
+    }
+    known
+}
+
+pub(super) fn decimals(view: View<'_>, property: &Property) -> DecimalFormat {
     match view.word(property) {
         Some("NUMERIC") => DecimalFormat::Numeric,
         _ => DecimalFormat::Base64,

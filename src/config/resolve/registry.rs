@@ -1,11 +1,12 @@
 //! The schema registry, and the converters that ask it.
 
+use super::converters::decimals;
 use super::kafka::Kafka;
 use super::report::Report;
 use super::values::View;
 use crate::config::catalog::{self, Property, converters, registry as declared, walpost};
 use crate::config::raw::{Entry, Raw};
-use crate::encode::{self, ByRegistered, Converter, Framed, Ids, UnknownFields, Verify};
+use crate::encode::{self, ByRegistered, Converter, Framed, Ids, Inferring, UnknownFields, Verify};
 use crate::registry::{Config, Endpoint, Pem, SchemaType, Strategy, Tls};
 use crate::route;
 use crate::secret::Secret;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 
 /// A converter that asks a registry, at this place.
 pub(super) fn framed(raw: &Raw, place: &str, language: SchemaType, report: &mut Report) -> Framed {
-    registered_only(raw, place, language, report);
+    without_effect(raw, place, language, report);
     let (view, plain) = (View::under(raw, place), View::plain(raw));
     let is_key = place == converters::KEY.name;
     let ids = match (view.flag(&declared::AUTO_REGISTER), view.number(&declared::USE_ID)) {
@@ -32,6 +33,12 @@ pub(super) fn framed(raw: &Raw, place: &str, language: SchemaType, report: &mut 
         ids,
         normalize: view.flag(&declared::NORMALIZE),
         meta: view.flag(&declared::META_DATA),
+        inferring: Inferring {
+            decimals: decimals(view, &converters::DECIMAL_FORMAT),
+            additional: view.flag(&declared::ADDITIONAL),
+            optional: view.flag(&declared::OPTIONAL),
+            wrapper: view.flag(&declared::WRAPPER),
+        },
         registered: registered.then(|| ByRegistered {
             name: plain.text(&walpost::VALUE_SCHEMA_NAME).to_owned(),
             unknown: match plain.word(&walpost::VALUE_SCHEMA_UNKNOWN) {
@@ -44,32 +51,17 @@ pub(super) fn framed(raw: &Raw, place: &str, language: SchemaType, report: &mut 
     }
 }
 
-/// What is not built is refused.
-fn registered_only(raw: &Raw, place: &str, language: SchemaType, report: &mut Report) {
-    if language == SchemaType::Avro {
-        return;
-    }
+/// What would have no effect, and was meant to have one.
+fn without_effect(raw: &Raw, place: &str, language: SchemaType, report: &mut Report) {
     let plain = View::plain(raw);
-    let mut wrong = |property: &Property, what, instead| {
-        if let Some(entry) = plain.entry(property) {
-            report.wrong(entry, what, instead);
-        }
-    };
-    if place == converters::KEY.name {
-        wrong(
-            &converters::KEY,
-            "a key has no registered schema, and schemas are inferred for AvroConverter only",
-            "write org.apache.kafka.connect.storage.StringConverter, or io.confluent.connect.avro.AvroConverter",
-        );
-    } else if plain.word(&walpost::VALUE_SCHEMA) != Some("registered") {
-        wrong(
-            &converters::VALUE,
-            "schemas are inferred for AvroConverter only",
-            "set walpost.value.schema=registered, and register a schema for each event type",
-        );
-    } else if language == SchemaType::Json && plain.word(&walpost::VALUE_SCHEMA_UNKNOWN) == Some("drop") {
-        wrong(
-            &walpost::VALUE_SCHEMA_UNKNOWN,
+    if language == SchemaType::Json
+        && place == converters::VALUE.name
+        && plain.word(&walpost::VALUE_SCHEMA) == Some("registered")
+        && plain.word(&walpost::VALUE_SCHEMA_UNKNOWN) == Some("drop")
+        && let Some(entry) = plain.entry(&walpost::VALUE_SCHEMA_UNKNOWN)
+    {
+        report.wrong(
+            entry,
             "a JSON Schema says itself what becomes of members that it does not have, and payloads are published as they are",
             "leave it out, and see to additionalProperties of the schema",
         );

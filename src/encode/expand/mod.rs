@@ -10,13 +10,15 @@
 //! Jackson refuses to, and the task dies).
 
 mod avro;
+mod protobuf;
 mod shape;
 mod write;
 
 pub use crate::decode::json::Renaming;
 
 use super::avro::{InvalidName, SchemaText};
-use super::json;
+use super::inferred::message::Place;
+use super::{Inferring, json};
 use crate::decode::json::Document;
 use shape::{Shape, Shapes};
 use std::ops::Range;
@@ -83,6 +85,15 @@ impl std::fmt::Debug for Expander {
 /// Writing ended early: the record is too large already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooMuch;
+
+/// Why a struct is not written in Protobuf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotWritten {
+    /// The record is too large already.
+    TooMuch,
+    /// There is a NULL in an array, which Protobuf has not.
+    Unfit,
+}
 
 impl Expander {
     /// An expander that has read nothing.
@@ -157,6 +168,33 @@ impl Expander {
     /// Appends the struct in Avro's binary encoding.
     pub(super) fn avro(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
         self.writer(text, most, out).avro(root.0, 0, out)
+    }
+
+    /// Appends the members of the struct in Protobuf's binary encoding.
+    pub(super) fn protobuf(
+        &self,
+        text: &str,
+        root: Root,
+        (most, how): (usize, Inferring),
+        out: &mut Vec<u8>,
+    ) -> Result<(), NotWritten> {
+        match root.0 {
+            Shape::Struct { first, end, .. } => {
+                self.writer(text, most, out).protobuf((first, end), 0, how, out)
+            }
+            _ => Err(NotWritten::Unfit),
+        }
+    }
+
+    /// Appends the struct as a field of another.
+    pub(super) fn protobuf_field(
+        &self,
+        text: &str,
+        root: Root,
+        (most, place): (usize, Place),
+        out: &mut Vec<u8>,
+    ) -> Result<(), NotWritten> {
+        self.writer(text, most, out).member(root.0, 0, place, out)
     }
 
     /// Appends what `Struct.toString` gives.

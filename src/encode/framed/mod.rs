@@ -5,6 +5,7 @@
 //! a JSON payload by the schema that is registered for its event type, checked field by field.
 
 pub(super) mod filler;
+mod inferred;
 mod mismatch;
 mod ready;
 mod side;
@@ -15,8 +16,9 @@ mod value;
 
 pub(super) use mismatch::{Mismatch, Step};
 pub(super) use side::Side;
-pub(super) use value::Around;
+pub(super) use value::{Around, unfit};
 
+use super::inferred::Inferring;
 use crate::registry::{SchemaType, Strategy};
 
 /// A converter with its options.
@@ -33,6 +35,8 @@ pub struct Framed {
     pub normalize: bool,
     /// `connect.meta.data`.
     pub meta: bool,
+    /// What else decides an inferred schema.
+    pub inferring: Inferring,
     /// `walpost.value.schema=registered`; `None`: schemas are inferred.
     pub registered: Option<ByRegistered>,
     /// `key.schema.id.serializer`, `value.schema.id.serializer`: the schema's GUID in a header, and no id before the bytes.
@@ -82,6 +86,7 @@ impl Framed {
             ids: Ids::Register,
             normalize: false,
             meta: true,
+            inferring: Inferring::default(),
             registered: None,
             in_header: false,
             latest_ttl_ms: None,

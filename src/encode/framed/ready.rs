@@ -27,9 +27,8 @@ pub(super) enum Plan {
 }
 
 impl Ready {
-    /// One whose id is all that is needed: an inferred file has one message.
-    pub(super) fn of(id: i32, guid: Option<[u8; 16]>, language: SchemaType) -> Ready {
-        let indexes = if language == SchemaType::Protobuf { vec![0] } else { Vec::new() };
+    /// One of which no more is needed than what stands before the bytes.
+    pub(super) fn of(id: i32, guid: Option<[u8; 16]>, indexes: Vec<u8>) -> Ready {
         Ready { id, guid, indexes, plan: None }
     }
 

@@ -6,6 +6,7 @@ use super::{ByRegistered, Framed, Ids};
 use crate::encode::Verify;
 use crate::encode::avro::SchemaText;
 use crate::encode::encoder::{NotWritten, Refusal};
+use crate::encode::inferred::{self, Inferred};
 use crate::registry::{Answer, Question, Refused, SchemaType, What, wire};
 use crate::rejection::Reason;
 use crate::route::Event;
@@ -36,10 +37,10 @@ pub(in crate::encode) struct Side {
 /// What a schema is wanted for.
 #[derive(Debug)]
 enum For {
-    /// Its id.
-    Id,
-    /// Its id, if it is the same schema as this.
-    Same(String),
+    /// Its id; of a Protobuf file, these are the indexes of the message.
+    Id(Vec<u8>),
+    /// The same, if it is the same schema as this.
+    Same(Inferred),
     /// To write payloads by the record of this name.
     Payloads(String),
 }
@@ -80,14 +81,43 @@ impl Side {
         }
         let mut text = SchemaText::new(self.framed.meta);
         let name = write(&mut text)?;
-        let schema = String::from_utf8(text.out).unwrap_or_default();
-        let subject = self.subject(topic, name.as_deref())?;
+        let text = String::from_utf8(text.out).unwrap_or_default();
+        self.ask(topic, Inferred { text, name, indexes: Vec::new() })
+    }
+
+    /// The same of a language whose schemas are made of what JsonConverter prints, which `write` does. What it needs of the
+    /// slot it is given.
+    pub(super) fn inferred_of(
+        &mut self,
+        topic: &str,
+        now_ms: i64,
+        write: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> Result<&mut Ready, NotWritten> {
+        if let Some(place) = self.settled(now_ms) {
+            return self.ready(place);
+        }
+        let mut connect = Vec::new();
+        write(&self.slot, &mut connect);
+        let inferred = inferred::schema(self.framed.language, self.framed.inferring, &connect);
+        let inferred = inferred.map_err(|refused| refused.refusal(self.reason()))?;
+        self.ask(topic, inferred)
+    }
+
+    /// Asks for the schema of the slot.
+    fn ask(&mut self, topic: &str, inferred: Inferred) -> Result<&mut Ready, NotWritten> {
+        let subject = self.subject(topic, inferred.name.as_deref())?;
         let (schema_type, normalize) = (self.framed.language, self.framed.normalize);
         let (what, wanted) = match self.framed.ids {
-            Ids::Latest => (What::Latest, For::Same(schema)),
-            Ids::Given(id) => (What::Id(id), For::Same(schema)),
-            Ids::Find => (What::Find { schema, schema_type, normalize }, For::Id),
-            _ => (What::Register { schema, schema_type, normalize }, For::Id),
+            Ids::Latest => (What::Latest, For::Same(inferred)),
+            Ids::Given(id) => (What::Id(id), For::Same(inferred)),
+            ids => {
+                let Inferred { text: schema, indexes, .. } = inferred;
+                let what = match ids {
+                    Ids::Find => What::Find { schema, schema_type, normalize },
+                    _ => What::Register { schema, schema_type, normalize },
+                };
+                (what, For::Id(indexes))
+            }
         };
         self.asked = Some((self.slot.clone(), wanted));
         Err(NotWritten::Asks(Question { subject, what }))
@@ -139,7 +169,7 @@ impl Side {
         let record = verify.name.replace(ByRegistered::TYPE, event_type);
         let subject = self.framed.subject.subject(event.topic, self.is_key, &record);
         let what = if verify.own { What::Own(id) } else { What::Id(id) };
-        self.asked = Some((self.slot.clone(), For::Id));
+        self.asked = Some((self.slot.clone(), For::Id(Vec::new())));
         Err(NotWritten::Asks(Question { subject, what }))
     }
 
@@ -161,8 +191,8 @@ impl Side {
             (Err(Refused { what, hint }), _) => {
                 Err(Refusal { reason: Reason::SchemaRefused, detail: what, hint })
             }
-            (Ok(registered), For::Same(ours)) => match is_same(&registered.schema, &ours, language) {
-                true => Ok(Ready::of(registered.id, registered.guid, language)),
+            (Ok(registered), For::Same(ours)) => match is_same(&registered.schema, &ours.text, language) {
+                true => Ok(Ready::of(registered.id, registered.guid, ours.indexes)),
                 false => Err(Refusal {
                     reason,
                     detail: format!(
@@ -173,7 +203,7 @@ impl Side {
                 }),
             },
             (Ok(registered), For::Payloads(name)) => Ready::new(registered, language, &name, reason),
-            (Ok(registered), For::Id) => Ok(Ready::of(registered.id, registered.guid, language)),
+            (Ok(registered), For::Id(indexes)) => Ok(Ready::of(registered.id, registered.guid, indexes)),
         };
         self.keep(slot, now_ms, outcome);
     }

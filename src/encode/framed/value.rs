@@ -28,7 +28,7 @@ pub(in crate::encode) struct Around<'a> {
 
 impl Around<'_> {
     /// A record may have so many bytes.
-    fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         self.config.max_record_bytes
     }
 }
@@ -43,6 +43,9 @@ impl Side {
         now_ms: i64,
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
+        if self.language() != SchemaType::Avro {
+            return self.column_of(event, field, value, now_ms, out);
+        }
         if *value == Value::Null {
             return Ok(false);
         }
@@ -91,7 +94,7 @@ impl Side {
         if let (Some(_), Value::Text(text), None) = (&self.framed.registered, value, &event.plan.envelope) {
             return self.by_registered(event, text, around, out);
         }
-        if self.language() != SchemaType::Avro {
+        if self.language() != SchemaType::Avro && self.framed.registered.is_some() {
             return match value {
                 Value::Null => Ok(false),
                 _ => Err(no_json(field, self.language()).into()),
@@ -101,6 +104,9 @@ impl Side {
         let payload = body::payload(around.config, event, expander, fits, value)?;
         let Some(placed) = &event.plan.envelope else {
             return match payload {
+                Payload::Struct(expander, text, root) if self.language() != SchemaType::Avro => {
+                    self.expanded_of(event, (expander, text, root), around, out)
+                }
                 Payload::Struct(expander, text, root) => {
                     self.slot(event.topic, 0);
                     let (ready, in_header) =
@@ -128,7 +134,10 @@ impl Side {
             }
         };
         let route = first.as_deref().unwrap_or(event.route);
-        self.envelope(event, placed, payload, route, around, out)?;
+        match self.language() {
+            SchemaType::Avro => self.envelope(event, placed, payload, route, around, out)?,
+            _ => self.envelope_of(event, placed, payload, route, around, out)?,
+        }
         Ok(true)
     }
 
@@ -236,7 +245,7 @@ impl Side {
         written.map(|()| true)
     }
 
-    /// Appends a record of one field, as heartbeats are.
+    /// Appends a record of one field in Avro, as heartbeats are.
     pub(in crate::encode) fn heartbeat(
         &mut self,
         topic: &str,
@@ -245,7 +254,7 @@ impl Side {
         now_ms: i64,
         content: impl FnOnce(&mut Vec<u8>),
         out: &mut Vec<u8>,
-    ) -> Result<bool, NotWritten> {
+    ) -> Result<(), NotWritten> {
         self.slot(topic, 0);
         let (reason, in_header) = (self.reason(), self.framed.in_header);
         let ready = self.inferred(topic, now_ms, |text| {
@@ -254,7 +263,7 @@ impl Side {
         })?;
         Side::frame(in_header, ready, reason, out)?;
         content(out);
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -300,11 +309,12 @@ fn unnamed(invalid: &InvalidName, reason: Reason) -> Refusal {
     }
 }
 
-fn unfit(field: &Field, reason: Reason) -> Refusal {
+pub(in crate::encode) fn unfit(field: &Field, reason: Reason) -> Refusal {
     Refusal {
         reason,
         detail: format!("{}, and its value does not fit the schema that Connect gives it", describe(field)),
-        hint: "an array of arrays, an empty array taken apart, and NULL where it is required have no place in Avro here",
+        hint: "an array of arrays, an empty array taken apart, and NULL where it is required have no place in it; nor has, in \
+               Protobuf, NULL in an array, or a moment beyond the years 1 to 9999",
     }
 }
 
@@ -321,6 +331,6 @@ fn no_json(field: &Field, language: SchemaType) -> Refusal {
     }
 }
 
-fn full(most: usize) -> Refusal {
+pub(super) fn full(most: usize) -> Refusal {
     too_large(most.saturating_add(1), most)
 }

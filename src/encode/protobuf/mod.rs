@@ -13,7 +13,7 @@ mod well_known;
 
 pub(super) use fill::write;
 pub(super) use plan::Plan;
-pub(super) use scalar::{bytes, varint};
+pub(super) use scalar::varint;
 
 #[cfg(test)]
 mod tests;

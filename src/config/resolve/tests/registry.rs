@@ -1,7 +1,7 @@
 //! The schema registry: how it is reached, and the converters that ask it.
 
 use super::*;
-use crate::encode::{Ids, UnknownFields};
+use crate::encode::{DecimalFormat, Ids, Inferring, UnknownFields};
 use crate::registry::{Pem, SchemaType, Strategy};
 
 const AVRO: &str = "value.converter=io.confluent.connect.avro.AvroConverter\n";
@@ -119,21 +119,38 @@ fn what_cannot_be_a_registry_is_said() {
 }
 
 #[test]
-fn json_schema_and_protobuf_are_taken_for_payloads_of_registered_schemas() {
+fn json_schema_and_protobuf_are_taken_with_registered_and_with_inferred_schemas() {
     let json = "value.converter=io.confluent.connect.json.JsonSchemaConverter\n";
     let protobuf = "value.converter=io.confluent.connect.protobuf.ProtobufConverter\n";
     let registered = "walpost.value.schema=registered\n";
     for (class, language) in [(json, SchemaType::Json), (protobuf, SchemaType::Protobuf)] {
         let of = framed(&format!("{class}{registered}"));
         assert_eq!((of.language, of.registered.is_some()), (language, true));
-        let inferred = problem(&format!("{class}{URL}"));
-        assert!(inferred.contains("inferred for AvroConverter only"), "{inferred}");
-        assert!(inferred.contains("walpost.value.schema=registered"), "{inferred}");
+        assert_eq!((framed(class).language, framed(class).registered), (language, None));
         let key = class.replace("value.", "key.") + &URL.replace("value.", "key.");
-        assert!(problem(&key).contains("StringConverter"));
+        let Converter::Framed(of) = config(&key).encode.key else { panic!("no key with a registry") };
+        assert_eq!(of.language, language);
     }
     let drop = "walpost.value.schema.unknown.fields=drop";
     assert!(problem(&format!("{json}{URL}{registered}{drop}")).contains("additionalProperties"));
     let dropping = framed(&format!("{protobuf}{registered}{drop}")).registered.unwrap();
     assert_eq!(dropping.unknown, UnknownFields::Drop);
+}
+
+#[test]
+fn what_decides_an_inferred_schema_is_taken_by_the_converter_that_knows_it() {
+    let json = "value.converter=io.confluent.connect.json.JsonSchemaConverter\n";
+    let protobuf = "value.converter=io.confluent.connect.protobuf.ProtobufConverter\n";
+    let option = |name: &str, value: &str| format!("value.converter.{name}={value}\n");
+    assert_eq!(framed(json).inferring, Inferring::default());
+    let closed = option("object.additional.properties", "false") + &option("decimal.format", "numeric");
+    let expected = Inferring { decimals: DecimalFormat::Numeric, additional: false, ..Inferring::default() };
+    assert_eq!(framed(&format!("{json}{closed}")).inferring, expected);
+    let told = option("optional.for.nullables", "true") + &option("wrapper.for.nullables", "true");
+    let expected = Inferring { optional: true, wrapper: true, ..Inferring::default() };
+    assert_eq!(framed(&format!("{protobuf}{told}")).inferring, expected);
+    let indented = problem(&format!("{json}{URL}{}", option("json.indent.output", "true")));
+    assert!(indented.contains("without blanks"), "{indented}");
+    let format = problem(&format!("{protobuf}{URL}{}", option("schema.format", "ignore_extensions")));
+    assert!(format.contains("leave it out"), "{format}");
 }

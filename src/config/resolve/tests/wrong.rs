@@ -303,9 +303,9 @@ fn include_and_exclude_lists_do_not_go_together() {
 #[test]
 fn keys_of_a_refused_converter_are_not_reported_one_by_one() {
     let found = problem(
-        "value.converter=io.confluent.connect.protobuf.ProtobufConverter\nvalue.converter.schema.registry.url=http://x\nvalue.converter.auto.register.schemas=false",
+        "value.converter=io.apicurio.registry.utils.converter.AvroConverter\nvalue.converter.schema.registry.url=http://x\nvalue.converter.auto.register.schemas=false",
     );
-    assert!(found.starts_with("value.converter = io.confluent"), "{found}");
+    assert!(found.starts_with("value.converter = io.apicurio"), "{found}");
     let found = problem("converters=isbn\nisbn.type=com.example.Isbn\nisbn.schema.name=x");
     assert!(found.starts_with("converters = isbn"), "{found}");
 }
