@@ -386,7 +386,11 @@ pub(super) fn source(writer: &mut Writer<'_>, plan: &ChangePlan, at: &At<'_>) {
     writer.text("connector", "postgresql");
     writer.text("name", &plan.logical_name);
     writer.number("ts_ms", at.commit_us.div_euclid(1000));
-    writer.optional().text("snapshot", at.snapshot.unwrap_or("false"));
+    // Of a change in the stream it is not set: "false" is the default of its schema, where that is asked.
+    match at.snapshot {
+        None if !writer.asks_defaults() => writer.null("snapshot"),
+        snapshot => writer.optional().text("snapshot", snapshot.unwrap_or("false")),
+    }
     writer.text("db", &plan.database);
     // A text that is JSON itself.
     writer.optional().composed("sequence", |out, quotes| {

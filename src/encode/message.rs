@@ -212,6 +212,15 @@ mod tests {
         assert_eq!(key, "Struct{prefix=my-prefix}");
         let end = "message=Struct{prefix=my-prefix,content=java.nio.HeapByteBuffer[pos=0 lim=3 cap=3]}}";
         assert!(value.starts_with("Struct{op=m,ts_ms=7,source=Struct{version=") && value.ends_with(end));
+        // That it is no snapshot's is the default of a schema, and not set.
+        assert!(value.contains(",ts_ms=1234,db=db,"), "{value}");
+        let without_defaults = Converter::Json {
+            schemas: false,
+            decimal: DecimalFormat::Base64,
+            replace_null_with_default: false,
+        };
+        let (_, value) = told((json(false), without_defaults), Binary::Bytes, at(), b"").unwrap();
+        assert!(value.contains(r#""ts_ms":1234,"snapshot":null,"db":"db""#), "{value}");
         let bytes = (json(false), Converter::Bytes);
         let refused = told(bytes, Binary::Bytes, at(), b"abc").unwrap_err();
         assert!(refused.contains("the value of a change event is a STRUCT"), "{refused}");

@@ -88,6 +88,11 @@ impl<'o> Writer<'o> {
         self
     }
 
+    /// Whether a member that is null has its schema's default, if there is one.
+    pub(super) fn asks_defaults(&self) -> bool {
+        !matches!(self.form, Form::Java | Form::Json { replace: false, .. })
+    }
+
     /// Whether some value had no place in its schema.
     pub(super) fn is_unfit(&self) -> bool {
         self.unfit

@@ -48,6 +48,7 @@ const WAYS: [Way; 4] = [
         ("value.converter", "io.debezium.converters.BinaryDataConverter"),
         (DELEGATE, JSON),
         ("value.converter.delegate.converter.type.schemas.enable", "true"),
+        ("value.converter.delegate.converter.type.replace.null.with.default", "false"),
         ("binary.handling.mode", "base64"),
     ],
 ];

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_case_that_fails_for_a_columns_type_is_made_one_row_of_that_column_and_printed() {
         let mut found = 0;
-        for seed in 0..600 {
+        for seed in 0..2_500 {
             let Some(((case, setting), runs)) = shrunk(seed, |case, _| has(case, "interval")) else {
                 continue;
             };
