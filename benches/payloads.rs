@@ -5,8 +5,8 @@ use walpost::decode::value::Kind;
 use walpost::decode::{Change, Decoder};
 use walpost::encode::encoder::Encoder;
 use walpost::encode::{
-    self, ByRegistered, Context, Converter, DecimalFormat, Framed, HeaderConverter, Ids, NotEncoded, Nulls,
-    Outgoing, UnknownFields,
+    self, ByRegistered, Context, Converter, DecimalFormat, Framed, HeaderConverter, Ids, Inferring,
+    NotEncoded, Nulls, Outgoing, UnknownFields,
 };
 use walpost::registry::{Registered, SchemaType, Strategy};
 use walpost::route::{Event, Field, Plan};
@@ -61,6 +61,7 @@ pub fn cases() -> Vec<Case> {
             ids: Ids::Register,
             normalize: false,
             meta: true,
+            inferring: Inferring::default(),
             registered: registered
                 .then(|| ByRegistered { name: "${type}".into(), unknown: UnknownFields::Refuse }),
             in_header: false,

@@ -42,7 +42,7 @@ impl Scalar<'_> {
             Scalar::Float(number) => number.to_bits() == 0,
             Scalar::Double(number) => number.to_bits() == 0,
             Scalar::Bytes(bytes) => bytes.is_empty(),
-            Scalar::Hex(hex) => hex.len() == 0,
+            Scalar::Hex(hex) => hex.is_empty(),
         }
     }
 

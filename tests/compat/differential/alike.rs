@@ -22,6 +22,24 @@ pub fn rename(met: &Met<'_>, theirs: &Record, ours: &mut ours::Record) {
     }
 }
 
+/// Gives a payload that is NULL the schema that theirs has.
+pub fn nulls(met: &Met<'_>, theirs: &Record, ours: &mut ours::Record) {
+    rename(met, theirs, ours);
+    let json = |value: &Option<Vec<u8>>| serde_json::from_slice::<Value>(value.as_deref()?).ok();
+    let (Some(their_value), Some(mut value)) = (json(&theirs.value), json(&ours.value)) else { return };
+    let place = |value: &Value| {
+        let fields = value["schema"]["fields"].as_array()?;
+        fields.iter().position(|field| field["field"] == "payload")
+    };
+    let (Some(from), Some(to)) = (place(&their_value), place(&value)) else { return };
+    if value["payload"]["payload"].is_null() {
+        value["schema"]["fields"][to] = their_value["schema"]["fields"][from].clone();
+    }
+    if value == their_value {
+        ours.value.clone_from(&theirs.value);
+    }
+}
+
 /// A value with its schema, and that one's name.
 fn envelope(value: &Option<Vec<u8>>) -> Option<(String, String)> {
     let text = std::str::from_utf8(value.as_deref()?).ok()?;
@@ -109,6 +127,16 @@ pub fn identities(theirs: &Record, ours: &mut ours::Record) {
     let masked = |key: &Option<Vec<u8>>| key.as_deref().map(crate::shown).filter(|key| key.contains("[B@"));
     if masked(&theirs.key).is_some_and(|key| masked(&ours.key) == Some(key)) {
         ours.key.clone_from(&theirs.key);
+    }
+}
+
+/// A struct's text, in which theirs has buffers that were read to their ends.
+pub fn buffers(theirs: &Record, ours: &mut ours::Record) {
+    let Some(Ok(their_text)) = theirs.value.clone().map(String::from_utf8) else { return };
+    let read = fancy_regex::Regex::new(r"HeapByteBuffer\[pos=(\d+) lim=\1 ").expect("a regex");
+    let unread = read.replace_all(&their_text, "HeapByteBuffer[pos=0 lim=$1 ");
+    if ours.value.as_deref() == Some(unread.as_bytes()) {
+        ours.value.clone_from(&theirs.value);
     }
 }
 

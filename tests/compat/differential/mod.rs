@@ -26,7 +26,7 @@ mod shrink;
 mod tail;
 mod types;
 
-pub use alike::{digits, identities, is_mixed, members, mixed, moods, rename, replace};
+pub use alike::{buffers, digits, identities, is_mixed, members, mixed, moods, nulls, rename, replace};
 pub use debezium::{Done, Theirs};
 pub use judge::{Met, same};
 
