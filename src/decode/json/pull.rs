@@ -4,7 +4,7 @@
 //! begins anew with a [`Document`], which reads all that Jackson reads and knows of names that are there twice.
 
 use super::reader::{DEEPEST, NAME_MOST, Reader};
-use super::{Document, Node, Renaming, Span, Texts, words};
+use super::{Document, Node, Renaming, Span, Texts};
 
 /// Longer texts are not read so, and no string of a shorter one is too long for Jackson.
 const LONGEST: usize = 16 << 20;
@@ -13,7 +13,7 @@ const LONGEST: usize = 16 << 20;
 pub(crate) struct Pull<'p>(Reader<'p>);
 
 /// The sixteen bytes at hand; zeros follow the end of the text.
-pub(crate) type Here = [u64; 2];
+pub(crate) type Here = u128;
 
 /// A name as it stands in a text, with its quotes.
 #[derive(Debug)]
@@ -81,6 +81,37 @@ impl<'p> Pull<'p> {
         self.0.scalar(first)
     }
 
+    /// The string that begins here, where there are no escapes in it. `None`: nothing is passed.
+    #[inline(always)]
+    pub(crate) fn plain(&mut self) -> Option<&'p [u8]> {
+        let start = self.0.at + 1;
+        let stop = self.0.stop(start)?;
+        let text = self.0.text.get(start..stop).filter(|_| self.0.text[stop] == b'"')?;
+        self.0.at = stop + 1;
+        Some(text)
+    }
+
+    /// The whole number that begins with this byte, where it has no sign and is none of the longest. `None`: nothing is passed.
+    #[inline(always)]
+    pub(crate) fn whole(&mut self, first: u8) -> Option<i64> {
+        let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10).map(i64::from);
+        let mut number = digit(first)?;
+        let mut rest = self.0.text.get(self.0.at + 1..)?.iter();
+        let mut next = rest.next();
+        while let Some(digit) = next.and_then(|byte| digit(*byte)) {
+            number = number.wrapping_mul(10).wrapping_add(digit);
+            next = rest.next();
+        }
+        let after = self.0.text.len() - rest.len() - usize::from(next.is_some());
+        let count = after - self.0.at;
+        let is_plain = count <= 18 && (count == 1 || first != b'0');
+        if !is_plain || matches!(next, Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        self.0.at = after;
+        Some(number)
+    }
+
     /// The member's name that begins here.
     pub(crate) fn name(&mut self, first: u8) -> Option<Span> {
         if first == b'"' { self.0.string(NAME_MOST) } else { None }
@@ -102,19 +133,17 @@ impl<'p> Pull<'p> {
     /// What is to be compared with names.
     #[inline(always)]
     pub(crate) fn here(&self) -> Here {
-        let (text, at) = (self.0.text, self.0.at);
-        match (words::at(text, at), words::at(text, at + 8)) {
-            (Some(first), Some(second)) => [first, second],
-            _ => words::padded(text.get(at..).unwrap_or_default()),
+        let rest = self.0.text.get(self.0.at..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(sixteen) => Here::from_le_bytes(*sixteen),
+            None => padded(rest),
         }
     }
 
     /// Whether this name is what stands here.
     #[inline(always)]
     pub(crate) fn is_at(&self, here: Here, name: &Quoted) -> bool {
-        let differs =
-            (here[0] ^ name.begins[0]) & name.counts[0] | (here[1] ^ name.begins[1]) & name.counts[1];
-        differs == 0
+        (here ^ name.begins) & name.counts == 0
             && (name.bytes.len() <= 16
                 || self.0.text.get(self.0.at..).is_some_and(|rest| rest.starts_with(&name.bytes)))
     }
@@ -138,9 +167,15 @@ impl Quoted {
             return None;
         }
         let bytes: Box<[u8]> = format!("\"{name}\"").into_bytes().into();
-        let counts = words::padded(&[0xff; 16][..bytes.len().min(16)]);
-        Some(Quoted { begins: words::padded(&bytes), counts, bytes })
+        let most = bytes.len().min(16);
+        Some(Quoted { begins: padded(&bytes[..most]), counts: padded(&[0xff; 16][..most]), bytes })
     }
+}
+
+/// The few bytes, and zeros after them.
+#[cold]
+fn padded(bytes: &[u8]) -> Here {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | Here::from(*byte))
 }
 
 #[cfg(test)]
@@ -172,6 +207,48 @@ mod tests {
         }
         for name in ["a\"", "\\", "a\nb", "\0", &"a".repeat(50_001)] {
             assert!(Quoted::new(name).is_none());
+        }
+    }
+    #[test]
+    fn plain_strings_and_short_numbers_are_what_the_reader_reads_or_nothing() {
+        let numbers = ["0", "7", "10", "999999999999999999", "2147483648"];
+        let others = ["00", "01", "-1", "1.5", "1e3", "1E3", "1000000000000000000", "x", ""];
+        for (text, is_read) in
+            numbers.map(|text| (text, true)).into_iter().chain(others.map(|text| (text, false)))
+        {
+            for after in ["", ",", "}", " "] {
+                let text = format!("{text}{after}");
+                let mut document = Document::exact();
+                let mut pull = Pull::new(&mut document, text.as_bytes()).unwrap();
+                let number = pull.whole(text.as_bytes().first().copied().unwrap_or(0));
+                assert_eq!(number.is_some(), is_read, "{text}");
+                assert_eq!(pull.0.at, if is_read { text.len() - after.len() } else { 0 }, "{text}");
+                let Some(number) = number else { continue };
+                pull.0.at = 0;
+                let node = pull.scalar(text.as_bytes()[0]);
+                assert!(matches!(node, Some(Node::Int(_) | Node::Long(_))), "{text}");
+                assert_eq!(number.to_string(), text.trim_end_matches([',', '}', ' ']));
+            }
+        }
+        for (text, is_read) in [
+            (r#""""#, true),
+            (r#""abc":1"#, true),
+            (r#""a string of some length": 1, "and": "more""#, true),
+            (r#""a\"""#, false),
+            ("\"a\nb\"", false),
+            ("\"a", false),
+        ] {
+            let mut document = Document::exact();
+            let mut pull = Pull::new(&mut document, text.as_bytes()).unwrap();
+            let plain = pull.plain();
+            assert_eq!(plain.is_some(), is_read, "{text}");
+            let Some(plain) = plain else {
+                assert_eq!(pull.0.at, 0, "{text}");
+                continue;
+            };
+            let to = std::mem::take(&mut pull.0.at);
+            let Some(Node::Text(span)) = pull.scalar(b'"') else { panic!("no string: {text}") };
+            assert_eq!((pull.texts().bytes(span), pull.0.at), (plain, to), "{text}");
         }
     }
 }

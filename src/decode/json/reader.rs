@@ -280,7 +280,7 @@ impl Reader<'_> {
 
     /// Where plain reading of a string ends: at the quote, a backslash or a control character.
     #[inline(always)]
-    fn stop(&self, from: usize) -> Option<usize> {
+    pub(super) fn stop(&self, from: usize) -> Option<usize> {
         let mut at = from;
         while let Some(word) = words::at(self.text, at) {
             let stops = words::stops(word);

@@ -10,13 +10,6 @@ pub(crate) fn at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
-/// The first sixteen bytes, or as many as there are and then zeros.
-pub(crate) fn padded(bytes: &[u8]) -> [u64; 2] {
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    let (first, second) = bytes.split_at(bytes.len().min(8));
-    [word(first), word(&second[..second.len().min(8)])]
-}
-
 /// The highest bit where a byte is a quote, a backslash or a control character: of the first such byte. Above it there may
 /// be others that are none.
 pub(crate) fn stops(word: u64) -> u64 {
@@ -61,12 +54,5 @@ mod tests {
             }
         }
         assert_eq!(at(&[0; 8], 1), None);
-        let bytes: Vec<u8> = (1..=20).collect();
-        for count in 0..20 {
-            let mut all = bytes[..count].to_vec();
-            all.resize(20, 0);
-            assert_eq!(padded(&bytes[..count])[0], at(&all, 0).unwrap(), "{count}");
-            assert_eq!(padded(&bytes[..count])[1], at(&all, 8).unwrap(), "{count}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use crate::decode::value::{Kind, Value};
 use crate::encode::java;
 
 /// A whole number: zigzag, seven bits to a byte.
+#[inline]
 pub(in crate::encode) fn long(number: i64, out: &mut Vec<u8>) {
     let mut rest = (number << 1 ^ number >> 63) as u64;
     while rest > 0x7f {
@@ -14,6 +15,7 @@ pub(in crate::encode) fn long(number: i64, out: &mut Vec<u8>) {
 }
 
 /// Bytes or a string: the length, then themselves.
+#[inline]
 pub(in crate::encode) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     long(bytes.len() as i64, out);
     out.extend_from_slice(bytes);

@@ -3,7 +3,7 @@
 //! Enters: a text. Leaves: what [`fill`](super::fill) writes of it, or nothing where there is any doubt.
 
 use super::binary;
-use super::plan::{Record, Type};
+use super::plan::{Reading, Record, Type};
 use super::scalar::Scalars;
 use crate::encode::framed::straight::Straight;
 
@@ -17,13 +17,36 @@ impl<'w> Writer<'w> {
     /// Appends the payload.
     pub(super) fn payload(&mut self, root: u32, out: &mut Vec<u8>) -> Option<()> {
         let first = self.to.pull.peek()?;
-        self.value(root, first, out)
+        self.other(&self.types[root as usize], first, out)
     }
 
-    /// Appends the value that begins here, with this byte.
+    /// Appends the value that begins here, with this byte: what comes most often.
+    #[inline(always)]
     fn value(&mut self, type_: u32, first: u8, out: &mut Vec<u8>) -> Option<()> {
-        let types = self.types;
-        match (&types[type_ as usize], first) {
+        let type_ = &self.types[type_ as usize];
+        match type_ {
+            Type::Text(Reading::Plain) if first == b'"' => {
+                if let Some(text) = self.to.pull.plain() {
+                    binary::bytes(text, out);
+                    return Some(());
+                }
+            }
+            Type::Int(_) | Type::Long(_) => {
+                if let Some(number) = self.to.pull.whole(first) {
+                    let fits = matches!(type_, Type::Long(_)) || number <= i32::MAX.into();
+                    return fits.then(|| binary::long(number, out));
+                }
+            }
+            Type::Record(record) if first == b'{' => return self.record(record, out),
+            _ => {}
+        }
+        self.other(type_, first, out)
+    }
+
+    /// Appends the value that begins here, whatever it is.
+    #[inline(never)]
+    fn other(&mut self, type_: &'w Type, first: u8, out: &mut Vec<u8>) -> Option<()> {
+        match (type_, first) {
             (Type::Record(record), b'{') => self.record(record, out),
             (Type::Array(element), b'[') => self.array(*element, out),
             (Type::Map(element), b'{') => self.map(*element, out),
@@ -35,6 +58,7 @@ impl<'w> Writer<'w> {
         }
     }
 
+    #[inline(never)]
     fn record(&mut self, record: &'w Record, out: &mut Vec<u8>) -> Option<()> {
         let (names, fields) = (record.names.as_ref()?, &record.fields);
         let mut open = self.to.open(out);
@@ -84,7 +108,7 @@ impl<'w> Writer<'w> {
                 return None;
             }
             binary::long(number as i64, out);
-            return self.value(branches[number], first, out);
+            return self.other(&types[branches[number] as usize], first, out);
         }
         let node = self.to.pull.scalar(first)?;
         let is_null = first == b'n';

@@ -45,6 +45,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, ANY_PADDING);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, ANY_PADDING);
 
 /// A whole number without a sign: seven bits to a byte.
+#[inline]
 pub(in crate::encode) fn varint(mut number: u64, out: &mut Vec<u8>) {
     while number > 0x7f {
         out.push(number as u8 | 0x80);
@@ -54,6 +55,7 @@ pub(in crate::encode) fn varint(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// Bytes or a string: the length, then themselves.
+#[inline]
 pub(in crate::encode) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);

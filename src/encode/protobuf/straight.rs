@@ -3,7 +3,7 @@
 //! Enters: a text. Leaves: what [`fill`](super::fill) writes of it, or nothing where there is any doubt.
 
 use super::plan::{Field, Form, Message, Of, Plan, Shape};
-use super::scalar::{Json, Scalar, json, set_length};
+use super::scalar::{Scalar, bytes, json, set_length, varint};
 use super::well_known;
 use crate::encode::framed::straight::Straight;
 
@@ -25,14 +25,22 @@ impl<'w> Writer<'w> {
         let message = &self.plan.messages[message as usize];
         match (message.form, first) {
             (Form::Fields, b'{') => self.fields(message, out),
-            (Form::Wrapper, first) => self.field(message.fields.first()?, first, out),
+            (Form::Wrapper, first) => self.boxed(message.fields.first()?, first, out),
             (form @ (Form::Timestamp | Form::Duration | Form::FieldMask), b'"') => {
-                self.scalar(first, out, |json, out| well_known::of_text(form, json, out).ok())
+                let node = self.to.pull.scalar(first)?;
+                well_known::of_text(form, json(self.to.pull.texts(), node).ok()?, out).ok()
             }
             _ => None,
         }
     }
 
+    /// Appends the one field of a wrapper.
+    #[inline(never)]
+    fn boxed(&mut self, field: &'w Field, first: u8, out: &mut Vec<u8>) -> Option<()> {
+        self.field(field, first, out)
+    }
+
+    #[inline(never)]
     fn fields(&mut self, message: &'w Message, out: &mut Vec<u8>) -> Option<()> {
         let names = message.names.as_ref()?;
         let (mut open, mut oneofs) = (self.to.open(out), 0u64);
@@ -66,13 +74,14 @@ impl<'w> Writer<'w> {
     }
 
     /// Appends a field, with its key; nothing if there is nothing to tell.
+    #[inline(always)]
     fn field(&mut self, field: &'w Field, first: u8, out: &mut Vec<u8>) -> Option<()> {
         match field.shape {
             Shape::Repeated | Shape::Packed => self.list(field, first, out),
             Shape::Map(key) => self.map(field, key, first, out),
             shape => {
                 let start = out.len();
-                out.extend_from_slice(&field.key);
+                key_of(field, out);
                 if self.value(field.kind, first, out)? && shape == Shape::Implicit {
                     out.truncate(start);
                 }
@@ -81,38 +90,51 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Appends a value; whether it is the type's zero.
+    /// Appends a value, and answers whether it is the type's zero: what comes most often.
+    #[inline(always)]
     fn value(&mut self, kind: Of, first: u8, out: &mut Vec<u8>) -> Option<bool> {
         match kind {
-            Of::Scalar(scalar) => self.scalar(first, out, |json, out| scalar.write(json, out).ok()),
+            Of::Scalar(Scalar::String) if first == b'"' => {
+                if let Some(text) = self.to.pull.plain() {
+                    bytes(text, out);
+                    return Some(text.is_empty());
+                }
+            }
+            Of::Scalar(Scalar::Int32 | Scalar::Int64) => {
+                if let Some(number) = self.to.pull.whole(first) {
+                    let fits = kind == Of::Scalar(Scalar::Int64) || number <= i32::MAX.into();
+                    varint(number as u64, out);
+                    return fits.then_some(number == 0);
+                }
+            }
             Of::Message(message) => {
                 let at = out.len();
                 out.push(0);
                 self.message(message, first, out)?;
                 set_length(at, out);
-                Some(false)
+                return Some(false);
             }
-            Of::Enum(number) => {
-                let of = &self.plan.enums[number as usize];
-                self.scalar(first, out, |json, out| of.write(json, out).ok())
-            }
-            Of::Null => self.scalar(first, out, |json, out| json.write_null(out).ok()),
+            _ => {}
         }
+        self.other(kind, first, out)
     }
 
-    /// Hands the value that begins here to `write`, if it is no container.
-    #[inline(always)]
-    fn scalar<T>(
-        &mut self,
-        first: u8,
-        out: &mut Vec<u8>,
-        write: impl FnOnce(Json<'_>, &mut Vec<u8>) -> Option<T>,
-    ) -> Option<T> {
+    /// The same for any value but a message.
+    #[inline(never)]
+    fn other(&mut self, kind: Of, first: u8, out: &mut Vec<u8>) -> Option<bool> {
         let node = self.to.pull.scalar(first)?;
-        write(json(self.to.pull.texts(), node).ok()?, out)
+        let json = json(self.to.pull.texts(), node).ok()?;
+        let written = match kind {
+            Of::Scalar(scalar) => scalar.write(json, out),
+            Of::Enum(number) => self.plan.enums[number as usize].write(json, out),
+            Of::Null => json.write_null(out),
+            Of::Message(_) => return None,
+        };
+        written.ok()
     }
 
     /// Appends an item of a list, or a map's value.
+    #[inline(always)]
     fn item(&mut self, field: &'w Field, first: u8, out: &mut Vec<u8>) -> Option<()> {
         if first == b'n' && !field.takes_null(&self.plan.messages) {
             return None;
@@ -120,6 +142,7 @@ impl<'w> Writer<'w> {
         self.value(field.kind, first, out).map(|_| ())
     }
 
+    #[inline(never)]
     fn list(&mut self, field: &'w Field, first: u8, out: &mut Vec<u8>) -> Option<()> {
         let mut item = if first == b'[' { self.to.enter(b']')? } else { return None };
         let is_packed = field.shape == Shape::Packed && item.is_some();
@@ -130,7 +153,7 @@ impl<'w> Writer<'w> {
         let start = out.len();
         while let Some(first) = item {
             if !is_packed {
-                out.extend_from_slice(&field.key);
+                key_of(field, out);
             }
             self.item(field, first, out)?;
             item = self.to.next(b']')?;
@@ -141,6 +164,7 @@ impl<'w> Writer<'w> {
         Some(())
     }
 
+    #[inline(never)]
     fn map(&mut self, field: &'w Field, key: Scalar, first: u8, out: &mut Vec<u8>) -> Option<()> {
         let mut member = if first == b'{' { self.to.enter(b'}')? } else { return None };
         let mut seen = 0;
@@ -159,6 +183,15 @@ impl<'w> Writer<'w> {
             member = self.to.next(b'}')?;
         }
         Some(())
+    }
+}
+
+/// Appends what stands before a field's value: one byte, for the first fifteen.
+#[inline(always)]
+fn key_of(field: &Field, out: &mut Vec<u8>) {
+    match *field.key {
+        [key] => out.push(key),
+        ref key => out.extend_from_slice(key),
     }
 }
 
