@@ -1,8 +1,8 @@
 //! What a row can be: an ordinary event, or one that cannot be published for any reason that a row can have.
 //!
 //! Two are no rows of their own. An UPDATE is refused; what it updates was there before the slot, and never an event. And of
-//! Postgres's values there is none that the header converters do not take: that is a logical decoding message's. One reason
-//! no event has: none is parked.
+//! Postgres's values there is none that the header converters do not take: that is a logical decoding message's. No event is
+//! parked here.
 
 use super::schemas::{Frame, TYPE};
 use crate::random::Random;
