@@ -6,12 +6,14 @@
 //! - `commands`   `walpost schema`
 //! - `cloudevents` CloudEvents around any of them, read by the stock SDK
 //! - `stock`      JSON Schema and Protobuf, read by the stock client
+//! - `inferred`   the same by schemas that are inferred
 //! - `away`       the registry goes away, with and without a schema that is not known yet
 //! - `pages`      docs/formats: each page's example, run
 
 mod away;
 mod cloudevents;
 mod commands;
+mod inferred;
 mod login;
 mod pages;
 mod read_back;

@@ -2,7 +2,7 @@
 
 use super::{JSON_SCHEMA, PROTOBUF, registered_by, subject};
 use crate::kit::{outbox, run, wait_events};
-use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, PATIENCE, Record, Registry, python};
+use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, PATIENCE, Registry, python};
 use serde_json::{Value, json};
 
 fn forgiving(converter: &str, db: &DatabaseHandle, kafka: &Broker, registry: &Registry) -> ConnectorBuilder {
@@ -12,9 +12,8 @@ fn forgiving(converter: &str, db: &DatabaseHandle, kafka: &Broker, registry: &Re
         .set("errors.deadletterqueue.topic.replication.factor", 1)
 }
 
-/// What Confluent's deserializer makes of the record; `files` and `message` for Protobuf.
-fn stock(registry: &Registry, record: &Record, protobuf: Option<(&[(&str, &str)], &str)>) -> Value {
-    let value = record.value.as_deref().expect("a value");
+/// What Confluent's deserializer makes of these bytes; `files` and `message` for Protobuf.
+pub fn stock(registry: &Registry, value: &[u8], protobuf: Option<(&[(&str, &str)], &str)>) -> Value {
     let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
     let (files, message) = protobuf.unwrap_or((&[], ""));
     let task = json!({ "url": registry.url(), "value": hex, "files": files, "message": message });
@@ -41,7 +40,7 @@ fn payloads_that_fit_their_json_schema_are_read_by_the_stock_client_and_others_a
     let value = records[0].value.as_deref().expect("a value");
     assert_eq!(value[..5], [&[0][..], &(id as i32).to_be_bytes()].concat());
     assert_eq!(&value[5..], br#"{"n": 9007199254740993, "lines": [{"count": 1}]}"#);
-    let read = stock(registry, &records[0], None);
+    let read = stock(registry, value, None);
     assert_eq!(read, json!({ "n": 9_007_199_254_740_993_u64, "lines": [{ "count": 1 }] }));
     let told = letter(kafka, &db);
     assert!(told.contains("$.lines[1].count is text, not integer"), "{told}");
@@ -70,9 +69,10 @@ fn payloads_are_messages_of_their_schema_with_its_imports_and_the_stock_client_r
     db.insert("order", "2", "OrderPlaced", r#"{"total": {"hush": 1}}"#);
     let records = wait_events(kafka, &db, &["order"], 1);
     // The second message of the file.
-    assert_eq!(records[0].value.as_deref().expect("a value")[5..7], [2, 2]);
+    let value = records[0].value.as_deref().expect("a value");
+    assert_eq!(value[5..7], [2, 2]);
     let files = [("acme/money.proto", MONEY), ("order.proto", ORDER)];
-    let read = stock(registry, &records[0], Some((&files, "acme.OrderPlaced")));
+    let read = stock(registry, value, Some((&files, "acme.OrderPlaced")));
     assert_eq!(
         read,
         json!({ "orderId": "9007199254740993", "total": { "currency": "CHF", "cents": "1250" },

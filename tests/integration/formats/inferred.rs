@@ -1,0 +1,58 @@
+//! JSON Schema and Protobuf by inferred schemas, as the stock Python client of Confluent reads them.
+
+use super::stock::stock;
+use super::{JSON_SCHEMA, PROTOBUF, by};
+use crate::kit::{Router, outbox, run, wait_events};
+use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, Registry};
+use serde_json::json;
+
+/// Keys and values by this converter: an envelope of the payload, taken apart, and of the type.
+fn inferred(converter: &str, db: &DatabaseHandle, kafka: &Broker, registry: &Registry) -> ConnectorBuilder {
+    by(converter, db, kafka, registry)
+        .set("key.converter", converter)
+        .set("key.converter.schema.registry.url", registry.url())
+        .router("table.expand.json.payload", "true")
+        .router("table.fields.additional.placement", "type:envelope:kind")
+}
+
+const PAYLOAD: &str =
+    r#"{"total": 12.5, "note": "Zürich", "lines": [{"sku": "a", "count": 3}, {"sku": "b", "count": 0}]}"#;
+
+#[test]
+fn inferred_json_schemas_are_registered_and_the_stock_client_reads_by_them() {
+    let ((db, kafka), registry) = (outbox(), Registry::shared());
+    // Apicurio takes no schema of a text alone for JSON Schema.
+    let _running = run(inferred(JSON_SCHEMA, &db, kafka, registry)
+        .set("key.converter", "org.apache.kafka.connect.storage.StringConverter"));
+    db.insert("order", "10711fa5", "OrderPlaced", PAYLOAD);
+    let records = wait_events(kafka, &db, &["order"], 1);
+    let payload = json!({ "total": 12.5, "note": "Zürich",
+        "lines": [{ "sku": "a", "count": 3 }, { "sku": "b", "count": 0 }] });
+    let value = records[0].value.as_deref().expect("a value");
+    assert_eq!(stock(registry, value, None), json!({ "payload": payload, "kind": "OrderPlaced" }));
+    assert_eq!(registry.versions(&format!("{}-value", db.topic("order"))), 1);
+}
+
+#[test]
+fn inferred_messages_are_registered_and_the_stock_client_reads_them_with_classes_of_the_registered_file() {
+    let ((db, kafka), registry) = (outbox(), Registry::shared());
+    let _running = run(inferred(PROTOBUF, &db, kafka, registry));
+    db.insert("order", "10711fa5", "OrderPlaced", PAYLOAD);
+    let records = wait_events(kafka, &db, &["order"], 1);
+    let value = records[0].value.as_deref().expect("a value");
+    let id = i32::from_be_bytes(value[1..5].try_into().expect("four bytes"));
+    assert_eq!(value[5], 0, "the first message of its file");
+    let file = registry.schema(id);
+    let files = [("order.proto", file.as_str())];
+    assert_eq!(
+        stock(registry, value, Some((&files, "Value"))),
+        json!({ "payload": { "total": 12.5, "note": "Zürich",
+            "lines": [{ "sku": "a", "count": 3 }, { "sku": "b" }] }, "kind": "OrderPlaced" })
+    );
+    // The seventh message of google/protobuf/wrappers.proto, counted from 0.
+    let key = records[0].key.as_deref().expect("a key");
+    assert_eq!(key[5..], [&[2, 14, 10, 8][..], b"10711fa5"].concat());
+    for part in ["key", "value"] {
+        assert_eq!(registry.versions(&format!("{}-{part}", db.topic("order"))), 1);
+    }
+}
