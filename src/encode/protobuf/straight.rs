@@ -133,15 +133,6 @@ impl<'w> Writer<'w> {
         written.ok()
     }
 
-    /// Appends an item of a list, or a map's value.
-    #[inline(always)]
-    fn item(&mut self, field: &'w Field, first: u8, out: &mut Vec<u8>) -> Option<()> {
-        if first == b'n' && !field.takes_null(&self.plan.messages) {
-            return None;
-        }
-        self.value(field.kind, first, out).map(|_| ())
-    }
-
     #[inline(never)]
     fn list(&mut self, field: &'w Field, first: u8, out: &mut Vec<u8>) -> Option<()> {
         let mut item = if first == b'[' { self.to.enter(b']')? } else { return None };
@@ -155,7 +146,7 @@ impl<'w> Writer<'w> {
             if !is_packed {
                 key_of(field, out);
             }
-            self.item(field, first, out)?;
+            self.value(field.kind, first, out)?;
             item = self.to.next(b']')?;
         }
         if is_packed {
@@ -178,7 +169,7 @@ impl<'w> Writer<'w> {
             key.write_key(self.to.pull.texts().utf8(name)?, out).ok()?;
             out.push(2 << 3 | field.kind.wire_type() as u8);
             let first = self.to.pull.colon()?;
-            self.item(field, first, out)?;
+            self.value(field.kind, first, out)?;
             set_length(at, out);
             member = self.to.next(b'}')?;
         }
