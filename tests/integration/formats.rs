@@ -7,6 +7,7 @@
 //! - `cloudevents` CloudEvents around any of them, read by the stock SDK
 //! - `stock`      JSON Schema and Protobuf, read by the stock client
 //! - `inferred`   the same by schemas that are inferred
+//! - `types`      every column type by inferred schemas, read by the stock client
 //! - `away`       the registry goes away, with and without a schema that is not known yet
 //! - `pages`      docs/formats: each page's example, run
 
@@ -19,6 +20,7 @@ mod pages;
 mod read_back;
 mod refused;
 mod stock;
+mod types;
 
 use crate::kit::connector;
 use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, Record, Registry};
