@@ -146,7 +146,7 @@ impl Debezium {
         for run in running {
             run.rows.wait_for_slot(SLOT);
         }
-        self.tail.read_on(&self.worker);
+        self.tail.read_all(&self.worker);
     }
 
     /// The cases that are done with, and batches of those that are not.

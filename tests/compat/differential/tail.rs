@@ -1,11 +1,14 @@
 //! What the worker does: the records in its broker, and the errors in its log, each known by the LSN of its row.
 
 use super::debezium::SOURCE;
-use crate::support::{Broker, ConnectWorker, Record};
+use crate::support::{Broker, ConnectWorker, PATIENCE, Record, wait_until};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
+
+/// What one question may take.
+const ONE_ANSWER: Duration = Duration::from_secs(5);
 
 /// Reads on, from all topics.
 pub struct Tail {
@@ -49,8 +52,27 @@ impl Tail {
         self.read_log(&worker.log());
     }
 
+    /// All that is there. A busy broker may keep the reader of a new topic waiting for longer than anybody waits who reads on.
+    pub fn read_all(&mut self, worker: &ConnectWorker) {
+        wait_until("all topics are read", PATIENCE, || {
+            self.read_on(worker);
+            let mut asked = TopicPartitionList::new();
+            for (topic, partition) in &self.assigned {
+                asked.add_partition_offset(topic, *partition, Offset::End).expect("an offset");
+            }
+            let ends = self.consumer.offsets_for_times(asked, ONE_ANSWER).ok()?;
+            let at = self.consumer.position().expect("positions");
+            let is_read = |topic: &str, partition, end: Offset| {
+                let at = at.find_partition(topic, partition).and_then(|at| at.offset().to_raw());
+                end.to_raw().is_none_or(|end| at.is_some_and(|at| at >= end) || end <= 0)
+            };
+            let all = ends.elements().iter().all(|of| is_read(of.topic(), of.partition(), of.offset()));
+            all.then_some(())
+        });
+    }
+
     fn look_for_topics(&mut self) {
-        let Ok(metadata) = self.consumer.fetch_metadata(None, Duration::from_secs(5)) else { return };
+        let Ok(metadata) = self.consumer.fetch_metadata(None, ONE_ANSWER) else { return };
         let mut new = TopicPartitionList::new();
         for topic in metadata.topics().iter().filter(|topic| !topic.name().starts_with("connect_")) {
             for partition in topic.partitions().iter().filter(|partition| partition.leader() >= 0) {
