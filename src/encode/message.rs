@@ -3,7 +3,8 @@
 //! Enters: the message's prefix and content, and when and where it was emitted. Leaves: one record without headers. Promised:
 //! the bytes of Debezium 3.6 (`LogicalDecodingMessageMonitor`) with the same converters.
 
-use super::change::{At, Part, close_head, fields, source, transaction};
+use super::blocks::{source, transaction};
+use super::change::{At, Part, close_head, fields};
 use super::encoder::{Encoder, NotWritten, too_large};
 use super::schema::BLOCKS_SCHEMA;
 use super::sides::Sides;

@@ -5,6 +5,7 @@
 //! Not done here: asking the schema registry. An encoder that needs to know a schema says what it asks.
 
 mod avro;
+mod blocks;
 mod body;
 pub mod change;
 pub mod cloudevents;

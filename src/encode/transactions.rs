@@ -1,7 +1,7 @@
 //! The topic of transactions as Debezium writes it (`provide.transaction.metadata`): a record where one begins, and one where
 //! it ends that counts its events by table.
 
-use super::change::transaction_id;
+use super::blocks::transaction_id;
 use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, too_large};
 use super::framed::Side;
 use super::sides::Sides;
