@@ -9,7 +9,7 @@ use crate::route::ChangePlan;
 /// The place of an event in its transaction.
 pub(super) fn transaction(writer: &mut Writer<'_>, at: &At<'_>) {
     let Some(Order { total, in_table }) = at.order else { return writer.null("transaction") };
-    writer.within("transaction");
+    writer.optional().within("transaction");
     writer.text("id", &transaction_id(at.xid, at.lsn));
     writer.number("total_order", total as i64);
     writer.number("data_collection_order", in_table as i64);
@@ -31,7 +31,7 @@ pub(super) fn source(writer: &mut Writer<'_>, plan: &ChangePlan, at: &At<'_>) {
     // Of a change in the stream it is not set: "false" is the default of its schema, where that is asked.
     match at.snapshot {
         None if !writer.asks_defaults() => writer.null("snapshot"),
-        snapshot => writer.optional().text("snapshot", snapshot.unwrap_or("false")),
+        snapshot => writer.defaulted().text("snapshot", snapshot.unwrap_or("false")),
     }
     writer.text("db", &plan.database);
     // A text that is JSON itself.

@@ -348,7 +348,7 @@ fn value(
         match row {
             None => writer.null(name),
             Some(row) => {
-                writer.within(name);
+                writer.optional().within(name);
                 columns_of(&mut writer, &plan.columns, row, old, Reason::PayloadNotEncodable)?;
                 writer.close();
             }

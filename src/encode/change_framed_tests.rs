@@ -1,4 +1,4 @@
-//! Change events and the topic of transactions in JSON Schema and Protobuf. Expected bytes are those that
+//! Change events and the topic of transactions in Avro, JSON Schema and Protobuf. Expected bytes are those that `AvroData`,
 //! `JsonSchemaConverter` and `ProtobufConverter` of schema-registry 8.5 made of the same Connect records, and so are schemas.
 
 use super::*;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 const JSON_KEY: &str = r#"{"type":"object","title":"app.shop.customer.Key","properties":{"id":{"type":"integer","connect.index":0,"connect.type":"int32"}}}"#;
 const JSON_VALUE: &str = r#"{"type":"object","title":"app.shop.customer.Envelope","connect.version":2,"properties":{"op":{"type":"string","connect.index":4},"before":{"connect.index":0,"oneOf":[{"type":"null"},{"type":"object","title":"app.shop.customer.Value","properties":{"note":{"connect.index":2,"oneOf":[{"type":"null"},{"type":"string","default":"none"}]},"name":{"type":"string","connect.index":1},"id":{"type":"integer","connect.index":0,"connect.type":"int32"}}}]},"ts_us":{"connect.index":6,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"after":{"connect.index":1,"oneOf":[{"type":"null"},{"type":"object","title":"app.shop.customer.Value","properties":{"note":{"connect.index":2,"oneOf":[{"type":"null"},{"type":"string","default":"none"}]},"name":{"type":"string","connect.index":1},"id":{"type":"integer","connect.index":0,"connect.type":"int32"}}}]},"source":{"type":"object","title":"io.debezium.connector.postgresql.Source","connect.index":2,"connect.version":1,"properties":{"schema":{"type":"string","connect.index":9},"xmin":{"connect.index":13,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"ts_us":{"connect.index":7,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"lsn":{"connect.index":12,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"origin":{"connect.index":14,"oneOf":[{"type":"null"},{"type":"string"}]},"txId":{"connect.index":11,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"version":{"type":"string","connect.index":0},"sequence":{"connect.index":6,"oneOf":[{"type":"null"},{"type":"string"}]},"connector":{"type":"string","connect.index":1},"name":{"type":"string","connect.index":2},"origin_lsn":{"connect.index":15,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"ts_ns":{"connect.index":8,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"ts_ms":{"type":"integer","connect.index":3,"connect.type":"int64"},"snapshot":{"connect.index":4,"oneOf":[{"type":"null"},{"type":"string","title":"io.debezium.data.Enum","default":"false","connect.version":1,"connect.parameters":{"allowed":"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental"}}]},"db":{"type":"string","connect.index":5},"table":{"type":"string","connect.index":10}}},"ts_ns":{"connect.index":7,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]},"transaction":{"connect.index":3,"oneOf":[{"type":"null"},{"type":"object","title":"event.block","connect.version":1,"properties":{"data_collection_order":{"type":"integer","connect.index":2,"connect.type":"int64"},"id":{"type":"string","connect.index":0},"total_order":{"type":"integer","connect.index":1,"connect.type":"int64"}}}]},"ts_ms":{"connect.index":5,"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int64"}]}}}"#;
+const AVRO_KEY: &str = r#"{"type":"record","name":"Key","namespace":"app.shop.customer","fields":[{"name":"id","type":"int"}],"connect.name":"app.shop.customer.Key"}"#;
+const AVRO_VALUE: &str = r#"{"type":"record","name":"Envelope","namespace":"app.shop.customer","fields":[{"name":"before","type":["null",{"type":"record","name":"Value","fields":[{"name":"id","type":"int"},{"name":"name","type":"string"},{"name":"note","type":[{"type":"string","connect.default":"none"},"null"],"default":"none"}],"connect.name":"app.shop.customer.Value"}],"default":null},{"name":"after","type":["null","Value"],"default":null},{"name":"source","type":{"type":"record","name":"Source","namespace":"io.debezium.connector.postgresql","fields":[{"name":"version","type":"string"},{"name":"connector","type":"string"},{"name":"name","type":"string"},{"name":"ts_ms","type":"long"},{"name":"snapshot","type":[{"type":"string","connect.version":1,"connect.parameters":{"allowed":"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental"},"connect.default":"false","connect.name":"io.debezium.data.Enum"},"null"],"default":"false"},{"name":"db","type":"string"},{"name":"sequence","type":["null","string"],"default":null},{"name":"ts_us","type":["null","long"],"default":null},{"name":"ts_ns","type":["null","long"],"default":null},{"name":"schema","type":"string"},{"name":"table","type":"string"},{"name":"txId","type":["null","long"],"default":null},{"name":"lsn","type":["null","long"],"default":null},{"name":"xmin","type":["null","long"],"default":null},{"name":"origin","type":["null","string"],"default":null},{"name":"origin_lsn","type":["null","long"],"default":null}],"connect.version":1,"connect.name":"io.debezium.connector.postgresql.Source"}},{"name":"transaction","type":["null",{"type":"record","name":"block","namespace":"event","fields":[{"name":"id","type":"string"},{"name":"total_order","type":"long"},{"name":"data_collection_order","type":"long"}],"connect.version":1,"connect.name":"event.block"}],"default":null},{"name":"op","type":"string"},{"name":"ts_ms","type":["null","long"],"default":null},{"name":"ts_us","type":["null","long"],"default":null},{"name":"ts_ns","type":["null","long"],"default":null}],"connect.version":2,"connect.name":"app.shop.customer.Envelope"}"#;
 const PROTOBUF_VALUE: &str = r#"syntax = "proto3";
 package app.shop.customer;
 
@@ -84,8 +86,15 @@ fn answered(
     Ok((asked, out.iter().map(|record| [record.key.map(hex), record.value.map(hex)]).collect()))
 }
 
+fn at() -> At<'static> {
+    At { lsn: Lsn::new(9), xid: Some(5), commit_us: 1_234_567, now_ns: 7_000_000, ..At::default() }
+}
+
 fn changes(converter: &Converter, message: &[u8]) -> Result<Told, String> {
-    let at = At { lsn: Lsn::new(9), xid: Some(5), commit_us: 1_234_567, now_ns: 7_000_000, ..At::default() };
+    changes_at(converter, message, &at())
+}
+
+fn changes_at(converter: &Converter, message: &[u8], at: &At<'_>) -> Result<Told, String> {
     let mut decoder = Decoder::new();
     let tables = TableRule { unrouted: true, ..TableRule::default() };
     let mut router =
@@ -96,11 +105,30 @@ fn changes(converter: &Converter, message: &[u8]) -> Result<Told, String> {
     let change = decoder.decode(message).unwrap();
     let Routed::Change(changed) = router.route(&change) else { panic!("no change") };
     let mut encoder = Encoder::new(config(converter.clone(), converter.clone()));
-    answered(&mut encoder, |encoder, out| encoder.change(&changed, &at, out))
+    answered(&mut encoder, |encoder, out| encoder.change(&changed, at, out))
 }
 
 fn hex(frame: &str, text: &str) -> Option<String> {
     Some(text.bytes().fold(frame.to_owned(), |hex, byte| format!("{hex}{byte:02x}")))
+}
+
+#[test]
+fn change_events_are_records_in_avro() {
+    let avro = || framed(SchemaType::Avro, Inferring::default());
+    let (asked, records) = changes(&avro(), &testing::insert(OID, &ANNA)).unwrap();
+    let subject = |part: &str| format!("app.shop.customer-{part}");
+    assert_eq!(asked, [(subject("key"), AVRO_KEY.to_owned()), (subject("value"), AVRO_VALUE.to_owned())]);
+    let framed = |bytes: &str| Some(format!("0000000007{bytes}"));
+    let inserted = "00020208416e6e6100086e6f6e6516332e362e332e46696e616c14706f737467726573716c06617070a413000a66616c736504646202145b6e756c6c2c2239225d028eda960102b0fdaf99090873686f7010637573746f6d6572020a0212000000000263020e02b06d0280bfd606";
+    assert_eq!(records, [[framed("02"), framed(inserted)]]);
+
+    let order = Some(Order { total: 3, in_table: 1 });
+    let at = At { snapshot: Some("last"), order, ..at() };
+    let old = [Cell::Text(b"1"), Cell::Text(b""), Cell::Text(b"x")];
+    let message = testing::delete(OID, OldCells::Row(&old));
+    let (_, records) = changes_at(&avro(), &message, &at).unwrap();
+    let deleted = "0202000002780016332e362e332e46696e616c14706f737467726573716c06617070a41300086c61737404646202145b6e756c6c2c2239225d028eda960102b0fdaf99090873686f7010637573746f6d6572020a02120000000206353a3906020264020e02b06d0280bfd606";
+    assert_eq!(records, [[framed("02"), framed(deleted)], [framed("02"), None]]);
 }
 
 #[test]
@@ -140,7 +168,7 @@ fn change_events_are_structs_in_both_languages() {
 }
 
 #[test]
-fn a_deleted_row_leaves_a_tombstone_and_avro_is_refused() {
+fn a_deleted_row_leaves_a_tombstone() {
     let old = [Cell::Text(b"1"), Cell::Null, Cell::Null];
     let message = testing::delete(OID, OldCells::Key(&old));
     for language in [SchemaType::Json, SchemaType::Protobuf] {
@@ -148,8 +176,6 @@ fn a_deleted_row_leaves_a_tombstone_and_avro_is_refused() {
         assert_eq!((asked.len(), records.len()), (2, 2));
         assert_eq!((&records[0][0], &records[1][1]), (&records[1][0], &None));
     }
-    let refused = changes(&framed(SchemaType::Avro, Inferring::default()), &message).unwrap_err();
-    assert!(refused.contains("no change events"), "{refused}");
 }
 
 #[test]
@@ -177,6 +203,18 @@ fn the_end_of_a_transaction_lists_its_tables() {
     );
     let value = r#"{"status":"END","id":"5:9","event_count":3,"data_collections":[{"data_collection":"shop.a","event_count":1},{"data_collection":"shop.b","event_count":2}],"ts_ms":1234}"#;
     assert_eq!(records, [[hex("0000000007", r#"{"id":"5:9"}"#), hex("0000000007", value)]]);
+    const AVRO: &str = r#"{"type":"record","name":"TransactionMetadataValue","namespace":"io.debezium.connector.common","fields":[{"name":"status","type":"string"},{"name":"id","type":"string"},{"name":"event_count","type":["null","long"],"default":null},{"name":"data_collections","type":["null",{"type":"array","items":["null",{"type":"record","name":"collection","namespace":"event","fields":[{"name":"data_collection","type":"string"},{"name":"event_count","type":"long"}],"connect.version":1,"connect.name":"event.collection"}]}],"default":null},{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.TransactionMetadataValue"}"#;
+    let (asked, records) = told(SchemaType::Avro, boundary.counts);
+    assert_eq!(asked[1].1, AVRO);
+    let framed = |bytes: &str| Some(format!("0000000007{bytes}"));
+    assert_eq!(
+        records,
+        [[framed("06353a39"), framed("06454e4406353a3902060204020c73686f702e6102020c73686f702e620400a413")]]
+    );
+    assert_eq!(
+        told(SchemaType::Avro, None).1,
+        [[framed("06353a39"), framed("0a424547494e06353a390000a413")]]
+    );
     for (counts, value) in [
         (boundary.counts, "0a03454e441203353a391803220a0a0673686f702e611001220a0a0673686f702e62100228d209"),
         (None, "0a05424547494e1203353a3928d209"),

@@ -1,5 +1,6 @@
 //! Structs member by member, as JsonConverter, `Struct.toString` and SimpleHeaderConverter write them.
 
+use super::avro::binary;
 use super::converter::{Converter, HeaderConverter, Unsuited};
 use super::inferred::message::{self, Place, Scalar, Unfit};
 use super::{DecimalFormat, Inferring, java, json, simple};
@@ -21,6 +22,8 @@ pub(super) enum Form {
     Simple,
     /// Protobuf, each member by its number.
     Protobuf(Inferring),
+    /// Avro, each member in its place.
+    Avro,
 }
 
 /// Writes one struct after another, each within the one that is open.
@@ -33,6 +36,8 @@ pub(super) struct Writer<'o> {
     depth: usize,
     /// The next member's schema is optional.
     pub(super) optional: bool,
+    /// It has a default.
+    defaulted: bool,
     /// Some value had no place.
     unfit: bool,
 }
@@ -64,7 +69,8 @@ impl<'o> Writer<'o> {
     /// Begins a struct at the end of `out`.
     pub(super) fn open(form: Form, out: &'o mut Vec<u8>) -> Writer<'o> {
         let open = [(0, out.len()); DEEPEST];
-        let mut writer = Writer { out, form, is_first: true, open, depth: 0, optional: false, unfit: false };
+        let (is_first, depth, optional, defaulted, unfit) = (true, 0, false, false, false);
+        let mut writer = Writer { out, form, is_first, open, depth, optional, defaulted, unfit };
         writer.begin();
         writer
     }
@@ -77,15 +83,22 @@ impl<'o> Writer<'o> {
                 message::end(self.open[self.depth].1, self.out);
                 self.depth -= 1;
             }
+            Form::Avro => {}
             _ => self.out.push(b'}'),
         }
         self.is_first = false;
     }
 
-    /// The next member may be null by its schema, which only Protobuf minds.
+    /// The next member may be null by its schema, which only Protobuf and Avro mind.
     pub(super) fn optional(&mut self) -> &mut Writer<'o> {
         self.optional = true;
         self
+    }
+
+    /// The next member may be null by its schema, which has a default for it.
+    pub(super) fn defaulted(&mut self) -> &mut Writer<'o> {
+        self.defaulted = true;
+        self.optional()
     }
 
     /// Whether a member that is null has its schema's default, if there is one.
@@ -111,7 +124,11 @@ impl<'o> Writer<'o> {
 
     /// A member that is not there.
     pub(super) fn null(&mut self, name: &str) {
-        if self.place().is_none() && self.form != Form::Java {
+        if self.form == Form::Avro {
+            let default = std::mem::take(&mut self.defaulted);
+            self.optional = false;
+            binary::Place { optional: true, default }.branch(true, self.out);
+        } else if self.place().is_none() && self.form != Form::Java {
             self.name(name);
             self.out.extend_from_slice(b"null");
         }
@@ -121,6 +138,7 @@ impl<'o> Writer<'o> {
     pub(super) fn number(&mut self, name: &str, number: i64) {
         match self.place() {
             Some(place) => place.scalar(&Scalar::whole(number), self.out),
+            None if self.form == Form::Avro => binary::long(number, self.out),
             None => {
                 self.name(name);
                 java::integer(number, self.out);
@@ -132,6 +150,7 @@ impl<'o> Writer<'o> {
     pub(super) fn text(&mut self, name: &str, text: &str) {
         match (self.place(), self.form) {
             (Some(place), _) => place.scalar(&Scalar::Bytes(text.as_bytes()), self.out),
+            (None, Form::Avro) => binary::bytes(text.as_bytes(), self.out),
             (None, Form::Java) => {
                 self.name(name);
                 self.out.extend_from_slice(text.as_bytes());
@@ -147,6 +166,15 @@ impl<'o> Writer<'o> {
     pub(super) fn composed(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>, &[u8])) {
         match (self.place(), self.form) {
             (Some(place), _) => place.composed(self.out, |out| write(out, b"\"")),
+            (None, Form::Avro) => {
+                let start = self.out.len();
+                write(self.out, b"\"");
+                // Its length comes before it.
+                let end = self.out.len();
+                binary::long((end - start) as i64, self.out);
+                let length = self.out.len() - end;
+                self.out[start..].rotate_right(length);
+            }
             (None, Form::Java) => {
                 self.name(name);
                 write(self.out, b"\"");
@@ -160,7 +188,7 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// A list of structs, the members of each by `write`.
+    /// A list of structs that may be null by their schema, the members of each by `write`.
     pub(super) fn list<T>(
         &mut self,
         name: &str,
@@ -168,6 +196,17 @@ impl<'o> Writer<'o> {
         mut write: impl FnMut(&mut Writer<'o>, T),
     ) {
         let place = self.place();
+        if self.form == Form::Avro {
+            let items: Vec<T> = items.collect();
+            if !items.is_empty() {
+                binary::long(items.len() as i64, self.out);
+            }
+            for item in items {
+                self.optional().place();
+                write(self, item);
+            }
+            return binary::long(0, self.out);
+        }
         if place.is_none() {
             self.name(name);
             self.out.push(b'[');
@@ -191,6 +230,13 @@ impl<'o> Writer<'o> {
 
     /// A value of a column. `default` is that of its schema.
     pub(super) fn value(&mut self, name: &str, kind: &Kind, value: &Value<'_>, default: Option<&Value<'_>>) {
+        if self.form == Form::Avro {
+            let value = if *value == Value::Null { default.unwrap_or(value) } else { value };
+            let place = binary::Place { optional: self.optional, default: default.is_some() };
+            (self.optional, self.defaulted) = (false, false);
+            self.unfit |= binary::value(kind, value, place, self.out).is_err();
+            return;
+        }
         let place = self.place();
         match self.form {
             Form::Json { decimals, replace } => {
@@ -219,11 +265,15 @@ impl<'o> Writer<'o> {
                 let written = place.map(|place| place.value(kind, value, self.out));
                 self.unfit |= matches!(written, Some(Err(Unfit)));
             }
+            Form::Avro => {}
         }
     }
 
     /// The name of a member whose value follows.
     fn name(&mut self, name: &str) {
+        if self.form == Form::Avro {
+            return;
+        }
         if !std::mem::replace(&mut self.is_first, false) {
             self.out.push(b',');
         }
@@ -237,13 +287,17 @@ impl<'o> Writer<'o> {
                 self.out.push(b'=');
             }
             Form::Simple => simple::member(name, self.out),
-            Form::Protobuf(_) => {}
+            Form::Protobuf(_) | Form::Avro => {}
         }
     }
 
-    /// The number of the next member, in Protobuf.
+    /// The number of the next member, in Protobuf. In Avro, appends that it is not null, where it may be.
     fn place(&mut self) -> Option<Place> {
         let optional = std::mem::take(&mut self.optional);
+        let default = std::mem::take(&mut self.defaulted);
+        if self.form == Form::Avro {
+            binary::Place { optional, default }.branch(false, self.out);
+        }
         let Form::Protobuf(how) = self.form else { return None };
         let number = &mut self.open[self.depth].0;
         *number += 1;
@@ -259,7 +313,7 @@ impl<'o> Writer<'o> {
     fn begin(&mut self) {
         let begin: &[u8] = match self.form {
             Form::Java => b"Struct{",
-            Form::Protobuf(_) => b"",
+            Form::Protobuf(_) | Form::Avro => b"",
             _ => b"{",
         };
         self.out.extend_from_slice(begin);

@@ -97,7 +97,7 @@ fn value(writer: &mut Writer<'_>, boundary: &Boundary<'_>, id: &str) {
         Some(counts) => {
             let all = counts.iter().map(|(_, count)| *count as i64).sum();
             writer.optional().number("event_count", all);
-            writer.list("data_collections", counts.iter(), |writer, (table, count)| {
+            writer.optional().list("data_collections", counts.iter(), |writer, (table, count)| {
                 writer.text("data_collection", table);
                 writer.number("event_count", *count as i64);
             });

@@ -224,7 +224,7 @@ fn default_value(kind: &Kind, default: &Value<'static>, out: &mut Vec<u8>) {
     }
 }
 
-fn scale_and_precision(scale: i32, precision: u32, out: &mut Vec<u8>) {
+pub(super) fn scale_and_precision(scale: i32, precision: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(",\"scale\":{scale},\"precision\":{precision}").as_bytes());
 }
 

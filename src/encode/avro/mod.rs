@@ -2,6 +2,7 @@
 //! by field.
 
 pub(super) mod binary;
+mod connect;
 mod defaults;
 mod fill;
 mod infer;
@@ -11,6 +12,7 @@ mod plan;
 mod scalar;
 mod straight;
 
+pub(super) use connect::write as of_connect;
 pub(super) use fill::write;
 pub(super) use infer::SchemaText;
 pub(super) use names::InvalidName;

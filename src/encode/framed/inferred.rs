@@ -1,8 +1,9 @@
 //! Keys, values and structs of the connector's own in JSON Schema and Protobuf, by schemas that are inferred.
 
 use super::side::Side;
-use super::value::{Around, full, unfit};
+use super::value::{Around, full, unfit, unnamed};
 use crate::decode::value::Value;
+use crate::encode::avro;
 use crate::encode::body::Payload;
 use crate::encode::encoder::{NotWritten, Refusal, with_value};
 use crate::encode::expand::{self, Expander, Root};
@@ -127,16 +128,21 @@ impl Side {
         out: &mut Vec<u8>,
     ) -> Result<Form, NotWritten> {
         let (reason, decimals, in_header) = (self.reason(), self.decimals(), self.in_header());
-        if self.language() == SchemaType::Avro {
-            return Err(no_structs(reason).into());
-        }
         let form = self.form();
         self.slot(topic, generation);
-        let ready = self.inferred_of(topic, now_ms, |_, out| {
+        let schema = |out: &mut Vec<u8>| {
             head(decimals, out);
             out.drain(..BEFORE.len());
             out.truncate(out.len() - AFTER.len());
-        })?;
+        };
+        let ready = match form {
+            Form::Avro => self.inferred(topic, now_ms, |text| {
+                let mut connect = Vec::new();
+                schema(&mut connect);
+                avro::of_connect(&connect, text).map_err(|invalid| unnamed(&invalid, reason))
+            })?,
+            _ => self.inferred_of(topic, now_ms, |_, out| schema(out))?,
+        };
         Side::frame(in_header, ready, reason, out)?;
         Ok(form)
     }
@@ -146,7 +152,8 @@ impl Side {
         let inferring = self.framed.inferring;
         match self.language() {
             SchemaType::Protobuf => Form::Protobuf(inferring),
-            _ => Form::Json { decimals: inferring.decimals, replace: true },
+            SchemaType::Avro => Form::Avro,
+            SchemaType::Json => Form::Json { decimals: inferring.decimals, replace: true },
         }
     }
 
@@ -212,13 +219,5 @@ fn not_written(why: expand::NotWritten, field: &Field, around: Around<'_>) -> Re
     match why {
         expand::NotWritten::TooMuch => full(around.most()),
         expand::NotWritten::Unfit => unfit(field, REASON),
-    }
-}
-
-fn no_structs(reason: Reason) -> Refusal {
-    Refusal {
-        reason,
-        detail: "AvroConverter writes no change events and no boundaries of transactions here".to_owned(),
-        hint: "capture the outbox only, with table.include.list; or take JsonSchemaConverter, ProtobufConverter or JsonConverter",
     }
 }

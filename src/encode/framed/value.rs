@@ -300,7 +300,7 @@ fn record_name(kind: &Kind, optional: bool) -> Option<String> {
     }
 }
 
-fn unnamed(invalid: &InvalidName, reason: Reason) -> Refusal {
+pub(super) fn unnamed(invalid: &InvalidName, reason: Reason) -> Refusal {
     Refusal {
         reason,
         detail: invalid.detail(),
