@@ -52,7 +52,7 @@ fn required(connect: &Value, to: &mut SchemaText) -> Result<(), InvalidName> {
     if logical == Some("decimal") {
         let number = |name: &str| connect["parameters"][name].as_str().and_then(|text| text.parse().ok());
         let precision = number("connect.decimal.precision").unwrap_or(64);
-        scale_and_precision(number("scale").unwrap_or_default() as i32, precision as u32, &mut to.out);
+        scale_and_precision(number("scale").unwrap_or_default(), precision as u32, &mut to.out);
     }
     if to.meta {
         meta(connect, &mut to.out);
