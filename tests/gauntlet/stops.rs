@@ -161,8 +161,12 @@ fn taken(what: What, meanwhile: Meanwhile) -> Duration {
         Meanwhile::Running => {}
     }
     // Whoever leaves may write one more.
-    let (before, stored) = (small.traces(), small.stored());
+    let (before, mut stored) = (small.traces(), small.stored());
     small.take(what);
+    if still {
+        // A position that was under way when it was halted has arrived by now.
+        stored = small.stored();
+    }
     let (after, began) = (small.traces(), Instant::now());
     match meanwhile {
         Meanwhile::Stopped => small.connector.start_again(),
