@@ -43,7 +43,10 @@ impl Event {
         };
         Event {
             id: id.unwrap_or_else(|| "without an id".to_owned()),
-            table: format!("{}.{}", unsent.relation.schema, unsent.relation.table),
+            table: unsent.relation.map_or_else(
+                || "pg_logical_emit_message".to_owned(),
+                |relation| format!("{}.{}", relation.schema, relation.table),
+            ),
             commit_lsn: unsent.commit_lsn,
         }
     }
@@ -225,7 +228,7 @@ mod tests {
             let commit_lsn = Lsn::new(*commit);
             for id in *ids {
                 let fate = Fate::Record { topic: &topic, id: Some(id.as_bytes()) };
-                let unsent = Unsent { commit_lsn, xid: 1, relation: &relation, fate };
+                let unsent = Unsent { commit_lsn, xid: 1, relation: Some(&relation), fate };
                 loss.take(Told::Event(unsent), Lsn::new(100));
             }
             loss.take(Told::End { commit_lsn, end_lsn: Lsn::new(commit + 5) }, Lsn::new(100));

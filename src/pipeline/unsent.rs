@@ -32,8 +32,8 @@ pub struct Unsent<'a> {
     pub commit_lsn: Lsn,
     /// The transaction.
     pub xid: u32,
-    /// Its table.
-    pub relation: &'a Relation,
+    /// Its table; none of a logical decoding message.
+    pub relation: Option<&'a Relation>,
     /// What would become of it.
     pub fate: Fate<'a>,
 }
@@ -48,7 +48,7 @@ pub enum Fate<'a> {
         /// The header's bytes.
         id: Option<&'a [u8]>,
     },
-    /// A change event of a table that is no outbox.
+    /// A change event of a table that is no outbox, or a message that is told as it is.
     Change,
     /// It cannot be published.
     Rejected(&'a Rejection),
@@ -149,16 +149,32 @@ impl<'p> Reading<'p> {
                 tell(Told::End { commit_lsn: *commit_lsn, end_lsn: *end_lsn });
             }
             Change::Relation(relation) => return Ok(Some(Arc::clone(relation))),
-            Change::Insert { relation, .. }
-            | Change::Update { relation, .. }
-            | Change::Delete { relation, .. } => {
-                let Some((commit_lsn, xid, ordinal)) = &mut self.open else {
-                    return Err(undecodable("a row change outside a transaction"));
+            Change::Insert { .. }
+            | Change::Update { .. }
+            | Change::Delete { .. }
+            | Change::Message { .. } => {
+                let relation = match &change {
+                    Change::Insert { relation, .. }
+                    | Change::Update { relation, .. }
+                    | Change::Delete { relation, .. } => Some(relation.as_ref()),
+                    _ => None,
                 };
-                *ordinal += 1;
-                if is_published(self.after, *commit_lsn, *xid, *ordinal) {
-                    return Ok(None);
-                }
+                let (commit_lsn, xid) = match (&change, &mut self.open) {
+                    (Change::Message { transactional: false, lsn, .. }, _) => {
+                        if is_published_alone(self.after, *lsn) {
+                            return Ok(None);
+                        }
+                        (*lsn, 0)
+                    }
+                    (_, Some((commit_lsn, xid, ordinal))) => {
+                        *ordinal += 1;
+                        if is_published(self.after, *commit_lsn, *xid, *ordinal) {
+                            return Ok(None);
+                        }
+                        (*commit_lsn, *xid)
+                    }
+                    (_, None) => return Err(undecodable("a change outside a transaction")),
+                };
                 let rejection = match self.router.route(&change) {
                     Routed::Event(event) => {
                         // Only its topic and its id are told.
@@ -168,7 +184,7 @@ impl<'p> Reading<'p> {
                     }
                     Routed::Change(_) => {
                         let fate = Fate::Change;
-                        tell(Told::Event(Unsent { commit_lsn: *commit_lsn, xid: *xid, relation, fate }));
+                        tell(Told::Event(Unsent { commit_lsn, xid, relation, fate }));
                         return Ok(None);
                     }
                     Routed::Skipped(_) | Routed::Truncated(_) => return Ok(None),
@@ -178,7 +194,6 @@ impl<'p> Reading<'p> {
                     self.policies.of(rejection.reason, &rejection.table) != Policy::Skip
                 };
                 let rejection = rejection.filter(is_told);
-                let (commit_lsn, xid) = (*commit_lsn, *xid);
                 let mut tell_fate = |fate| tell(Told::Event(Unsent { commit_lsn, xid, relation, fate }));
                 for record in self.outgoing.iter() {
                     let id = record.headers().find(|(name, _)| *name == ID).and_then(|(_, value)| value);
@@ -187,12 +202,12 @@ impl<'p> Reading<'p> {
                 rejection.iter().for_each(|rejection| tell_fate(Fate::Rejected(rejection)));
                 self.outgoing.clear(1 << 20);
             }
-            Change::Truncate { .. } | Change::Message { transactional: true, .. } => {
+            Change::Truncate { .. } => {
                 if let Some((_, _, ordinal)) = &mut self.open {
                     *ordinal += 1;
                 }
             }
-            Change::Message { .. } | Change::Origin { .. } | Change::Type { .. } => {}
+            Change::Origin { .. } | Change::Type { .. } => {}
         }
         Ok(None)
     }
@@ -205,6 +220,12 @@ fn is_published(position: Option<&Position>, commit_lsn: Lsn, xid: u32, ordinal:
         partial.commit_lsn == commit_lsn && partial.xid == xid && ordinal <= partial.ordinal
     };
     commit_lsn < position.end_lsn || position.partial.as_ref().is_some_and(is_in_part)
+}
+
+/// Whether the position stands for the message of no transaction that lies there.
+fn is_published_alone(position: Option<&Position>, lsn: Lsn) -> bool {
+    let Some(position) = position else { return false };
+    lsn <= position.end_lsn || position.partial.as_ref().is_some_and(|partial| lsn < partial.commit_lsn)
 }
 
 fn undecodable(what: &str) -> Failure {

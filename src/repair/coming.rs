@@ -2,6 +2,7 @@
 
 use super::found::{Key, hash};
 use crate::config::Config;
+use crate::decode::Relation;
 use crate::error::Failure;
 use crate::lsn::Lsn;
 use crate::pipeline::unsent::{self, Fate, Told, Unsent};
@@ -73,8 +74,10 @@ impl Coming {
                     Fate::Change => return,
                 };
                 let (commit_lsn, relation) = (unsent.commit_lsn, unsent.relation);
-                let table = || format!("{}.{}", relation.schema, relation.table);
-                if !letters.is_empty() && letters.has_change(commit_lsn, &table(), &id) {
+                let has_letter = |relation: &Relation| {
+                    letters.has_change(commit_lsn, &format!("{}.{}", relation.schema, relation.table), &id)
+                };
+                if !letters.is_empty() && relation.is_some_and(has_letter) {
                     self.done.insert(commit_lsn);
                     return;
                 }

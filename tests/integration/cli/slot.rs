@@ -198,6 +198,19 @@ fn slot_advance_goes_to_the_stored_position_without_loss_and_neither_back_nor_pa
 }
 
 #[test]
+fn slot_advance_does_not_pass_messages_that_would_be_published() {
+    let (db, kafka) = outbox();
+    let builder = connector(&db, kafka).set("message.prefix.exclude.list", "chatter");
+    ask(&builder, "slot create", 0);
+    db.execute("select pg_logical_emit_message(true, 'chatter', 'x')");
+    db.execute("select pg_logical_emit_message(true, 'audit', 'in a transaction')");
+    db.execute("select pg_logical_emit_message(false, 'audit', 'in none')");
+    db.execute("select pg_switch_wal()");
+    let says = ["2 events that are not published would be passed over", "of pg_logical_emit_message"];
+    refused(&builder, "slot advance --to current", 4, &says);
+}
+
+#[test]
 fn slot_advance_does_not_pass_an_event_that_is_not_published_until_its_range_is_named() {
     let (db, kafka) = outbox();
     let builder = connector(&db, kafka);
