@@ -2,7 +2,8 @@
 
 use super::avro::binary;
 use super::converter::{Converter, HeaderConverter, Unsuited};
-use super::inferred::message::{self, Place, Scalar, Unfit};
+use super::inferred::message::{Place, Scalar, Unfit};
+use super::protobuf::set_length;
 use super::{DecimalFormat, Inferring, java, json, simple};
 use crate::decode::value::{Kind, Value};
 
@@ -31,7 +32,7 @@ pub(super) struct Writer<'o> {
     pub(super) out: &'o mut Vec<u8>,
     form: Form,
     is_first: bool,
-    /// Of each struct that is open, how many members it has had and where it begins.
+    /// Of each struct that is open, how many members it has had and where its length is to be.
     open: [(u32, usize); DEEPEST],
     depth: usize,
     /// The next member's schema is optional.
@@ -80,7 +81,7 @@ impl<'o> Writer<'o> {
         match self.form {
             Form::Protobuf(_) if self.depth == 0 => {}
             Form::Protobuf(_) => {
-                message::end(self.open[self.depth].1, self.out);
+                set_length(self.open[self.depth].1, self.out);
                 self.depth -= 1;
             }
             Form::Avro => {}
@@ -230,14 +231,8 @@ impl<'o> Writer<'o> {
 
     /// A value of a column. `default` is that of its schema.
     pub(super) fn value(&mut self, name: &str, kind: &Kind, value: &Value<'_>, default: Option<&Value<'_>>) {
-        if self.form == Form::Avro {
-            let value = if *value == Value::Null { default.unwrap_or(value) } else { value };
-            let place = binary::Place { optional: self.optional, default: default.is_some() };
-            (self.optional, self.defaulted) = (false, false);
-            self.unfit |= binary::value(kind, value, place, self.out).is_err();
-            return;
-        }
-        let place = self.place();
+        // Avro's values tell themselves whether they are null.
+        let place = if self.form == Form::Avro { None } else { self.place() };
         match self.form {
             Form::Json { decimals, replace } => {
                 let value = match (value, default) {
@@ -265,7 +260,12 @@ impl<'o> Writer<'o> {
                 let written = place.map(|place| place.value(kind, value, self.out));
                 self.unfit |= matches!(written, Some(Err(Unfit)));
             }
-            Form::Avro => {}
+            Form::Avro => {
+                let optional = std::mem::take(&mut self.optional);
+                let place = binary::Place { optional, default: default.is_some() };
+                let value = if *value == Value::Null { default.unwrap_or(value) } else { value };
+                self.unfit |= binary::value(kind, value, place, self.out).is_err();
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 use super::Inferring;
 use crate::decode::value::{HexText, Kind, Value};
 use crate::encode::java;
-use crate::encode::protobuf::varint;
+use crate::encode::protobuf::{set_length, varint};
 
 /// A value for which its field has no place.
 #[derive(Debug)]
@@ -103,17 +103,18 @@ impl Place {
 
     /// Appends a message, its content by `write`.
     pub(in crate::encode) fn message<T>(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let start = self.begin(out);
+        let at = self.begin(out);
         let written = write(out);
-        end(start, out);
+        set_length(at, out);
         written
     }
 
-    /// Begins one whose content is written afterwards: [`end`] at what is answered ends it.
+    /// Begins one whose content is written afterwards: [`set_length`] at what is answered ends it.
     pub(in crate::encode) fn begin(self, out: &mut Vec<u8>) -> usize {
         varint(u64::from(self.number << 3 | 2), out);
+        let at = out.len();
         out.push(0);
-        out.len()
+        at
     }
 
     /// Appends a column's value.
@@ -291,19 +292,6 @@ fn with_scalar(value: &Value<'_>, write: impl FnOnce(&Scalar<'_>)) -> Result<(),
         _ => return Err(Unfit),
     });
     Ok(())
-}
-
-/// Ends a message that begins there: puts its length before it.
-pub(in crate::encode) fn end(start: usize, out: &mut Vec<u8>) {
-    let mut length = [0; 10];
-    let (mut rest, mut count) = (out.len() - start, 0);
-    while rest > 0x7f {
-        length[count] = rest as u8 | 0x80;
-        rest >>= 7;
-        count += 1;
-    }
-    length[count] = rest as u8;
-    out.splice(start - 1..start, length[..=count].iter().copied());
 }
 
 fn nonzero(number: u32, scalar: &Scalar<'_>, out: &mut Vec<u8>) {

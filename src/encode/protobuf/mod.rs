@@ -13,7 +13,7 @@ mod well_known;
 
 pub(super) use fill::write;
 pub(super) use plan::Plan;
-pub(super) use scalar::varint;
+pub(super) use scalar::{set_length, varint};
 
 #[cfg(test)]
 mod tests;

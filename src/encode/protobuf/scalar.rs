@@ -62,7 +62,7 @@ pub(in crate::encode) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Gives the bytes from `at` on their length, for which they begin with a byte.
-pub(super) fn set_length(at: usize, out: &mut Vec<u8>) {
+pub(in crate::encode) fn set_length(at: usize, out: &mut Vec<u8>) {
     let length = out.len() - at - 1;
     match u8::try_from(length).ok().filter(|length| *length < 0x80) {
         Some(length) => out[at] = length,
