@@ -334,6 +334,18 @@ impl Connector {
     }
 }
 
+/// A test that failed tells what its connector wrote last.
+impl Drop for Connector {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the last lines of {}:", self.log_file().display());
+            lines[lines.len().saturating_sub(30)..].iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
 /// Cargo tells tests where it is; others find it beside themselves, or where WALPOST_BIN says.
 pub(crate) fn binary() -> PathBuf {
     if let Some(binary) = std::env::var_os("WALPOST_BIN") {
