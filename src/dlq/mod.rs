@@ -105,8 +105,9 @@ fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, kafka::Erro
     producer.fence(FENCE_TIMEOUT)?;
     failpoint::hit("after_fence");
     let topic = config.publish.position_topic.as_str();
+    let left_open = LeftOpen::new(&kafka.producer, transactional_id(config), producer.decided());
     let outlet = KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone());
-    Ok(outlet.looking(LeftOpen::new(&kafka.producer, transactional_id(config))))
+    Ok(outlet.looking(left_open))
 }
 
 /// Why a run came to an early end.

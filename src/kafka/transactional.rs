@@ -45,6 +45,14 @@ impl Transactional {
         }
     }
 
+    /// How the last transaction before the fence ends, where that is known.
+    pub fn decided(&self) -> Option<&wire::Decided> {
+        match self {
+            Transactional::Librdkafka(_) => None,
+            Transactional::Native(producer) => producer.decided(),
+        }
+    }
+
     /// Looks topics up before the transaction that needs them; librdkafka does that by itself.
     pub fn prepare<'t>(&mut self, topics: impl Iterator<Item = &'t str>) -> Result<(), Failure> {
         match self {

@@ -27,7 +27,7 @@ use crate::postgres::slot;
 use crate::postgres::slot::SlotFacts;
 use crate::publish::kafka_outlet::KafkaOutlet;
 use crate::publish::left_open::LeftOpen;
-use crate::publish::{Publisher, offsets};
+use crate::publish::{Class, Publisher, offsets};
 use crate::source::Acknowledger;
 use crate::source::stream::{self, StreamFeed};
 use std::sync::Arc;
@@ -220,7 +220,14 @@ pub fn fence(config: &Config, patience: Patience) -> Result<KafkaOutlet, Trouble
     producer.fence(FENCE_TIMEOUT).map_err(trouble("fencing earlier instances (init_transactions)"))?;
     failpoint::hit("after_fence");
     let topic = config.publish.position_topic.clone();
-    let left_open = LeftOpen::new(&kafka.producer, &config.publish.transactional_id);
+    let left_open = LeftOpen::new(&kafka.producer, &config.publish.transactional_id, producer.decided());
+    left_open.look_back(&topic).map_err(|error| match error.class {
+        Class::LeftOpen => Trouble::Retry(Component::Kafka, super::trouble::left_open(&error)),
+        _ => trouble("looking at the position topic")(kafka::Error {
+            kind: kafka::ErrorKind::Transient,
+            message: error.message,
+        }),
+    })?;
     Ok(KafkaOutlet::new(producer, admin, topic, kafka.topic_creation.clone()).looking(left_open))
 }
 

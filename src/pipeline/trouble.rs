@@ -227,8 +227,9 @@ pub fn left_open(error: &publish::OutletError) -> Failure {
         error.to_string(),
         "Kafka forgot to end it (KAFKA-20734), and would end it with the next one that is written there, as that one ends: \
          so nothing is written before it is gone. Postgres keeps the events",
-        "end it with kafka-transactions.sh abort, --topic, --partition and --start-offset as above; walpost then goes on by \
-         itself, and walpost verify tells whether anything is missing or there twice",
+        "grant Alter on the cluster, and one that is said to be committed or aborted is ended so by walpost; or end it with \
+         kafka-transactions.sh abort, --topic, --partition and --start-offset as above. walpost then goes on by itself, and \
+         walpost verify tells whether anything is missing or there twice",
     )
 }
 

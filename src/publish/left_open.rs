@@ -4,13 +4,15 @@
 //! deleted and writes no marker there (KAFKA-20734). The next marker that the same producer gets there ends the old
 //! transaction too, and as it ends its own: what was aborted becomes visible, or what was committed does not. A fence
 //! returns once everything of its transactional id has ended. So what is open after it, under the number that the coordinator
-//! knows the id by, was forgotten, and nothing may be written to that partition before an administrator has ended it.
+//! knows the id by, was forgotten. Where the fence heard how it ends, it is ended so here; where not, nothing may be written
+//! to that partition before an administrator has ended it.
 //!
-//! Each topic is looked into once after a fence, before its first record. Not seen here: a transaction that is forgotten
+//! Each topic is looked into once after a fence, before its first record; that of the positions before it is read, with the
+//! partitions that the coordinator named. Not seen here: a transaction that is forgotten
 //! later in the session; the next one mostly commits, as it did, and ends it rightly.
 
 use super::{Class, OutletError};
-use crate::kafka::wire::{Inquiry, OpenTransaction};
+use crate::kafka::wire::{Decided, Inquiry, OpenTransaction};
 use crate::kafka::{Error, ErrorKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,17 +29,43 @@ const LATER: Duration = Duration::from_millis(500);
 pub struct LeftOpen {
     settings: BTreeMap<String, String>,
     transactional_id: String,
+    decided: Option<Decided>,
 }
 
 impl LeftOpen {
-    /// Asks with the producer's settings, by librdkafka's names. Connects when there is something to ask.
-    pub fn new(settings: &BTreeMap<String, String>, transactional_id: impl Into<String>) -> LeftOpen {
-        LeftOpen { settings: settings.clone(), transactional_id: transactional_id.into() }
+    /// Asks with the producer's settings, by librdkafka's names. Connects when there is something to ask. `decided` is
+    /// what the fence heard.
+    pub fn new(
+        settings: &BTreeMap<String, String>,
+        transactional_id: impl Into<String>,
+        decided: Option<&Decided>,
+    ) -> LeftOpen {
+        let transactional_id = transactional_id.into();
+        LeftOpen { settings: settings.clone(), transactional_id, decided: decided.cloned() }
     }
 
-    /// Looks into all partitions of these topics. The error is of `Class::LeftOpen` when one is found. Brokers that
-    /// cannot be asked, or that may not tell this client, are passed over with a word in the log.
+    /// Looks into all partitions of these topics. The error is of `Class::LeftOpen` when one is found whose end is not
+    /// known, or may not be written. Brokers that cannot be asked, or that may not tell this client, are passed over with
+    /// a word in the log.
     pub fn look(&self, topics: &[(Arc<str>, i32)]) -> Result<(), OutletError> {
+        let partitions: Vec<(&str, i32)> = topics
+            .iter()
+            .flat_map(|(topic, count)| (0..*count).map(move |number| (&**topic, number)))
+            .collect();
+        self.look_into(&partitions)
+    }
+
+    /// Looks into the partition of positions, and into those to which an end had still to be told.
+    pub fn look_back(&self, position_topic: &str) -> Result<(), OutletError> {
+        let named = self.decided.iter().flat_map(|decided| &decided.partitions);
+        let named = named.map(|(topic, partition)| (topic.as_str(), *partition));
+        let mut partitions: Vec<_> = named.chain([(position_topic, 0)]).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        self.look_into(&partitions)
+    }
+
+    fn look_into(&self, partitions: &[(&str, i32)]) -> Result<(), OutletError> {
         let deadline = Instant::now() + PATIENCE;
         let mut inquiry = match Inquiry::new(&self.settings) {
             Ok(inquiry) => inquiry,
@@ -46,24 +74,25 @@ impl LeftOpen {
                 return Ok(());
             }
         };
-        let found = match self.find(&mut inquiry, topics, deadline) {
+        let is_one = |left: &(&str, i32), right: &(&str, i32)| left.0 == right.0;
+        let mut topics = partitions.chunk_by(is_one);
+        let found = match self.find(&mut inquiry, partitions, deadline) {
             // One topic that this client may not read hides what is in the others.
-            Err(error) if error.kind == ErrorKind::Denied && topics.len() > 1 => {
-                return topics.chunks(1).try_for_each(|topic| self.look(topic));
+            Err(error) if error.kind == ErrorKind::Denied && topics.clone().count() > 1 => {
+                return topics.try_for_each(|topic| self.look_into(topic));
             }
-            found => found,
+            found => found.and_then(|open| self.end(&mut inquiry, open, deadline)),
         };
         match found {
-            Ok(found) => found.first().map_or(Ok(()), |first| Err(left_open(first, found.len()))),
+            Ok(found) => found.first().map_or(Ok(()), |first| Err(self.left_open(first, found.len()))),
             Err(error) if error.kind == ErrorKind::Transient => {
                 let message = format!("looking for transactions that Kafka forgot to end: {error}");
                 Err(OutletError { class: Class::Retriable, message, topic: None, record: None })
             }
             Err(error) => {
-                let topic = topics.first().map(|(topic, _)| &**topic);
                 tracing::info!(
-                    topic,
-                    topics = topics.len(),
+                    topic = partitions.first().map(|(topic, _)| *topic),
+                    partitions = partitions.len(),
                     %error,
                     "not searched for transactions that Kafka forgot to end; it takes Read on the topics, and Describe on \
                      the transactional id"
@@ -77,14 +106,10 @@ impl LeftOpen {
     fn find(
         &self,
         inquiry: &mut Inquiry,
-        topics: &[(Arc<str>, i32)],
+        partitions: &[(&str, i32)],
         deadline: Instant,
     ) -> Result<Vec<OpenTransaction>, Error> {
-        let partitions: Vec<(&str, i32)> = topics
-            .iter()
-            .flat_map(|(topic, count)| (0..*count).map(move |number| (&**topic, number)))
-            .collect();
-        let mut open = patiently(deadline, |left| inquiry.open_transactions(&partitions, left))?;
+        let mut open = patiently(deadline, |left| inquiry.open_transactions(partitions, left))?;
         if !open.is_empty() {
             // Mostly somebody else's.
             let id = &self.transactional_id;
@@ -92,6 +117,54 @@ impl LeftOpen {
             open.retain(|open| facts.as_ref().is_some_and(|facts| facts.producer_id == open.producer_id));
         }
         Ok(open)
+    }
+
+    /// Ends those of which it is known how they end. Leaves: the others.
+    fn end(
+        &self,
+        inquiry: &mut Inquiry,
+        mut open: Vec<OpenTransaction>,
+        deadline: Instant,
+    ) -> Result<Vec<OpenTransaction>, Error> {
+        let Some(decided) = &self.decided else { return Ok(open) };
+        for forgotten in open.extract_if(.., |open| decided.is_of(open)).collect::<Vec<_>>() {
+            let OpenTransaction { topic, partition, start_offset, .. } = &forgotten;
+            match patiently(deadline, |left| inquiry.end(&forgotten, decided, left)) {
+                Ok(()) => tracing::warn!(
+                    topic,
+                    partition,
+                    start_offset,
+                    commits = decided.commits,
+                    "ended a transaction of this connector that Kafka forgot to end, as its coordinator had decided"
+                ),
+                Err(error) if error.kind == ErrorKind::Transient => return Err(error),
+                Err(error) => {
+                    tracing::warn!(
+                        topic,
+                        partition,
+                        start_offset,
+                        commits = decided.commits,
+                        %error,
+                        "a transaction of this connector that Kafka forgot to end may not be ended from here; it takes \
+                         Alter on the cluster"
+                    );
+                    open.push(forgotten);
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    fn left_open(&self, first: &OpenTransaction, count: usize) -> OutletError {
+        let OpenTransaction { topic, partition, start_offset, .. } = first;
+        let others = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+        let known = self.decided.as_ref().filter(|decided| decided.is_of(first));
+        let outcome = known.map_or("over", |decided| if decided.commits { "committed" } else { "aborted" });
+        let message = format!(
+            "a transaction of this connector is open in {topic}-{partition} from offset {start_offset}{others}, and Kafka \
+             holds it to be {outcome}"
+        );
+        OutletError { class: Class::LeftOpen, message, topic: Some(topic.clone()), record: None }
     }
 }
 
@@ -106,14 +179,4 @@ fn patiently<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Er
         thread::park_timeout(pause);
         pause = (2 * pause).min(LATER);
     }
-}
-
-fn left_open(first: &OpenTransaction, count: usize) -> OutletError {
-    let OpenTransaction { topic, partition, start_offset, .. } = first;
-    let others = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
-    let message = format!(
-        "a transaction of this connector is open in {topic}-{partition} from offset {start_offset}{others}, and Kafka \
-         holds it to be over"
-    );
-    OutletError { class: Class::LeftOpen, message, topic: Some(topic.clone()), record: None }
 }

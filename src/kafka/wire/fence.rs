@@ -3,12 +3,17 @@
 //! InitProducerId may be asked again and again: each answer is a newer epoch, and only the last one is used. One that
 //! arrives late fences this producer, as another instance would.
 
+use super::connection::Connection;
 use super::errors::{self, CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS};
+use super::forgotten::Decided;
+use super::inquiry;
 use super::producer::{Producer, Protocol, State};
 use crate::kafka::classify::{Call, Class};
 use crate::kafka::producer::{Failure, kind};
 use crate::kafka::{Error, ErrorKind};
-use kafka_protocol::messages::{ApiKey, InitProducerIdRequest, InitProducerIdResponse, TransactionalId};
+use kafka_protocol::messages::{
+    ApiKey, DescribeTransactionsResponse, InitProducerIdRequest, InitProducerIdResponse, TransactionalId,
+};
 use kafka_protocol::protocol::StrBytes;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +47,11 @@ impl Producer {
         }
     }
 
+    /// How the last transaction before the fence ends, where the coordinator has said so: a fence makes it forget.
+    pub fn decided(&self) -> Option<&Decided> {
+        self.decided.as_ref()
+    }
+
     /// One attempt; with a failure, the code that a broker gave, or 0.
     fn try_fence(&mut self, deadline: Instant) -> Result<(), (Failure, i16)> {
         let silent = |failed| (failed, errors::NONE);
@@ -51,11 +61,13 @@ impl Producer {
         let connection = self.cluster.ready(coordinator, answer_by).map_err(silent)?;
         let version = connection.version(ApiKey::InitProducerId, 0..=5).map_err(silent)?;
         let asked = InitProducerIdRequest::default()
-            .with_transactional_id(Some(TransactionalId(StrBytes::from_string(id))))
+            .with_transactional_id(Some(TransactionalId(StrBytes::from_string(id.clone()))))
             .with_transaction_timeout_ms(self.settings.transaction_timeout.as_millis() as i32);
         let mut pause = SOON;
         let answer: InitProducerIdResponse = loop {
             let answer_by = deadline.min(Instant::now() + self.settings.request_timeout);
+            // An answer to an earlier attempt may have been lost, and the coordinator knows nothing any more.
+            self.decided = hear(connection, &id, answer_by).map_err(silent)?.or(self.decided.take());
             let answer: InitProducerIdResponse =
                 connection.ask(ApiKey::InitProducerId, version, &asked, answer_by).map_err(silent)?;
             match answer.error_code {
@@ -84,4 +96,13 @@ impl Producer {
         self.state = State::Idle;
         Ok(())
     }
+}
+
+/// How the transaction of this id ends, if the coordinator knows and tells.
+fn hear(connection: &mut Connection, id: &str, answer_by: Instant) -> Result<Option<Decided>, Failure> {
+    let Ok(version) = connection.version(ApiKey::DescribeTransactions, 0..=0) else { return Ok(None) };
+    let asked = inquiry::about(id);
+    let answer: DescribeTransactionsResponse =
+        connection.ask(ApiKey::DescribeTransactions, version, &asked, answer_by)?;
+    Ok(inquiry::facts(&answer, id).ok().flatten().and_then(Decided::of))
 }

@@ -32,6 +32,8 @@ pub struct OpenTransaction {
     pub producer_id: i64,
     /// Its epoch.
     pub epoch: i32,
+    /// The epoch of the coordinator that last ended one of this producer's transactions there, or −1.
+    pub coordinator_epoch: i32,
     /// Where its first record is: no consumer that reads committed records gets further.
     pub start_offset: i64,
 }
@@ -51,8 +53,8 @@ pub struct TransactionFacts {
 
 /// Asks about transactions.
 pub struct Inquiry {
-    settings: Arc<Settings>,
-    cluster: Cluster,
+    pub(super) settings: Arc<Settings>,
+    pub(super) cluster: Cluster,
 }
 
 impl Inquiry {
@@ -109,7 +111,7 @@ impl Inquiry {
     }
 
     /// Whom to ask about what.
-    fn by_leader<'p>(
+    pub(super) fn by_leader<'p>(
         &mut self,
         partitions: &[(&'p str, i32)],
         deadline: Instant,
@@ -138,34 +140,46 @@ impl Inquiry {
         let coordinator = self.cluster.coordinator(id, deadline)?;
         let connection = self.cluster.ready(coordinator, deadline)?;
         let version = connection.version(ApiKey::DescribeTransactions, 0..=0)?;
-        let ids = vec![TransactionalId(StrBytes::from_string(id.to_owned()))];
-        let asked = DescribeTransactionsRequest::default().with_transactional_ids(ids);
         let answer: DescribeTransactionsResponse =
-            connection.ask(ApiKey::DescribeTransactions, version, &asked, deadline)?;
-        let state = answer.transaction_states.iter().find(|state| &*state.transactional_id.0 == id);
-        let state = state.ok_or_else(|| failure(Class::Fatal, "the answer is about something else"))?;
-        match state.error_code {
-            errors::NONE => {}
-            errors::TRANSACTIONAL_ID_NOT_FOUND => return Ok(None),
-            code => return Err(errors::refused(Call::Init, "the coordinator", code)),
-        }
-        let partitions = state
-            .topics
-            .iter()
-            .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic.to_string(), *partition)));
-        Ok(Some(TransactionFacts {
-            state: state.transaction_state.to_string(),
-            producer_id: state.producer_id.0,
-            epoch: state.producer_epoch,
-            partitions: partitions.collect(),
-        }))
+            connection.ask(ApiKey::DescribeTransactions, version, &about(id), deadline)?;
+        facts(&answer, id)
     }
 
     /// Connections that may be of no use are not kept.
-    fn failed(&mut self, doing: &str, failed: &Failure) -> Error {
+    pub(super) fn failed(&mut self, doing: &str, failed: &Failure) -> Error {
         self.cluster.forget();
         Error { kind: kind(failed.class), message: format!("{doing}: {failed}") }
     }
+}
+
+/// The question about one transactional id.
+pub(super) fn about(id: &str) -> DescribeTransactionsRequest {
+    let ids = vec![TransactionalId(StrBytes::from_string(id.to_owned()))];
+    DescribeTransactionsRequest::default().with_transactional_ids(ids)
+}
+
+/// What the answer says of it; none when the coordinator does not know it.
+pub(super) fn facts(
+    answer: &DescribeTransactionsResponse,
+    id: &str,
+) -> Result<Option<TransactionFacts>, Failure> {
+    let state = answer.transaction_states.iter().find(|state| &*state.transactional_id.0 == id);
+    let state = state.ok_or_else(|| failure(Class::Fatal, "the answer is about something else"))?;
+    match state.error_code {
+        errors::NONE => {}
+        errors::TRANSACTIONAL_ID_NOT_FOUND => return Ok(None),
+        code => return Err(errors::refused(Call::Init, "the coordinator", code)),
+    }
+    let partitions = state
+        .topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic.to_string(), *partition)));
+    Ok(Some(TransactionFacts {
+        state: state.transaction_state.to_string(),
+        producer_id: state.producer_id.0,
+        epoch: state.producer_epoch,
+        partitions: partitions.collect(),
+    }))
 }
 
 fn hear(answer: &DescribeProducersResponse, open: &mut Vec<OpenTransaction>) -> Result<(), Failure> {
@@ -182,6 +196,7 @@ fn hear(answer: &DescribeProducersResponse, open: &mut Vec<OpenTransaction>) -> 
                 partition: partition.partition_index,
                 producer_id: producer.producer_id.0,
                 epoch: producer.producer_epoch,
+                coordinator_epoch: producer.coordinator_epoch,
                 start_offset: producer.current_txn_start_offset,
             }));
         }
@@ -198,7 +213,14 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn open(topic: &str, partition: i32, start_offset: i64) -> OpenTransaction {
-        OpenTransaction { topic: topic.to_owned(), partition, producer_id: 7, epoch: 3, start_offset }
+        OpenTransaction {
+            topic: topic.to_owned(),
+            partition,
+            producer_id: 7,
+            epoch: 3,
+            coordinator_epoch: 0,
+            start_offset,
+        }
     }
 
     #[test]

@@ -6,13 +6,10 @@
 //! which the right to write suffices), or by adding the partitions. How long markers usually take is learned, and whoever
 //! publishes rests for that time: then what comes in meanwhile is in the next transaction, and one question is enough.
 
-use super::errors;
 use super::producer::Producer;
+use super::{errors, inquiry};
 use crate::kafka::producer::Failure;
-use kafka_protocol::messages::{
-    ApiKey, DescribeTransactionsRequest, DescribeTransactionsResponse, TransactionalId,
-};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{ApiKey, DescribeTransactionsResponse};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -95,8 +92,7 @@ impl Producer {
         let answer_by = self.answer_by(self.terms.deadline);
         let connection = self.cluster.ready(self.coordinator, answer_by)?;
         let Ok(version) = connection.version(ApiKey::DescribeTransactions, 0..=0) else { return Ok(None) };
-        let id = TransactionalId(StrBytes::from_string(self.terms.transactional_id.clone()));
-        let asked = DescribeTransactionsRequest::default().with_transactional_ids(vec![id]);
+        let asked = inquiry::about(&self.terms.transactional_id);
         let answer: DescribeTransactionsResponse =
             connection.ask(ApiKey::DescribeTransactions, version, &asked, answer_by)?;
         connection.heed(answer.throttle_time_ms);

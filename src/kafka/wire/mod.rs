@@ -16,7 +16,7 @@
 //! - `produce`     the Produce request around batches, and the answer
 //! - `cluster`     brokers and connections; `connection`, `stream`, `sasl`, `scram`, `tls` beneath
 //! - `errors`      what a broker's error code means
-//! - `inquiry`     what brokers know of open transactions, of whomever
+//! - `inquiry`     what brokers know of open transactions, of whomever; `forgotten` ends what a coordinator forgot to end
 //! - `settings`    what is taken from librdkafka's settings
 
 mod admit;
@@ -27,6 +27,7 @@ mod connection;
 mod errors;
 mod fence;
 mod flight;
+mod forgotten;
 mod inquiry;
 mod markers;
 mod murmur2;
@@ -41,6 +42,7 @@ mod tls;
 mod topics;
 mod varint;
 
+pub use forgotten::Decided;
 pub use inquiry::{Inquiry, OpenTransaction, TransactionFacts};
 pub use producer::Producer;
 pub use settings::{WITHOUT_EFFECT, unsupported};

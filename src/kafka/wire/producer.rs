@@ -12,6 +12,7 @@
 use super::cluster::Cluster;
 use super::compress::Compressor;
 use super::flight::{Flights, Terms};
+use super::forgotten::Decided;
 use super::markers::Markers;
 use super::settings::Settings;
 use super::topics::Topics;
@@ -88,6 +89,7 @@ pub struct Producer {
     /// When topics were last looked up.
     pub(super) looked: Instant,
     pub(super) markers: Markers,
+    pub(super) decided: Option<Decided>,
 }
 
 impl Producer {
@@ -116,6 +118,7 @@ impl Producer {
             transactions: 0,
             looked: now,
             markers: Markers::default(),
+            decided: None,
             settings,
         })
     }

@@ -15,12 +15,15 @@ use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::write_txn_markers_response::{
+    WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
+};
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ApiKey, ApiVersionsResponse, BrokerId,
     DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
     DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, FindCoordinatorResponse,
     InitProducerIdResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, ProducerId,
-    RequestHeader, ResponseHeader, TopicName,
+    RequestHeader, ResponseHeader, TopicName, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use kafka_protocol::records::{Record, RecordBatchDecoder};
@@ -74,9 +77,11 @@ pub(super) struct State {
     pub added: Vec<(String, i32)>,
     /// What is said of open transactions.
     pub open: Vec<OpenTransaction>,
+    /// What it was told to end: partition, epochs of the producer and of the coordinator, whether it commits.
+    pub markers: Vec<((String, i32), i16, i32, bool)>,
     /// How often a coordinator says after each EndTxn that its markers are not written yet.
     pub slow_markers: usize,
-    unwritten: usize,
+    pub unwritten: usize,
     /// What the answer to a Produce says that a quota costs.
     pub throttle_ms: i32,
     sequences: BTreeMap<(String, i32), (i16, i32)>,
@@ -201,6 +206,7 @@ impl Scripted {
             ApiKey::DescribeTransactions => {
                 encode(&state.transactions(&decode(&mut body, version), code), version)
             }
+            ApiKey::WriteTxnMarkers => encode(&state.mark(&decode(&mut body, version), code), version),
             ApiKey::EndTxn => encode(&state.end(&decode(&mut body, version), version, code), version),
             other => panic!("nobody here answers {other:?}"),
         }
@@ -219,6 +225,7 @@ impl State {
             (ApiKey::EndTxn, 0, 5),
             (ApiKey::DescribeProducers, 0, 0),
             (ApiKey::DescribeTransactions, 0, 0),
+            (ApiKey::WriteTxnMarkers, 1, 2),
         ];
         let offered = offered.map(|(api, least, most)| {
             ApiVersion::default().with_api_key(api as i16).with_min_version(least).with_max_version(most)
@@ -300,6 +307,7 @@ impl State {
                     ProducerState::default()
                         .with_producer_id(ProducerId(one.producer_id))
                         .with_producer_epoch(one.epoch)
+                        .with_coordinator_epoch(one.coordinator_epoch)
                         .with_current_txn_start_offset(one.start_offset)
                 });
                 let answer = PartitionResponse::default().with_partition_index(*index);
@@ -332,6 +340,25 @@ impl State {
                 .with_topics(topics.clone())
         });
         DescribeTransactionsResponse::default().with_transaction_states(states.collect())
+    }
+
+    fn mark(&mut self, asked: &WriteTxnMarkersRequest, code: i16) -> WriteTxnMarkersResponse {
+        let [marker] = asked.markers.as_slice() else { panic!("one marker") };
+        let ([topic], commits) = (marker.topics.as_slice(), marker.transaction_result) else {
+            panic!("one topic")
+        };
+        let (name, index) = (topic.name.to_string(), topic.partition_indexes[0]);
+        if code == 0 {
+            self.markers.push(((name, index), marker.producer_epoch, marker.coordinator_epoch, commits));
+        }
+        let partition =
+            WritableTxnMarkerPartitionResult::default().with_partition_index(index).with_error_code(code);
+        let topic = WritableTxnMarkerTopicResult::default()
+            .with_name(topic.name.clone())
+            .with_partitions(vec![partition]);
+        let result =
+            WritableTxnMarkerResult::default().with_producer_id(marker.producer_id).with_topics(vec![topic]);
+        WriteTxnMarkersResponse::default().with_markers(vec![result])
     }
 
     /// Appends a batch, if its numbers are the next ones.

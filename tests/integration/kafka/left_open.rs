@@ -1,9 +1,10 @@
-//! A transaction that Kafka forgot to end: nothing is written behind it, by either producer, until it is gone.
+//! A transaction that Kafka forgot to end: nothing is written behind it, by either producer, until it is gone. Where its
+//! coordinator has said how it ends, walpost ends it so.
 //!
 //! It is made as the old protocol allows where partitions are not verified: by a Produce of which no coordinator knows.
 
 use super::*;
-use crate::kit::connector;
+use crate::kit::{connector, position_topic, run};
 use crate::support::{Database, Jvm, Scratch, java};
 use bytes::BytesMut;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -13,7 +14,9 @@ use kafka_protocol::records::{Compression, RecordBatchEncoder, RecordEncodeOptio
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
-use walpost::kafka::wire::{Inquiry, Producer as Native};
+use walpost::kafka::producer::Record;
+use walpost::kafka::wire::{Inquiry, Producer as Native, TransactionFacts};
+use walpost::position::Position;
 
 /// The last that adds no partitions to transactions.
 const PRODUCE_VERSION: i16 = 11;
@@ -22,23 +25,38 @@ fn forgetful() -> Broker {
     Broker::with(BrokerOptions::new().setting("transaction.partition.verification.enable", false))
 }
 
-/// Leaves a transaction of this id open in a partition; where it begins.
+/// Leaves a transaction of this id open in a partition, of which its coordinator knows nothing; where it begins.
 fn leave_open(kafka: &Broker, id: &str, topic: &str) -> i64 {
     drop(Native::fenced(&settings(kafka), id, PATIENCE).expect("a fence"));
+    let facts = facts(kafka, id);
+    write(kafka, id, (facts.producer_id, facts.epoch), topic, (b"k", b"forgotten"))
+}
+
+fn facts(kafka: &Broker, id: &str) -> TransactionFacts {
     let mut inquiry = Inquiry::new(&settings(kafka)).expect("settings");
-    let facts = inquiry.describe_transaction(id, PATIENCE).expect("an answer").expect("facts");
+    inquiry.describe_transaction(id, PATIENCE).expect("an answer").expect("facts")
+}
+
+/// Writes one record of a transaction that begins with it; where.
+fn write(
+    kafka: &Broker,
+    id: &str,
+    (producer_id, producer_epoch): (i64, i16),
+    topic: &str,
+    (key, value): (&[u8], &[u8]),
+) -> i64 {
     let record = kafka_protocol::records::Record {
         transactional: true,
         control: false,
         partition_leader_epoch: -1,
-        producer_id: facts.producer_id,
-        producer_epoch: facts.epoch,
+        producer_id,
+        producer_epoch,
         timestamp_type: TimestampType::Creation,
         offset: 0,
         sequence: 0,
         timestamp: 1_700_000_000_000,
-        key: Some("k".into()),
-        value: Some("forgotten".into()),
+        key: Some(key.to_vec().into()),
+        value: Some(value.to_vec().into()),
         headers: Default::default(),
     };
     let mut batch = BytesMut::new();
@@ -54,9 +72,10 @@ fn leave_open(kafka: &Broker, id: &str, topic: &str) -> i64 {
             TopicProduceData::default().with_name(name).with_partition_data(vec![partition]),
         ]);
     ask(kafka, &produce);
+    let mut inquiry = Inquiry::new(&settings(kafka)).expect("settings");
     let open = inquiry.open_transactions(&[(topic, 0)], PATIENCE).expect("an answer");
     let [open] = open.as_slice() else { panic!("{open:?}") };
-    assert_eq!(open.producer_id, facts.producer_id);
+    assert_eq!(open.producer_id, producer_id);
     open.start_offset
 }
 
@@ -136,4 +155,63 @@ fn an_open_transaction_of_another_producer_is_none_of_ours_to_wait_for() {
     });
     end(&kafka, &topic, start_offset);
     assert_eq!(kafka.wait_records(&[&topic], 1, PATIENCE).len(), 1);
+}
+
+/// The end of the last transaction before a connector's start is missing where its position is, and in a topic.
+#[test]
+fn what_kafka_forgot_to_end_is_ended_as_its_coordinator_decided() {
+    let kafka = forgetful();
+    for commits in [true, false] {
+        let db = Database::shared().fresh_database();
+        db.create_outbox();
+        let (topic, positions, id) = (db.topic("order"), position_topic(&db), unique_name("id"));
+        kafka.create_topic(&topic, 1, &[]);
+        let builder = connector(&db, &kafka).set("walpost.transactional.id", &id);
+        let mut before = run(builder.clone());
+        db.insert("order", "k", "t", "1");
+        kafka.wait_records(&[&topic], 1, PATIENCE);
+        before.sigterm();
+        assert!(before.wait_exit(PATIENCE).0.success());
+
+        // A transaction of the same producer elsewhere, and records of it in these two, of which nobody knows.
+        let records_of = end_elsewhere(&kafka, &id, commits);
+        let stored = kafka.records(&[&positions]).pop().expect("a position");
+        let mut next: Position = serde_json::from_str(stored.value_text()).expect("a position");
+        (next.seq, next.prev_lsn, next.instance) = (next.seq + 1, next.end_lsn, "forgotten".to_owned());
+        let (key, next) = (stored.key.expect("a key"), serde_json::to_vec(&next).expect("plain data"));
+        write(&kafka, &id, records_of, &positions, (&key, &next));
+        write(&kafka, &id, records_of, &topic, (b"k", b"forgotten"));
+
+        let mut connector = run(builder);
+        let is_forgotten = |position: &Position| position.instance == "forgotten";
+        let stored = crate::kit::positions(&kafka, &db);
+        assert_eq!(stored.iter().any(is_forgotten), commits, "{stored:?}");
+        db.insert("order", "k", "t", "2");
+        let expected = match commits {
+            true => &["1", "forgotten", "2"][..],
+            false => &["1", "2"],
+        };
+        let seen = kafka.wait_records(&[&topic], expected.len(), PATIENCE);
+        assert_eq!(seen.iter().map(|record| record.value_text()).collect::<Vec<_>>(), expected);
+        let log = connector.log();
+        assert_eq!(log.matches("that Kafka forgot to end, as its coordinator").count(), 2, "{log}");
+        connector.sigterm();
+        assert!(connector.wait_exit(PATIENCE).0.success());
+    }
+}
+
+/// Commits or aborts a transaction with a record in a topic of its own. Leaves: the producer of its records.
+fn end_elsewhere(kafka: &Broker, id: &str, commits: bool) -> (i64, i16) {
+    let elsewhere = unique_name("elsewhere");
+    kafka.create_topic(&elsewhere, 1, &[]);
+    let mut producer = Native::fenced(&settings(kafka), id, PATIENCE).expect("a fence");
+    let TransactionFacts { producer_id, epoch, .. } = facts(kafka, id);
+    producer.prepare([elsewhere.as_str()].into_iter()).expect("a topic");
+    producer.begin().expect("a transaction");
+    let (key, value) = (None, Some(&b"v"[..]));
+    let record = Record { topic: &elsewhere, partition: Some(0), timestamp_ms: None, key, value };
+    producer.send(record, std::iter::empty()).expect("sent");
+    producer.settle().expect("taken");
+    if commits { producer.commit() } else { producer.abort() }.expect("ended");
+    (producer_id, epoch)
 }
