@@ -117,7 +117,13 @@ pub(super) fn payload<'p>(
         };
     }
     match expander.read(text) {
-        Reading::Struct(root) => return Ok(Payload::Struct(expander, text, root)),
+        Reading::Struct(root) => {
+            let root = match config.data_name() {
+                Some(name) if !is_member => root.called(name),
+                _ => root,
+            };
+            return Ok(Payload::Struct(expander, text, root));
+        }
         Reading::Empty if !is_member => return Ok(Payload::Bare(text)),
         Reading::Text => {}
         // StringConverter alone does not mind a text where the schema has a struct.
@@ -216,7 +222,10 @@ fn envelope(
             out.truncate(start);
             out.extend_from_slice(&constant.fields);
         }
-        schema::close_envelope(&constant.stem, route, event.schema_version, out);
+        match config.data_name() {
+            Some(name) => schema::close_envelope(b"", name, None, out),
+            None => schema::close_envelope(&constant.stem, route, event.schema_version, out),
+        }
     }
     let mut payload = Some(payload);
     for (member, (_, field)) in constant.members.iter().zip(members(event.plan, placed)) {

@@ -14,6 +14,7 @@ fn cloud(mode: Mode) -> CloudEvents {
         type_prefix: "com.acme.".to_owned(),
         content_type: None,
         data_schema: None,
+        record: None,
     }
 }
 
@@ -281,58 +282,6 @@ fn what_has_a_meaning_in_a_uri_is_encoded() {
     assert_eq!(out, b"a-Z_0.~%2F%C3%BC%20%25");
 }
 
-fn debezium(schemas: bool) -> Config {
-    let cloud = CloudEvents { source: "/debezium/postgresql/app".to_owned(), ..cloud(Mode::Debezium) };
-    let expand = crate::encode::Expand {
-        nulls: crate::encode::Nulls::Ignore,
-        renaming: crate::encode::Renaming::Never,
-    };
-    let cloud = CloudEvents { type_prefix: String::new(), ..cloud };
-    Config { cloud: Some(cloud), expand: Some(expand), ..config(json(schemas)) }
-}
-
-/// The value of a row that was committed at this time.
-fn committed(
-    config: Config,
-    payload: Column<'_>,
-    committed_ms: Option<i64>,
-) -> Result<Option<String>, Rejection> {
-    let (columns, mut plan) = event(payload, &[]);
-    plan.attributes.as_mut().unwrap().truncate(2);
-    let mut out = Outgoing::default();
-    encode(&mut Encoder::new(config), &plan, &columns, |event| event.committed_ms = committed_ms, &mut out)?;
-    assert_eq!(headers_of(&out), [("id".to_owned(), Some(ID.to_owned()))]);
-    Ok(value_of(&out))
-}
-
-/// What Debezium 3.6.3 has published of this row, byte for byte.
-#[test]
-fn debeziums_converter_makes_the_envelope_that_debezium_makes() {
-    const AT: Option<i64> = Some(1_795_406_895_229);
-    let payload = || jsonb(r#"{"someField1": "some value 1", "someField2": 7005}"#);
-    let golden = r#"{"id":"59a42efd-b015-44a9-9dde-cb36d9002425","source":"/debezium/postgresql/app","specversion":"1.0","type":"UserCreated","time":"2026-11-23T04:08:15.229Z","datacontenttype":"application/json","data":{"someField1":"some value 1","someField2":7005}}"#;
-    assert_eq!(committed(debezium(false), payload(), AT).unwrap().as_deref(), Some(golden));
-    let with_schema = committed(debezium(true), payload(), AT).unwrap().unwrap();
-    let (head, _) = golden.split_once(r#"{"someField1""#).unwrap();
-    let data = with_schema.strip_prefix(head).expect(&with_schema);
-    assert!(
-        data.starts_with(
-            r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":true,"field":"someField1"}"#
-        ),
-        "{data}"
-    );
-    assert!(data.ends_with(r#","payload":{"someField1":"some value 1","someField2":7005}}}"#), "{data}");
-    assert_eq!(committed(debezium(false), ("payload", Kind::Json, None), AT).unwrap(), None);
-    for schemas in [false, true] {
-        for text in [r#""hush""#, "[1]", "7"] {
-            let rejection = committed(debezium(schemas), jsonb(text), AT).unwrap_err();
-            assert!(rejection.detail.ends_with("and CloudEventsConverter takes a STRUCT"), "{rejection:?}");
-        }
-    }
-    let rejection = committed(debezium(false), payload(), None).unwrap_err();
-    assert!(rejection.detail.contains("which its row does not tell"), "{rejection:?}");
-}
-
 #[test]
 fn the_readmes_example_is_what_comes_out() {
     let further = [
@@ -351,3 +300,6 @@ fn the_readmes_example_is_what_comes_out() {
         assert!(readme.contains(&value.clone().unwrap()), "{value:?}");
     }
 }
+
+#[path = "cloudevents_debezium_tests.rs"]
+mod debezium_tests;

@@ -1,6 +1,7 @@
 //! The encoder: converters applied to an event's headers, key and value.
 
 use super::body::{self, Kept};
+use super::cloudevents::Outer;
 use super::converter::Unsuited;
 use super::framed::Around;
 use super::outgoing::Draft;
@@ -221,17 +222,23 @@ impl Encoder {
         });
         sides.of_key(written)?;
         if !event.tombstone {
+            let mut around = sides.event.take();
             let written = out.value(draft, |bytes| {
                 let data = |bytes: &mut Vec<u8>| {
-                    parts[1] = self.value(event, prepared, kept, sides, now_ms, bytes)?;
+                    let written = self.value(event, prepared, kept, sides, now_ms, bytes);
+                    parts[1] = sides.of_value(written)?;
                     Ok(parts[1])
                 };
                 match prepared.cloud.as_ref().filter(|cloud| cloud.is_structured()) {
-                    Some(cloud) => cloud.envelope(event, scratch, bytes, data),
+                    Some(cloud) => {
+                        let outer = Outer { scratch, side: around.as_deref_mut(), now_ms };
+                        cloud.envelope(event, outer, bytes, data)
+                    }
                     None => data(bytes),
                 }
             });
-            sides.of_value(written)?;
+            sides.event = around;
+            sides.of_event(written)?;
         } else if let Some(kept) = kept {
             kept.first_of_tombstone(event, prepared)?;
         }

@@ -91,11 +91,11 @@ fn write(
 ) -> Result<bool, NotWritten> {
     let form = match side {
         Some(side) if side.language() == SchemaType::Avro => {
-            let content = |out: &mut Vec<u8>| match member {
+            side.record(topic, (of.avro, of.name), now_ms, out)?;
+            match member {
                 Member::Text(text) => binary::bytes(text.as_bytes(), out),
                 Member::Number(number) => binary::long(number, out),
-            };
-            side.heartbeat(topic, of.avro, of.name, now_ms, content, out)?;
+            }
             return Ok(true);
         }
         Some(side) => {

@@ -72,6 +72,13 @@ pub struct Config {
     pub max_record_bytes: usize,
 }
 
+impl Config {
+    /// What the struct of an event's data is called, where that is not as its payload has it.
+    fn data_name(&self) -> Option<&'static str> {
+        self.cloud.as_ref().and_then(CloudEvents::data_name)
+    }
+}
+
 /// What is made sure of bytes that the application has framed itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {

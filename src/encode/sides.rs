@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(super) struct Sides {
     pub(super) key: Option<Box<Side>>,
     pub(super) value: Option<Box<Side>>,
+    /// Of CloudEvents that are in Avro themselves, around the value's.
+    pub(super) event: Option<Box<Side>>,
     verified: Option<Box<(Verify, Side)>>,
     /// Who has asked.
     asked: Option<Who>,
@@ -24,6 +26,7 @@ pub(super) struct Sides {
 enum Who {
     Key,
     Value,
+    Event,
     Verified,
 }
 
@@ -49,10 +52,16 @@ impl Sides {
             };
             Box::new((verify, Side::new(framed, false)))
         });
-        let (key, value) = (side(&config.key, true), side(&config.value, false));
+        let (key, mut value) = (side(&config.key, true), side(&config.value, false));
+        let mut event = None;
+        if config.cloud.as_ref().is_some_and(|cloud| cloud.record.is_some()) {
+            event = side(&config.value, false);
+            // As Debezium keeps the two apart.
+            value = value.map(|value| Box::new(value.with_suffix("-data")));
+        }
         let has_headers = [&key, &value].into_iter().flatten().any(|side| side.in_header());
         let headers = has_headers.then(|| [wire::KEY_HEADER, wire::VALUE_HEADER].map(Arc::from));
-        Sides { key, value, verified, asked: None, headers }
+        Sides { key, value, event, verified, asked: None, headers }
     }
 
     /// Notes that the key's side has asked, if it has.
@@ -63,6 +72,11 @@ impl Sides {
     /// Notes that the value's side has asked, if it has.
     pub(super) fn of_value<T>(&mut self, written: Result<T, NotWritten>) -> Result<T, NotWritten> {
         self.note(Who::Value, written)
+    }
+
+    /// Notes that the side of the event around the value has asked, if it has, and not the value's.
+    pub(super) fn of_event<T>(&mut self, written: Result<T, NotWritten>) -> Result<T, NotWritten> {
+        self.note(Who::Event, written)
     }
 
     /// Makes sure of framed bytes.
@@ -112,6 +126,7 @@ impl Sides {
         match self.asked? {
             Who::Key => self.key.as_deref_mut(),
             Who::Value => self.value.as_deref_mut(),
+            Who::Event => self.event.as_deref_mut(),
             Who::Verified => self.verified.as_deref_mut().map(|(_, side)| side),
         }
     }

@@ -14,11 +14,16 @@ pub const KEYS: &str = "walpost.cloudevents.";
 
 const MODES: &[Choice] = &[word("none"), word("binary"), word("structured")];
 
-/// Why nothing of CloudEventsConverter is in Avro.
-pub const NO_AVRO: &str = "CloudEvents are JSON here, and data in Avro is not in an envelope of Debezium's";
-/// What to write instead.
-pub const WRITE_MODE: &str = "write json; or walpost.cloudevents.mode with io.confluent.connect.avro.AvroConverter, which is data in Avro";
-const SERIALIZERS: &[Choice] = &[word("json"), not("avro", NO_AVRO, WRITE_MODE)];
+const SERIALIZERS: &[Choice] = &[word("json"), word("avro")];
+const ADJUSTMENTS: &[Choice] = &[
+    word("avro"),
+    word("none"),
+    not(
+        "avro_unicode",
+        "letters are not written as their numbers here",
+        "write avro, or the whole name in schema.cloudevents.name",
+    ),
+];
 
 named! {
     MODE = "walpost.cloudevents.mode", OneOf(MODES), Value("none"), "Events are CloudEvents 1.0: `binary`, attributes in `ce_` headers beside the data; `structured`, both in one JSON object.";
@@ -30,8 +35,10 @@ named! {
     PARTITION_KEY = "walpost.cloudevents.partitionkey", Text, Unset, "Column for the attribute `partitionkey`. The record's key is `table.field.event.key`, whatever this is.";
     SEQUENCE = "walpost.cloudevents.sequence", Text, Unset, "Column for the attribute `sequence`; a whole number has 19 digits, so that it sorts as text.";
     DATA_SCHEMA = "walpost.cloudevents.dataschema", Text, Unset, "The attribute `dataschema`, a URI; `${id}` is the id of the data's schema in the registry, `${type}` the event's type.";
-    SERIALIZER = "<converter>.serializer.type", OneOf(SERIALIZERS), Value("json"), "CloudEventsConverter: what the event is written in.";
-    DATA_SERIALIZER = "<converter>.data.serializer.type", OneOf(SERIALIZERS), Value("json"), "CloudEventsConverter: what its data is written in.";
+    SERIALIZER = "<converter>.serializer.type", OneOf(SERIALIZERS), Value("json"), "CloudEventsConverter: what the event is written in; `avro` with data in Avro only.";
+    DATA_SERIALIZER = "<converter>.data.serializer.type", OneOf(SERIALIZERS), Value("json"), "CloudEventsConverter: what its data is written in; of `avro`, the options of AvroConverter are written behind `value.converter.avro.`.";
+    SCHEMA_NAME = "<converter>.schema.cloudevents.name", Text, Derived("`topic.prefix`, `database.dbname` and `CloudEvents.Envelope`, dots between them"), "CloudEventsConverter: the full name of the event's schema, where it is in Avro.";
+    ADJUSTMENT = "<converter>.schema.name.adjustment.mode", OneOf(ADJUSTMENTS), Value("avro"), "CloudEventsConverter: what Avro does not allow in that name is made `_`, or is refused.";
     JSON_SCHEMAS = "<converter>.json.schemas.enable", Boolean, Value("true"), "CloudEventsConverter: data is schema and payload, or the payload alone.";
     JSON_DECIMALS = "<converter>.json.decimal.format", OneOf(DECIMAL_FORMATS), Value("BASE64"), "CloudEventsConverter: decimals as their bytes or as numbers.";
     JSON_NULLS = "<converter>.json.replace.null.with.default", Boolean, Value("true"), "CloudEventsConverter: a NULL is published as the column's default.";
@@ -41,10 +48,17 @@ named! {
     SCHEMA_HEADER = "<converter>.schema.data.name.source.header.enable", Boolean, Value("false"), "CloudEventsConverter: the data's schema named by a header; `false`, and nothing else is taken.";
 }
 
+/// Those that make no difference to data in Avro.
+pub const OF_JSON: &[&Property] = &[&JSON_SCHEMAS, &JSON_DECIMALS, &JSON_NULLS];
+/// Those that make no difference to an event in JSON.
+pub const OF_AVRO: &[&Property] = &[&SCHEMA_NAME, &ADJUSTMENT];
+
 /// Options of CloudEventsConverter.
 pub const OPTIONS: &[Property] = &[
     SERIALIZER,
     DATA_SERIALIZER,
+    SCHEMA_NAME,
+    ADJUSTMENT,
     JSON_SCHEMAS,
     JSON_DECIMALS,
     JSON_NULLS,
@@ -54,12 +68,5 @@ pub const OPTIONS: &[Property] = &[
     SCHEMA_HEADER,
 ];
 
-const OTHERS: &[Property] = &[
-    ignored("<converter>.json.schemas.cache.size", Value("1000"), "every schema is kept"),
-    ignored("<converter>.schema.cloudevents.name", Unset, "an event in JSON has no schema of its own"),
-    ignored(
-        "<converter>.schema.name.adjustment.mode",
-        Value("avro"),
-        "an event in JSON has no schema of its own",
-    ),
-];
+const OTHERS: &[Property] =
+    &[ignored("<converter>.json.schemas.cache.size", Value("1000"), "every schema is kept")];

@@ -14,6 +14,7 @@ pub const PLACEHOLDER: &str = "converter";
 pub const PLACES: &[&str] = &[
     "key.converter.delegate.converter.type",
     "value.converter.delegate.converter.type",
+    CLOUD_EVENTS_AVRO,
     "key.converter",
     "value.converter",
     "header.converter",
@@ -42,8 +43,10 @@ pub const DOUBLE: &str = "org.apache.kafka.connect.converters.DoubleConverter";
 /// Header values as Connect prints them.
 pub const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
-/// Debezium's CloudEvents: JSON around JSON.
+/// Debezium's CloudEvents.
 pub const CLOUD_EVENTS: &str = "io.debezium.converters.CloudEventsConverter";
+/// Where its AvroConverter is configured.
+pub const CLOUD_EVENTS_AVRO: &str = "value.converter.avro";
 
 /// Avro, with a schema registry.
 pub const AVRO: &str = "io.confluent.connect.avro.AvroConverter";

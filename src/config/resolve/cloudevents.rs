@@ -40,6 +40,7 @@ pub(super) fn cloudevents(
         type_prefix: view.text(&declared::TYPE_PREFIX).to_owned(),
         content_type: content_type(view, report),
         data_schema: data_schema(view, &encode.value, report),
+        record: None,
     };
     if let (Converter::Framed(framed), Mode::Structured) = (&encode.value, mode)
         && framed.in_header

@@ -7,7 +7,7 @@ use crate::config::catalog::{
     self, Property, cloudevents, converters as declared, registry as registered, walpost,
 };
 use crate::config::raw::Raw;
-use crate::encode::{self, Converter, DecimalFormat, HeaderConverter, Number};
+use crate::encode::{self, Converter, DecimalFormat, Framed, HeaderConverter, Number};
 use crate::registry::SchemaType;
 
 const STRING_OPTIONS: &[&Property] = &[&declared::ENCODING, &declared::CONVERTER_TYPE];
@@ -71,6 +71,12 @@ fn converter(raw: &Raw, place: &str, class: Option<&'static str>, report: &mut R
             let mut known: Vec<&Property> = cloudevents::OPTIONS.iter().collect();
             known.push(&declared::CONVERTER_TYPE);
             options(raw, place, class, &known, report);
+            if view.word(&cloudevents::DATA_SERIALIZER) == Some("avro") {
+                let place = declared::CLOUD_EVENTS_AVRO;
+                options(raw, place, declared::AVRO, &framed_options(declared::AVRO), report);
+                let framed = registry::framed(raw, place, SchemaType::Avro, report);
+                return Converter::Framed(Box::new(Framed { registered: None, ..framed }));
+            }
             if let Some(entry) = raw.get(place).filter(|_| place != declared::VALUE.name) {
                 report.wrong(
                     entry,
@@ -169,9 +175,12 @@ fn options(raw: &Raw, place: &str, class: &str, known: &[&Property], report: &mu
         let is_option = all.into_iter().any(|option| option.name == property.name);
         let is_known = known.iter().any(|known| known.name == property.name)
             && catalog::is_of(property, place, &entry.key);
+        // Its AvroConverter has options of its own, which are looked at where it is one.
+        let is_avros = class == declared::CLOUD_EVENTS
+            && entry.key.starts_with(&format!("{}.", declared::CLOUD_EVENTS_AVRO));
         let is_delegates = known.iter().any(|known| known.name == declared::DELEGATE.name)
             && entry.key.starts_with(&format!("{}.", declared::DELEGATE.key(place)));
-        if is_option && !is_known && !is_delegates {
+        if is_option && !is_known && !is_delegates && !is_avros {
             report.ignored(entry, &format!("{simple} has no such option"));
         }
     }

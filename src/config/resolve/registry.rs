@@ -1,6 +1,7 @@
 //! The schema registry, and the converters that ask it.
 
 use super::converters::decimals;
+use super::debezium_events;
 use super::kafka::Kafka;
 use super::report::Report;
 use super::values::View;
@@ -119,9 +120,13 @@ pub(super) fn registry(
         }
     }
     let mut configs = Vec::new();
+    let value = match debezium_events::is_there(raw) {
+        true => converters::CLOUD_EVENTS_AVRO,
+        false => converters::VALUE.name,
+    };
     for (place, needed) in [
         (converters::KEY.name, is_framed(&encode.key)),
-        (converters::VALUE.name, is_framed(&encode.value) || encode.verify.is_some()),
+        (value, is_framed(&encode.value) || encode.verify.is_some()),
     ] {
         if needed {
             configs.push((place, reached(raw, place, kafka, report)));

@@ -11,9 +11,6 @@ use crate::rejection::Reason;
 use crate::route::{Event, Field};
 use std::io::Write;
 
-/// What a structured event's `content-type` says.
-const STRUCTURED: &[u8] = b"application/cloudevents+json; charset=UTF-8";
-
 impl Prepared {
     /// Appends the headers. Without a value all attributes are headers, for there is no envelope; `id` is the schema's.
     pub(in crate::encode) fn write_headers(
@@ -27,7 +24,7 @@ impl Prepared {
             return Ok(());
         }
         if self.mode == Mode::Structured && has_value {
-            return out.header(&self.content_type, |bytes| copied(STRUCTURED, bytes));
+            return out.header(&self.content_type, |bytes| copied(CloudEvents::STRUCTURED.as_bytes(), bytes));
         }
         if has_value {
             out.header(&self.content_type, |bytes| copied(&self.data_type, bytes))?;

@@ -1,14 +1,19 @@
 //! What Debezium's CloudEventsConverter makes of an outbox event whose attributes it finds in headers (`metadata.source=header`,
-//! JSON around JSON, no extension attributes): its members and their order. Debezium takes the time from the source block,
-//! which is when the transaction was committed.
+//! no extension attributes): its members and their order, of JSON around JSON, JSON around Avro and Avro around Avro. Debezium
+//! takes the time from the source block, which is when the transaction was committed.
 
-use super::Prepared;
+use super::envelope::bound;
+use super::prepared::Form;
+use super::{Outer, Prepared};
 use crate::decode::Cell;
-use crate::decode::value::civil;
+use crate::decode::value::{Kind, base64, civil};
+use crate::encode::avro::{SchemaText, binary};
 use crate::encode::encoder::{NotWritten, Refusal, describe};
-use crate::encode::json;
+use crate::encode::schema::member;
+use crate::encode::{Converter, json};
+use crate::registry::wire;
 use crate::rejection::Reason;
-use crate::route::Event;
+use crate::route::{Event, Field};
 use std::io::Write;
 
 const REASON: Reason = Reason::PayloadNotEncodable;
@@ -16,12 +21,15 @@ const REASON: Reason = Reason::PayloadNotEncodable;
 /// How a value of a struct begins in JSON: without its schema, and with it.
 const STRUCTS: [&[u8]; 2] = [b"{", br#"{"schema":{"type":"struct""#];
 
+/// Members of an event in Avro that are texts; `data` comes after them.
+const TEXTS: [&str; 7] = ["id", "source", "specversion", "type", "time", "datacontenttype", "dataschema"];
+
 impl Prepared {
     /// Appends the envelope of the data that `write` appends; `false` when there is none.
     pub(super) fn as_debezium(
         &self,
         event: &Event<'_>,
-        scratch: &mut Vec<u8>,
+        outer: Outer<'_>,
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Vec<u8>) -> Result<bool, NotWritten>,
     ) -> Result<bool, NotWritten> {
@@ -32,13 +40,74 @@ impl Prepared {
             return Ok(false);
         }
         let Some(committed_ms) = event.committed_ms else { return Err(timeless().into()) };
+        if self.form == Form::Bytes {
+            self.around_avro(event, committed_ms, outer, out, write)?;
+            return Ok(true);
+        }
+        outer.scratch.clear();
+        self.head(event, committed_ms, outer.scratch, out)?;
+        out.extend_from_slice(b",\"data\":");
+        let start = out.len();
+        write(out)?;
+        if !out[start..].starts_with(STRUCTS[usize::from(self.has_schemas)]) {
+            return Err(no_struct(&plan.payload).into());
+        }
+        out.push(b'}');
+        Ok(true)
+    }
+
+    /// Data in Avro, in an event in JSON or in Avro. Its schema's id is an attribute: it is written first, and kept.
+    fn around_avro(
+        &self,
+        event: &Event<'_>,
+        committed_ms: i64,
+        outer: Outer<'_>,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<bool, NotWritten>,
+    ) -> Result<(), NotWritten> {
+        let Outer { scratch, side, now_ms } = outer;
+        let start = out.len();
+        write(out)?;
+        scratch.clear();
+        scratch.extend_from_slice(&out[start..]);
+        out.truncate(start);
+        let (data, id) = (scratch.len(), wire::id(scratch));
+        let uri = self.data_schema.as_ref().map(|(_, uri)| uri.as_str()).unwrap_or_default();
+        let schema = |scratch: &mut Vec<u8>| Ok(self.write_data_schema(event, uri, id, scratch));
+        match (side, &self.record) {
+            (Some(side), Some((record, name))) => {
+                side.record(event.topic, (record, name), now_ms, out)?;
+                self.texts(event, committed_ms, scratch, out)?;
+                kept_aside(scratch, schema, |text| binary::bytes(text, out))?;
+                binary::bytes(&scratch[..data], out);
+            }
+            _ => {
+                self.head(event, committed_ms, scratch, out)?;
+                out.extend_from_slice(b",\"dataschema\":");
+                kept_aside(scratch, schema, |text| json::string_bytes(text, out))?;
+                out.extend_from_slice(b",\"data\":\"");
+                base64::write(scratch[..data].iter().copied(), out);
+                out.extend_from_slice(b"\"}");
+            }
+        }
+        bound(scratch);
+        Ok(())
+    }
+
+    /// The beginning of an event in JSON.
+    fn head(
+        &self,
+        event: &Event<'_>,
+        committed_ms: i64,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
         let [_, (_, source)] = &self.constant;
         let mut members = [&b"{\"id\":"[..], b",\"specversion\":\"1.0\",\"type\":"].into_iter();
         for attribute in &self.attributes {
             out.extend_from_slice(members.next().unwrap_or_default());
-            scratch.clear();
-            attribute.write(&event.row, REASON, scratch)?;
-            json::string_bytes(scratch, out);
+            let write = |text: &mut Vec<u8>| attribute.write(&event.row, REASON, text);
+            kept_aside(scratch, write, |text| json::string_bytes(text, out))?;
             if attribute.name == "id" {
                 out.extend_from_slice(b",\"source\":");
                 json::string_bytes(source, out);
@@ -46,20 +115,73 @@ impl Prepared {
         }
         out.extend_from_slice(b",\"time\":\"");
         time(committed_ms, out);
-        out.extend_from_slice(br#"","datacontenttype":"application/json","data":"#);
-        let start = out.len();
-        write(out)?;
-        if !out[start..].starts_with(STRUCTS[usize::from(self.has_schemas)]) {
-            return Err(Refusal {
-                reason: REASON,
-                detail: format!("{}, and CloudEventsConverter takes a STRUCT", describe(&plan.payload)),
-                hint: "set table.expand.json.payload=true of the event router, and write JSON objects; or have them in walpost's own \
-                       CloudEvents: walpost.cloudevents.mode=structured",
+        out.push(b'"');
+        out.extend_from_slice(&self.data_type_member);
+        Ok(())
+    }
+
+    /// The texts of an event in Avro, but for the last.
+    fn texts(
+        &self,
+        event: &Event<'_>,
+        committed_ms: i64,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let [(_, version), (_, source)] = &self.constant;
+        for attribute in &self.attributes {
+            let write = |text: &mut Vec<u8>| attribute.write(&event.row, REASON, text);
+            kept_aside(scratch, write, |text| binary::bytes(text, out))?;
+            if attribute.name == "id" {
+                binary::bytes(source, out);
+                binary::bytes(version, out);
             }
-            .into());
         }
-        out.push(b'}');
-        Ok(true)
+        let write = |text: &mut Vec<u8>| {
+            time(committed_ms, text);
+            Ok(true)
+        };
+        kept_aside(scratch, write, |text| binary::bytes(text, out))?;
+        binary::bytes(&self.data_type, out);
+        Ok(())
+    }
+}
+
+/// Hands to `use_it` what `write` appends, and takes it away again.
+fn kept_aside(
+    scratch: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<bool, Refusal>,
+    use_it: impl FnOnce(&[u8]),
+) -> Result<(), Refusal> {
+    let start = scratch.len();
+    write(scratch)?;
+    use_it(&scratch[start..]);
+    scratch.truncate(start);
+    Ok(())
+}
+
+/// The schema of events in Avro, as Connect's AvroConverter has it of Debezium's struct; its name was looked at before.
+pub(super) fn schema(name: &str, converter: &Converter) -> String {
+    let meta = matches!(converter, Converter::Framed(framed) if framed.meta);
+    let mut text = SchemaText::new(meta);
+    let fields = |text: &mut SchemaText| {
+        for name in TEXTS {
+            text.column_field(name, &Kind::String, false, None)?;
+        }
+        text.column_field("data", &Kind::Bytes, false, None)
+    };
+    let written = text.record(name, fields, |out| member("connect.name", name, out));
+    debug_assert_eq!(written, Ok(()), "the name was looked at");
+    String::from_utf8(text.out).unwrap_or_default()
+}
+
+/// Its data would be no struct.
+pub(in crate::encode) fn no_struct(payload: &Field) -> Refusal {
+    Refusal {
+        reason: REASON,
+        detail: format!("{}, and CloudEventsConverter takes a STRUCT", describe(payload)),
+        hint: "set table.expand.json.payload=true of the event router, and write JSON objects; or have them in walpost's own \
+               CloudEvents: walpost.cloudevents.mode=structured",
     }
 }
 

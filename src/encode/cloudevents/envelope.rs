@@ -1,7 +1,7 @@
 //! The structured mode: one JSON object of attributes and data.
 
 use super::prepared::Form;
-use super::{Mode, Prepared};
+use super::{Mode, Outer, Prepared};
 use crate::decode::value::base64;
 use crate::encode::encoder::{NotWritten, Refusal};
 use crate::encode::json;
@@ -19,18 +19,18 @@ impl Prepared {
         self.mode != Mode::Binary
     }
 
-    /// Appends the envelope of the data that `write` appends, if there is any; answers whether there is an envelope. `scratch` is used for what has to be
-    /// written twice.
+    /// Appends the envelope of the data that `write` appends, if there is any; answers whether there is an envelope.
     pub(in crate::encode) fn envelope(
         &self,
         event: &Event<'_>,
-        scratch: &mut Vec<u8>,
+        outer: Outer<'_>,
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Vec<u8>) -> Result<bool, NotWritten>,
     ) -> Result<bool, NotWritten> {
         if self.mode == Mode::Debezium {
-            return self.as_debezium(event, scratch, out, write);
+            return self.as_debezium(event, outer, out, write);
         }
+        let scratch = outer.scratch;
         out.extend_from_slice(&self.head);
         self.each(event, REASON, |attribute, text| {
             scratch.clear();
@@ -64,9 +64,7 @@ impl Prepared {
             }
         }
         out.push(b'}');
-        if scratch.capacity() > KEPT {
-            *scratch = Vec::new();
-        }
+        bound(scratch);
         Ok(true)
     }
 
@@ -83,6 +81,13 @@ impl Prepared {
                 false => out.truncate(start),
             }
         }
+    }
+}
+
+/// Gives back what one large event has needed.
+pub(super) fn bound(scratch: &mut Vec<u8>) {
+    if scratch.capacity() > KEPT {
+        *scratch = Vec::new();
     }
 }
 

@@ -10,7 +10,12 @@ mod debezium;
 mod envelope;
 mod prepared;
 
+pub(super) use debezium::no_struct;
+pub use prepared::Form;
 pub(super) use prepared::Prepared;
+
+use super::avro::{InvalidName, SchemaText};
+use super::framed::Side;
 
 /// `walpost.cloudevents.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +30,17 @@ pub struct CloudEvents {
     pub content_type: Option<String>,
     /// `walpost.cloudevents.dataschema`, with [`CloudEvents::ID`] and [`CloudEvents::TYPE`]; a URI.
     pub data_schema: Option<String>,
+    /// Of Debezium's, where the event is in Avro, not in JSON: the full name of its record.
+    pub record: Option<String>,
+}
+
+/// What an envelope needs beside event and data.
+pub(super) struct Outer<'o> {
+    /// For what has to be written twice.
+    pub(super) scratch: &'o mut Vec<u8>,
+    /// The schemas of envelopes, where they have such.
+    pub(super) side: Option<&'o mut Side>,
+    pub(super) now_ms: i64,
 }
 
 /// Where attributes are.
@@ -39,12 +55,25 @@ pub enum Mode {
 }
 
 impl CloudEvents {
+    /// What a structured event's `content-type` says.
+    pub const STRUCTURED: &'static str = "application/cloudevents+json; charset=UTF-8";
     /// In a source: `schema.table`.
     pub const TABLE: &'static str = "${table}";
     /// In a data schema: the id of the registered schema.
     pub const ID: &'static str = "${id}";
     /// In a data schema: the event's type, without its prefix.
     pub const TYPE: &'static str = "${type}";
+
+    /// Whether an event in Avro may be called so.
+    pub fn may_be_called(name: &str) -> bool {
+        let record = SchemaText::new(false).record(name, |_| Ok::<_, InvalidName>(()), |_| {});
+        record.is_ok()
+    }
+
+    /// What Debezium calls the struct of an event's data, whatever it was called before.
+    pub(super) fn data_name(&self) -> Option<&'static str> {
+        (self.mode == Mode::Debezium).then_some("io.debezium.connector.postgresql.Data")
+    }
 }
 
 /// Appends text as a part of a URI: what has a meaning there is `%XX`.

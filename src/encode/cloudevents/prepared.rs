@@ -27,6 +27,8 @@ pub(in crate::encode) struct Prepared {
     pub(super) data_type_member: Vec<u8>,
     pub(super) data_schema: Option<(Attribute, String)>,
     pub(super) form: Form,
+    /// Of Debezium's in Avro: the event's schema, and its full name.
+    pub(super) record: Option<(String, String)>,
     /// JSON data has its schema with it.
     pub(super) has_schemas: bool,
 }
@@ -61,7 +63,7 @@ pub(super) enum Rule {
 
 /// How data gets into a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// `data`, as it is.
     Json {
         /// It may be something else.
@@ -87,8 +89,8 @@ impl Prepared {
     /// Of this plan's events; `None`: they are not CloudEvents.
     pub(in crate::encode) fn new(plan: &Plan, config: &Config) -> Option<Prepared> {
         let (cloud, columns) = (config.cloud.as_ref()?, plan.attributes.as_ref()?);
-        let made = made(&config.value, plan, config.expand.is_some());
-        let data_type = cloud.content_type.as_deref().unwrap_or(made.content_type());
+        let (kind, is_alone) = (&plan.payload.kind, plan.envelope.is_none());
+        let (data_type, form) = cloud.data(&config.value, (kind, is_alone), config.expand.is_some());
         let source = source(&cloud.source, plan);
         let mut head = br#"{"specversion":"1.0","source":"#.to_vec();
         json::string_bytes(&source, &mut head);
@@ -116,7 +118,11 @@ impl Prepared {
             data_type: data_type.as_bytes().to_vec(),
             data_type_member,
             data_schema: cloud.data_schema.clone().map(|uri| (Attribute::new("dataschema"), uri)),
-            form: made.form(data_type),
+            form,
+            record: cloud
+                .record
+                .as_ref()
+                .map(|name| (super::debezium::schema(name, &config.value), name.clone())),
             has_schemas: config.value.heads().is_some(),
         })
     }
@@ -166,9 +172,23 @@ impl Made {
     }
 }
 
-/// What the value converter makes of a plan's payloads.
-fn made(converter: &Converter, plan: &Plan, is_expanded: bool) -> Made {
-    let (kind, is_alone) = (&plan.payload.kind, plan.envelope.is_none());
+impl CloudEvents {
+    /// The content type of data, and how it gets into a JSON object: of payloads of this kind, alone or with columns beside
+    /// them, taken apart or not.
+    pub fn data(
+        &self,
+        converter: &Converter,
+        (kind, is_alone): (&Kind, bool),
+        is_expanded: bool,
+    ) -> (&str, Form) {
+        let made = made(converter, (kind, is_alone), is_expanded);
+        let data_type = self.content_type.as_deref().unwrap_or(made.content_type());
+        (data_type, made.form(data_type))
+    }
+}
+
+/// What the value converter makes of payloads.
+fn made(converter: &Converter, (kind, is_alone): (&Kind, bool), is_expanded: bool) -> Made {
     match converter {
         Converter::Json { .. } => Made::Json,
         Converter::String => match kind {
@@ -178,7 +198,7 @@ fn made(converter: &Converter, plan: &Plan, is_expanded: bool) -> Made {
         Converter::Bytes | Converter::Number(_) => Made::Bytes,
         Converter::Binary { delegate } => match (kind, delegate) {
             (Kind::Bytes | Kind::Bits { .. }, _) if is_alone => Made::Bytes,
-            (_, Some(delegate)) => made(delegate, plan, is_expanded),
+            (_, Some(delegate)) => made(delegate, (kind, is_alone), is_expanded),
             (_, None) => Made::Bytes,
         },
         Converter::Framed(framed) => match (framed.language, framed.in_header) {

@@ -19,6 +19,8 @@ pub(super) struct AvroSchema<'w> {
     pub(super) text: &'w [u8],
     /// Names from the root to where we are, with dots.
     pub(super) path: &'w mut Vec<u8>,
+    /// What the root is called, where that is not its name in the path.
+    pub(super) called: Option<&'w str>,
 }
 
 impl AvroSchema<'_> {
@@ -68,9 +70,10 @@ impl AvroSchema<'_> {
         key: Option<Range<usize>>,
         to: &mut SchemaText,
     ) -> Result<(), InvalidName> {
-        let name = match &key {
-            Some(key) => Some(utf8(&self.path[key.clone()])?.to_owned()),
-            None => None,
+        let name = match (self.called.take(), &key) {
+            (Some(called), _) => Some(called.to_owned()),
+            (None, Some(key)) => Some(utf8(&self.path[key.clone()])?.to_owned()),
+            (None, None) => None,
         };
         let full_name = name.clone().unwrap_or_else(|| NAMELESS.to_owned());
         let fields = |to: &mut SchemaText| self.fields(first, end, key, to);

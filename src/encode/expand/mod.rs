@@ -63,7 +63,22 @@ pub(super) enum Reading {
 
 /// The root of a struct that was read last.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Root(Shape);
+pub(super) struct Root {
+    shape: Shape,
+    /// What its schema is called, where that is not the name that goes before those of the structs in it.
+    called: Option<&'static str>,
+}
+
+impl Root {
+    /// The same, with a name of its own and never null.
+    pub(super) fn called(self, name: &'static str) -> Root {
+        let shape = match self.shape {
+            Shape::Struct { first, end, .. } => Shape::Struct { first, end, optional: false },
+            other => other,
+        };
+        Root { shape, called: Some(name) }
+    }
+}
 
 /// The payload that was read last. Its `Debug` shows no content.
 pub(super) struct Expander {
@@ -118,7 +133,7 @@ impl Expander {
             Err(shape::NoSchema) => Reading::Text,
             Ok(None) => Reading::Empty,
             Ok(Some(root)) if self.takes(root) && self.shapes.fit(&self.document, text, root) => {
-                Reading::Struct(Root(root))
+                Reading::Struct(Root { shape: root, called: None })
             }
             Ok(Some(_)) => Reading::Unfit,
         }
@@ -141,13 +156,14 @@ impl Expander {
         self.path.extend_from_slice(name.as_bytes());
         let key: Option<Range<usize>> = Some(0..self.path.len());
         let (document, shapes, text) = (&self.document, &self.shapes, text.as_bytes());
-        let mut writer = write::SchemaWriter { document, shapes, text, path: &mut self.path, out };
-        writer.write(root.0, key, field.map(str::as_bytes));
+        let mut writer =
+            write::SchemaWriter { document, shapes, text, path: &mut self.path, called: root.called, out };
+        writer.write(root.shape, key, field.map(str::as_bytes));
     }
 
     /// Appends the struct as JSON, until there are more than `most` bytes.
     pub(super) fn json(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
-        self.writer(text, most, out).json(root.0, 0, out)
+        self.writer(text, most, out).json(root.shape, 0, out)
     }
 
     /// Appends the struct's schema as Avro has it.
@@ -162,12 +178,13 @@ impl Expander {
         self.path.extend_from_slice(name.as_bytes());
         let key: Option<Range<usize>> = Some(0..self.path.len());
         let (document, shapes, text) = (&self.document, &self.shapes, text.as_bytes());
-        avro::AvroSchema { document, shapes, text, path: &mut self.path }.write(root.0, key, to)
+        avro::AvroSchema { document, shapes, text, path: &mut self.path, called: root.called }
+            .write(root.shape, key, to)
     }
 
     /// Appends the struct in Avro's binary encoding.
     pub(super) fn avro(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
-        self.writer(text, most, out).avro(root.0, 0, out)
+        self.writer(text, most, out).avro(root.shape, 0, out)
     }
 
     /// Appends the members of the struct in Protobuf's binary encoding.
@@ -178,7 +195,7 @@ impl Expander {
         (most, how): (usize, Inferring),
         out: &mut Vec<u8>,
     ) -> Result<(), NotWritten> {
-        match root.0 {
+        match root.shape {
             Shape::Struct { first, end, .. } => {
                 self.writer(text, most, out).protobuf((first, end), 0, how, out)
             }
@@ -194,12 +211,12 @@ impl Expander {
         (most, place): (usize, Place),
         out: &mut Vec<u8>,
     ) -> Result<(), NotWritten> {
-        self.writer(text, most, out).member(root.0, 0, place, out)
+        self.writer(text, most, out).member(root.shape, 0, place, out)
     }
 
     /// Appends what `Struct.toString` gives.
     pub(super) fn java(&self, text: &str, root: Root, most: usize, out: &mut Vec<u8>) -> Result<(), TooMuch> {
-        self.writer(text, most, out).java(root.0, 0, out)
+        self.writer(text, most, out).java(root.shape, 0, out)
     }
 
     fn writer<'w>(&'w self, text: &'w str, most: usize, out: &[u8]) -> write::Writer<'w> {

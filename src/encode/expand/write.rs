@@ -13,6 +13,8 @@ pub(super) struct SchemaWriter<'w> {
     pub(super) text: &'w [u8],
     /// Names from the root to where we are, with dots.
     pub(super) path: &'w mut Vec<u8>,
+    /// What the root is called, where that is not its name in the path.
+    pub(super) called: Option<&'w str>,
     pub(super) out: &'w mut Vec<u8>,
 }
 
@@ -24,6 +26,7 @@ impl SchemaWriter<'_> {
         self.out.push(b'"');
         let mut optional = true;
         let mut name = None;
+        let called = self.called.take();
         match shape {
             Shape::Array(element) => {
                 let element = self.shapes.element(element);
@@ -41,7 +44,7 @@ impl SchemaWriter<'_> {
         self.out.extend_from_slice(if optional { b",\"optional\":true" } else { b",\"optional\":false" });
         if let Some(name) = name {
             self.out.extend_from_slice(b",\"name\":\"");
-            json::escape_bytes(&self.path[name], self.out);
+            json::escape_bytes(called.map_or(&self.path[name], str::as_bytes), self.out);
             self.out.push(b'"');
         }
         if let Some(field) = field {

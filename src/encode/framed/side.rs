@@ -32,6 +32,8 @@ pub(in crate::encode) struct Side {
     asked: Option<(Vec<u8>, For)>,
     /// For payloads that are written by registered schemas.
     pub(super) filler: Option<Box<Filler>>,
+    /// What follows a topic's name in its subjects' names.
+    suffix: &'static str,
 }
 
 /// What a schema is wanted for.
@@ -58,7 +60,12 @@ impl Side {
     /// Nothing known yet.
     pub(in crate::encode) fn new(framed: Framed, is_key: bool) -> Side {
         let (known, places, slot) = (Vec::new(), HashMap::new(), Vec::new());
-        Side { framed, is_key, known, places, last: 0, slot, asked: None, filler: None }
+        Side { framed, is_key, known, places, last: 0, slot, asked: None, filler: None, suffix: "" }
+    }
+
+    /// The same, of a topic with this after its name.
+    pub(in crate::encode) fn with_suffix(self, suffix: &'static str) -> Side {
+        Side { suffix, ..self }
     }
 
     /// Begins the key of a schema that is the same for all rows of a plan, but for what is appended.
@@ -272,7 +279,8 @@ impl Side {
                 hint: "take TopicNameStrategy for it, or place columns in an envelope",
             });
         };
-        Ok(strategy.subject(topic, self.is_key, record))
+        let topic = format!("{topic}{}", self.suffix);
+        Ok(strategy.subject(&topic, self.is_key, record))
     }
 
     /// Where the slot's schema is, if nothing has to be asked for it.

@@ -8,6 +8,7 @@ use crate::encode::Config;
 use crate::encode::avro::binary::{self, Place};
 use crate::encode::avro::{InvalidName, SchemaText};
 use crate::encode::body::{self, Kept, Payload};
+use crate::encode::cloudevents::no_struct;
 use crate::encode::encoder::{NotWritten, Refusal, describe, too_large, with_value};
 use crate::encode::first::other_schema;
 use crate::encode::prepared::{Prepared, members};
@@ -109,14 +110,15 @@ impl Side {
                 }
                 Payload::Struct(expander, text, root) => {
                     self.slot(event.topic, 0);
-                    let (ready, in_header) =
-                        self.expanded(event, &field.name, around.now_ms, |to, name| {
-                            expander.avro_schema(text, root, name, to)
-                        })?;
+                    let called = around.config.data_name().unwrap_or(&field.name);
+                    let (ready, in_header) = self.expanded(event, called, around.now_ms, |to| {
+                        expander.avro_schema(text, root, &field.name, to)
+                    })?;
                     Side::frame(in_header, ready, REASON, out)?;
                     expander.avro(text, root, around.most(), out).map_err(|_| full(around.most()))?;
                     Ok(true)
                 }
+                Payload::Column(_) if around.config.data_name().is_some() => Err(no_struct(field).into()),
                 Payload::Column(value) => self.column(event, field, value, around.now_ms, out),
                 Payload::Bare(_) => Err(unfit(field, REASON).into()),
             };
@@ -147,11 +149,11 @@ impl Side {
         event: &Event<'_>,
         name: &str,
         now_ms: i64,
-        write: impl FnOnce(&mut SchemaText, &str) -> Result<(), InvalidName>,
+        write: impl FnOnce(&mut SchemaText) -> Result<(), InvalidName>,
     ) -> Result<(&mut Ready, bool), NotWritten> {
         let in_header = self.framed.in_header;
         let mut text = SchemaText::new(self.framed.meta);
-        write(&mut text, name).map_err(|invalid| unnamed(&invalid, REASON))?;
+        write(&mut text).map_err(|invalid| unnamed(&invalid, REASON))?;
         self.slot.extend_from_slice(&text.out);
         let ready = self.inferred(event.topic, now_ms, |to| {
             to.out = text.out;
@@ -183,10 +185,11 @@ impl Side {
             self.slot.extend_from_slice(&schema.out);
         }
         let ready = self.inferred(event.topic, around.now_ms, |to| {
-            let name = format!("{}.{route}.Value", plan.schema_stem);
+            let data = around.config.data_name();
+            let name = data.map_or_else(|| format!("{}.{route}.Value", plan.schema_stem), str::to_owned);
             let fields = |to: &mut SchemaText| fields(event, placed, &mut payload, to);
             let written = to.record(&name, fields, |out| {
-                if let Some(version) = event.schema_version {
+                if let Some(version) = event.schema_version.filter(|_| data.is_none()) {
                     out.extend_from_slice(format!(",\"connect.version\":{version}").as_bytes());
                 }
                 member("connect.name", &name, out);
@@ -245,14 +248,12 @@ impl Side {
         written.map(|()| true)
     }
 
-    /// Appends a record of one field in Avro, as heartbeats are.
-    pub(in crate::encode) fn heartbeat(
+    /// Appends what stands before a record of this schema in Avro.
+    pub(in crate::encode) fn record(
         &mut self,
         topic: &str,
-        schema: &str,
-        name: &str,
+        (schema, name): (&str, &str),
         now_ms: i64,
-        content: impl FnOnce(&mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<(), NotWritten> {
         self.slot(topic, 0);
@@ -262,7 +263,6 @@ impl Side {
             Ok(Some(name.to_owned()))
         })?;
         Side::frame(in_header, ready, reason, out)?;
-        content(out);
         Ok(())
     }
 }

@@ -1,9 +1,12 @@
 //! CloudEvents as the stock Python SDK reads them, in both modes, around data of every kind.
 
+use super::stock::stock as by_client;
 use super::{AVRO, TOPIC_RECORD, member, read, subject};
 use crate::cli::{ask_json, refused};
 use crate::kit::{Router, connector, outbox, run, wait_events};
 use crate::support::{Broker, ConnectorBuilder, DatabaseHandle, PATIENCE, Record, Registry, python};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -158,12 +161,8 @@ fn rows_that_are_no_cloudevents_are_dead_letters_and_verify_knows_the_others() {
     }
 }
 
-/// Debezium's converter, configured as Debezium's documentation has it for the event router, but for the header converter: the
-/// SDK's first version takes headers for attributes.
-#[test]
-fn debeziums_converter_makes_events_that_the_stock_sdk_reads_with_the_time_of_their_commit() {
-    let (db, kafka) = outbox();
-    let builder = connector(&db, kafka)
+fn debezium(db: &DatabaseHandle, kafka: &Broker) -> ConnectorBuilder {
+    connector(db, kafka)
         .set("transforms", "meta,outbox")
         .set("transforms.meta.type", "org.apache.kafka.connect.transforms.HeaderFrom$Value")
         .set("transforms.meta.fields", "source,op,transaction")
@@ -173,8 +172,15 @@ fn debeziums_converter_makes_events_that_the_stock_sdk_reads_with_the_time_of_th
         .router("table.fields.additional.placement", "type:header")
         .set("value.converter", "io.debezium.converters.CloudEventsConverter")
         .set("value.converter.metadata.source", "header")
-        .set("value.converter.json.schemas.enable", "false")
-        .set("value.converter.extension.attributes.enable", "false");
+        .set("value.converter.extension.attributes.enable", "false")
+}
+
+/// Debezium's converter, configured as Debezium's documentation has it for the event router, but for the header converter: the
+/// SDK's first version takes headers for attributes.
+#[test]
+fn debeziums_converter_makes_events_that_the_stock_sdk_reads_with_the_time_of_their_commit() {
+    let (db, kafka) = outbox();
+    let builder = debezium(&db, kafka).set("value.converter.json.schemas.enable", "false");
     let began = db.query_one_text(
         "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
     );
@@ -191,4 +197,45 @@ fn debeziums_converter_makes_events_that_the_stock_sdk_reads_with_the_time_of_th
     // A row does not tell when it was committed.
     refused(&builder, "verify", 2, &["a row does not tell that", "walpost.cloudevents.mode=structured"]);
     refused(&builder, "repair", 2, &["a row does not tell that"]);
+}
+
+/// The data's schema, and the event's, are registered by subjects of their own, and Confluent's client reads both.
+#[test]
+fn debeziums_converter_writes_data_in_avro_and_the_stock_client_reads_it_by_the_schema_that_the_event_names()
+{
+    let registry = Registry::shared();
+    for is_avro in [false, true] {
+        let (db, kafka) = outbox();
+        let builder = debezium(&db, kafka)
+            .set("value.converter.serializer.type", if is_avro { "avro" } else { "json" })
+            .set("value.converter.data.serializer.type", "avro")
+            .set("value.converter.avro.schema.registry.url", registry.url());
+        let record = one(&db, kafka, builder, r#"{"n": 9007199254740993, "in": {"note": "Zürich"}}"#);
+        let value = record.value.as_deref().expect("a value");
+        let event: Value = match is_avro {
+            true => by_client(registry, value, None),
+            false => serde_json::from_slice(value).expect("JSON"),
+        };
+        let data = STANDARD.decode(event["data"].as_str().expect("a text")).expect("base64");
+        let read = by_client(registry, &data, None);
+        assert_eq!(read, json!({ "n": 9_007_199_254_740_993_i64, "in": { "note": "Zürich" } }));
+        let id = i32::from_be_bytes(data[1..5].try_into().expect("four bytes"));
+        assert_eq!(event["dataschema"], format!("{}/schemas/ids/{id}", registry.url()));
+        assert_eq!(
+            (&event["datacontenttype"], &event["specversion"], &event["type"], &event["id"]),
+            (&json!("application/avro"), &json!("1.0"), &json!("OrderPlaced"), &json!(record.header("id")))
+        );
+        assert!(
+            event["time"].as_str().is_some_and(|time| time.ends_with('Z') && time.len() == 24),
+            "{event}"
+        );
+        let versions = |subject: &str| registry.versions(&format!("{}{subject}", db.topic("order")));
+        assert_eq!(versions("-value"), 1);
+        if is_avro {
+            assert_eq!(versions("-data-value"), 1);
+            let id = i32::from_be_bytes(value[1..5].try_into().expect("four bytes"));
+            let name = format!(r#""namespace":"{}.{}.CloudEvents""#, db.name(), db.name());
+            assert!(registry.schema(id).contains(&name), "{}", registry.schema(id));
+        }
+    }
 }
