@@ -1,5 +1,6 @@
 //! A topic's messages: one of each type of events, as far as the registry, a sample or the configuration tells them apart.
 
+use super::events::ENVELOPED;
 use super::registered::{self, Found, Schemas};
 use super::sample::{Seen, Types, unnamed};
 use super::shape::{Room, Shape};
@@ -110,7 +111,7 @@ fn written(wire: Wire<'_>, known: &Known<'_>) -> Value {
     let (media, payload) = payload(wire, known);
     let mut message = Map::from_iter([
         ("name".to_owned(), json!(known.name)),
-        ("contentType".to_owned(), json!(media)),
+        ("contentType".to_owned(), json!(wire.content_type().unwrap_or(media))),
         ("headers".to_owned(), headers(wire, known.seen)),
     ]);
     if let Some(payload) = payload {
@@ -124,6 +125,10 @@ fn written(wire: Wire<'_>, known: &Known<'_>) -> Value {
 }
 
 fn payload(wire: Wire<'_>, known: &Known<'_>) -> (&'static str, Option<Value>) {
+    if wire.is_enveloped() {
+        let data = known.seen.map(|seen| seen.value.schema()["properties"]["data"].take());
+        return (ENVELOPED, Some(wire.around(data.filter(|data| !data.is_null()))));
+    }
     if let Some(found) = known.found {
         let (media, payload) = registered::payload(&found.registered);
         return (media, Some(payload));

@@ -11,6 +11,7 @@
 pub mod columns;
 pub mod document;
 pub mod drift;
+pub mod events;
 pub mod message;
 pub mod registered;
 pub mod sample;

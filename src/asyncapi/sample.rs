@@ -133,13 +133,18 @@ impl Sample<'_> {
 
     /// The event's type, where the configuration places it.
     fn event_type(&self, headers: &Map<String, Value>, value: Option<&Value>) -> Option<String> {
-        let placement = self.wire.event_type()?;
+        let Some(placement) = self.wire.event_type() else {
+            let name = self.wire.attribute_type(headers, value)?;
+            return Some(name.to_owned()).filter(|name| name.len() <= NAME_LONGEST);
+        };
+        let is_enveloped = self.wire.is_enveloped();
         let name = match placement.place {
             Place::Header => unquoted(&self.wire.config.encode.header, headers.get(&placement.alias)?),
             Place::Envelope => {
-                let value = value?;
+                let value = if is_enveloped { value?.get("data")? } else { value? };
                 value.get(&placement.alias).or_else(|| value.get("payload")?.get(&placement.alias)).cloned()
             }
+            Place::Attribute if is_enveloped => value?.get(&placement.alias).cloned(),
             Place::Attribute => headers.get(&format!("ce_{}", placement.alias)).cloned(),
             Place::Partition => None,
         };

@@ -50,7 +50,7 @@ pub fn gather(
         .iter()
         .map(|name| name.as_ref().to_owned())
         .collect();
-    let (schemas, mut notes) = match wire.value_form() {
+    let (schemas, mut notes) = match wire.data_form() {
         Form::Framed(framed) => (Schemas::ask(config, framed)?, Vec::new()),
         _ => (None, Vec::new()),
     };
@@ -71,7 +71,7 @@ pub fn gather(
         topic.messages = if types.is_empty() {
             let found =
                 schemas.as_ref().map_or_else(|| Ok(Vec::new()), |schemas| schemas.of(name, &names))?;
-            if let (true, Form::Framed(framed)) = (found.is_empty(), wire.value_form()) {
+            if let (true, Form::Framed(framed)) = (found.is_empty(), wire.data_form()) {
                 notes.push(unknown(name, framed.strategy));
             }
             message::configured(wire, name, &found)

@@ -61,8 +61,8 @@ impl Wire<'_> {
         self.form(&self.config.encode.key, &self.config.route.key)
     }
 
-    /// How values are written.
-    pub fn value_form(&self) -> Form {
+    /// How values are written, or the data in them, where they are objects around it.
+    pub fn data_form(&self) -> Form {
         let encode = &self.config.encode;
         match &encode.verify {
             Some(verify) => Form::Framed(Framed { strategy: verify.subject, in_header: false }),
@@ -128,6 +128,7 @@ impl Wire<'_> {
             let names = ["connectorLogicalName", "taskId", "connectorName", "runId"];
             headers.extend(names.map(|name| (format!("__debezium.context.{name}"), text())));
         }
+        self.add_attributes(&mut headers, &mut always);
         if matches!(self.value_form(), Form::Framed(Framed { in_header: true, .. })) {
             let what = "what tells the schema of the value: a 1, then its GUID's 16 bytes";
             headers.insert(
@@ -139,9 +140,9 @@ impl Wire<'_> {
         (headers, always)
     }
 
-    /// Media type and schema of values of which nothing more is known than their column.
-    pub fn value(&self) -> (&'static str, Value) {
-        let (route, form) = (&self.config.route, self.value_form());
+    /// Media type and schema of data of which nothing more is known than its column.
+    pub(super) fn data(&self) -> (&'static str, Value) {
+        let (route, form) = (&self.config.route, self.data_form());
         let is_expanded = self.config.encode.expand.is_some();
         let is_text = self.kind(&route.payload).is_none_or(Kind::is_string);
         let payload = match form {
@@ -186,7 +187,7 @@ impl Wire<'_> {
         if inner == form { schema } else { beside_schema(schema) }
     }
 
-    fn placed(&self, place: Place) -> impl Iterator<Item = &Placement> {
+    pub(super) fn placed(&self, place: Place) -> impl Iterator<Item = &Placement> {
         self.config.route.placements.iter().filter(move |placement| placement.place == place)
     }
 
@@ -231,7 +232,7 @@ fn optional(column: &Column, mut schema: Value) -> Value {
 }
 
 /// A column's text.
-fn text(kind: Option<&Kind>) -> Value {
+pub(super) fn text(kind: Option<&Kind>) -> Value {
     match kind {
         Some(Kind::Uuid) => json!({ "type": "string", "format": "uuid" }),
         Some(Kind::Enum(labels)) => json!({ "type": "string", "enum": labels }),

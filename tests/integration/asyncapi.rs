@@ -197,3 +197,51 @@ fn topics_that_look_like_nothing_are_named_and_remembered() {
     check(&builder, &file, 0);
     refused(&builder, "asyncapi --topic nobody-knows", 5, &["nobody-knows", "does not exist"]);
 }
+
+/// By the configuration alone, before anything is published; then the records are as the document says.
+#[test]
+fn attributes_of_cloudevents_are_in_the_document_and_records_are_as_it_says() {
+    let files = tempfile::tempdir().expect("a directory");
+    for (mode, media) in [("binary", "application/json"), ("structured", "application/cloudevents+json")] {
+        let (db, kafka) = outbox();
+        db.execute("alter table outbox add at timestamptz not null default now(), add tenant text");
+        let builder = connector(&db, kafka)
+            .set("walpost.cloudevents.mode", mode)
+            .set("walpost.cloudevents.time", "at")
+            .router("table.fields.additional.placement", "tenant:ce");
+        kafka.create_topic(&db.topic("order"), 1, &[]);
+        let name = db.topic("order");
+        let json = written(&builder, "", &files.path().join(format!("{mode}.json")));
+        let understood = parsed(&json);
+        assert_eq!(names(channel(&understood, &name)), [name.as_str()]);
+        let document: Value = serde_json::from_str(&text(&json)).expect("JSON");
+        let message = &document["channels"][&name]["messages"][&name];
+        assert_eq!(message["contentType"], media);
+        let _running = run(builder.clone());
+        db.insert("order", "1", "OrderPlaced", r#"{"n": 1}"#);
+        db.execute("insert into outbox (aggregatetype, aggregateid, type, payload, tenant) values ('order', '', 'OrderPlaced', '2', 'ch')");
+        for record in wait_events(kafka, &db, &["order"], 2) {
+            let headers = record.headers.iter().map(|(name, value)| {
+                (
+                    name.clone(),
+                    String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned().into(),
+                )
+            });
+            let headers = Value::Object(headers.collect());
+            let payload = serde_json::from_str(record.value_text()).expect("JSON");
+            for (part, value) in [("headers", headers), ("payload", payload)] {
+                let mut schema = message[part].clone();
+                // Nothing that it does not speak of.
+                if schema["type"] == "object" {
+                    schema["additionalProperties"] = false.into();
+                }
+                let judged = jsonschema::validate(&schema, &value);
+                assert!(judged.is_ok(), "{mode} {part}: {judged:?}\n{schema:#}\n{value:#}");
+            }
+        }
+        check(&builder, &json, 0);
+        let sample = written(&builder, "--sample 10", &files.path().join(format!("{mode}.yaml")));
+        assert_eq!(names(channel(&parsed(&sample), &name)), ["OrderPlaced"]);
+        check(&builder, &sample, 0);
+    }
+}
