@@ -23,15 +23,12 @@ pub const PREFIX: &str = "io.confluent.kafka.serializers.schema.id.PrefixSchemaI
 pub const HEADER: &str = "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer";
 
 const WRITE_STRATEGY: &str = "write io.confluent.kafka.serializers.subject.TopicNameStrategy, RecordNameStrategy or TopicRecordNameStrategy of the same package";
+const NO_ASSOCIATIONS: &str = "no registry is asked for associations";
 const STRATEGIES: &[Choice] = &[
     word(TOPIC),
     word(RECORD),
     word(TOPIC_RECORD),
-    not(
-        "io.confluent.kafka.serializers.subject.AssociatedNameStrategy",
-        "no registry is asked for associations",
-        WRITE_STRATEGY,
-    ),
+    not("io.confluent.kafka.serializers.subject.AssociatedNameStrategy", NO_ASSOCIATIONS, WRITE_STRATEGY),
 ];
 const ID_SERIALIZERS: &[Choice] = &[word(PREFIX), word(HEADER)];
 const CREDENTIALS: &[Choice] = &[word("URL"), word("USER_INFO"), word("SASL_INHERIT")];
@@ -67,6 +64,19 @@ const NO_SCRUBBING: &[Choice] = &[
         "names are not made over here",
         "leave it out, and set field.name.adjustment.mode=avro of the event router",
     ),
+];
+const KNOWN_TYPES: &[Choice] = &[
+    word("true"),
+    not(
+        "false",
+        "Google's and Confluent's own files are no schemas of the registry: every reader has them",
+        "leave it out",
+    ),
+];
+const NO_CHECKS: &[Choice] = &[
+    word("DISABLED"),
+    not("BEFORE_DOMAIN_RULES", NO_RULES, WITHOUT_RULES),
+    not("AFTER_DOMAIN_RULES", NO_RULES, WITHOUT_RULES),
 ];
 const NOT_NULLABLE: &[Choice] = &[
     word("false"),
@@ -109,6 +119,8 @@ named! {
     ADDITIONAL = "<converter>.object.additional.properties", Boolean, Value("true"), "JsonSchemaConverter: inferred schemas leave it open which further members an object has.";
     OPTIONAL = "<converter>.optional.for.nullables", Boolean, Value("false"), "ProtobufConverter: in inferred schemas fields that may be NULL are `optional`, so that NULL is not zero.";
     WRAPPER = "<converter>.wrapper.for.nullables", Boolean, Value("false"), "ProtobufConverter: in inferred schemas fields that may be NULL are messages, such as `google.protobuf.StringValue`.";
+    SKIP_KNOWN = "<converter>.skip.known.types", OneOf(KNOWN_TYPES), Value("true"), "ProtobufConverter: `google/protobuf/timestamp.proto` and the like are imported and not registered.";
+    VALIDATION = "<converter>.validation.rules.execution", OneOf(NO_CHECKS), Value("DISABLED"), "Rules that stand in schemas are not carried out.";
     INDENT = "<converter>.json.indent.output", OneOf(IN_A_LINE), Value("false"), "JsonSchemaConverter: JSON in one line.";
     SCRUB = "<converter>.scrub.invalid.names", OneOf(NO_SCRUBBING), Value("false"), "Names that Avro does not allow are refused.";
     IGNORE_DEFAULT = "<converter>.ignore.default.for.nullables", OneOf(NOT_NULLABLE), Value("false"), "A default stands for NULL.";
@@ -121,7 +133,7 @@ pub const OPTIONS: &[Property] = NAMED;
 /// Those of JsonSchemaConverter alone.
 pub const OF_JSON_SCHEMA: &[&Property] = &[&ADDITIONAL, &INDENT];
 /// Those of ProtobufConverter alone.
-pub const OF_PROTOBUF: &[&Property] = &[&OPTIONAL, &WRAPPER];
+pub const OF_PROTOBUF: &[&Property] = &[&OPTIONAL, &WRAPPER, &SKIP_KNOWN];
 /// Those of AvroConverter alone.
 pub const OF_AVRO: &[&Property] = &[&META_DATA, &DISCARD_DOC];
 
@@ -148,6 +160,8 @@ pub const REACHING: &[&Property] = &[
 const FOR_EVER: &str = "a registry that does not answer is asked again for ever";
 const WHEN_READING: &str = "it is about reading";
 const NONE_HERE: &str = "what it is about does not come up in a row's schema";
+const OF_CLASSES: &str = "it is about objects of Java classes";
+const NO_SECOND_NAME: &str = "credentials have one name here";
 const NO_RULES: &str = "rules of the registry are not carried out";
 const WITHOUT_RULES: &str = "leave it out, and have the application encrypt or check what it writes";
 
@@ -155,11 +169,24 @@ const OTHERS: &[Property] = &[
     ignored("<converter>.enhanced.avro.schema.support", Value("false"), NONE_HERE),
     ignored("<converter>.generalized.sum.type.support", Value("false"), NONE_HERE),
     ignored("<converter>.allow.optional.map.keys", Value("false"), NONE_HERE),
-    ignored("<converter>.flatten.unions", Value("true"), WHEN_READING),
+    ignored("<converter>.flatten.unions", Value("false"), WHEN_READING),
     ignored("<converter>.flatten.singleton.unions", Value("true"), WHEN_READING),
     ignored("<converter>.specific.avro.<option>", Unset, WHEN_READING),
     ignored("<converter>.avro.<option>", Unset, WHEN_READING),
+    ignored("<converter>.avro.reflection.allow.null", Value("false"), OF_CLASSES),
+    ignored("<converter>.avro.remove.java.properties", Value("false"), OF_CLASSES),
     ignored("<converter>.json.<option>", Unset, WHEN_READING),
+    ignored("<converter>.json.write.dates.iso8601", Value("false"), OF_CLASSES),
+    ignored("<converter>.json.schema.spec.version", Value("draft_7"), OF_CLASSES),
+    ignored("<converter>.json.schema.scan.packages", Unset, OF_CLASSES),
+    ignored("<converter>.json.oneof.for.nullables", Value("true"), OF_CLASSES),
+    ignored("<converter>.json.default.property.inclusion", Unset, OF_CLASSES),
+    ignored("<converter>.json.validate.before.domain.rules", Value("false"), NO_RULES),
+    ignored("<converter>.type.property", Value("javaType"), WHEN_READING),
+    ignored("<converter>.derive.type", Value("false"), WHEN_READING),
+    ignored("<converter>.specific.protobuf.<option>", Unset, WHEN_READING),
+    ignored("<converter>.key.schema.id.deserializer", Unset, WHEN_READING),
+    ignored("<converter>.value.schema.id.deserializer", Unset, WHEN_READING),
     ignored("<converter>.preserve.additional.properties", Value("false"), NONE_HERE),
     ignored("<converter>.ignore.modern.dialects", Value("false"), WHEN_READING),
     ignored("<converter>.use.optional.for.nonrequired", Value("false"), WHEN_READING),
@@ -173,16 +200,21 @@ const OTHERS: &[Property] = &[
         "schemas are registered as Connect's converters print them",
         "leave it out",
     ),
+    ignored("<converter>.schema.backup.<option>", Unset, NONE_HERE),
     ignored("<converter>.schema.reflection", Value("false"), NONE_HERE),
     ignored("<converter>.reference.subject.name.strategy", Unset, NONE_HERE),
+    ignored("<converter>.reference.lookup.only", Value("false"), NONE_HERE),
+    refused("<converter>.subject.name.strategy.<option>", NO_ASSOCIATIONS, WRITE_STRATEGY),
     ignored("<converter>.propagate.schema.tags", Value("false"), NONE_HERE),
     ignored("<converter>.max.schemas.per.subject", Value("1000"), "every schema is kept"),
     ignored("<converter>.schemas.cache.config", Value("1000"), "every schema is kept"),
+    ignored("<converter>.latest.cache.size", Value("1000"), "every schema is kept"),
     ignored("<converter>.missing.<option>", Unset, "what is missing is asked for again after ten seconds"),
     ignored("<converter>.max.retries", Value("3"), FOR_EVER),
     ignored("<converter>.retries.wait.ms", Value("1000"), FOR_EVER),
     ignored("<converter>.retries.max.wait.ms", Value("20000"), FOR_EVER),
     ignored("<converter>.schema.registry.url.randomize", Value("false"), "URLs are asked in their order"),
+    ignored("<converter>.use.apache.http.client", Value("false"), "the registry is asked by walpost itself"),
     refused("<converter>.use.schema.guid", "a schema is named by its id", "write the id in use.schema.id"),
     refused(
         "<converter>.use.latest.with.metadata",
@@ -195,11 +227,24 @@ const OTHERS: &[Property] = &[
         "write the context into the URL: /contexts/NAME",
     ),
     refused("<converter>.rule.<option>", NO_RULES, WITHOUT_RULES),
+    refused("<converter>.execution.environment", NO_RULES, WITHOUT_RULES),
+    ignored("<converter>.validation.rules.executor.class", Unset, NO_RULES),
+    ignored("<converter>.validation.rules.fail.fast", Value("false"), NO_RULES),
     refused("<converter>.bearer.auth.<option>", NO_TOKENS, WRITE_TOKEN),
     refused("<converter>.proxy.host", "the registry is asked directly", "leave it out"),
     refused("<converter>.proxy.port", "the registry is asked directly", "leave it out"),
     refused("<converter>.schema.registry.ssl.key.password", NO_PASSWORD, DECRYPT),
     refused("<converter>.schema.registry.ssl.keystore.password", NO_PASSWORD, DECRYPT),
     ignored("<converter>.schema.registry.ssl.truststore.password", Unset, "PEM has no password"),
+    refused(
+        "<converter>.schema.registry.basic.auth.<option>",
+        NO_SECOND_NAME,
+        "leave schema.registry out of its name",
+    ),
+    refused(
+        "<converter>.schema.registry.bearer.auth.<option>",
+        NO_SECOND_NAME,
+        "leave schema.registry out of its name",
+    ),
     ignored("<converter>.schema.registry.<option>", Unset, "the registry is asked without it"),
 ];

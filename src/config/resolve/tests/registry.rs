@@ -154,3 +154,64 @@ fn what_decides_an_inferred_schema_is_taken_by_the_converter_that_knows_it() {
     let format = problem(&format!("{protobuf}{URL}{}", option("schema.format", "ignore_extensions")));
     assert!(format.contains("leave it out"), "{format}");
 }
+
+/// What AbstractKafkaSchemaSerDeConfig, SchemaRegistryClientConfig, AvroDataConfig, JsonSchemaDataConfig, ProtobufDataConfig and
+/// the configurations of the converters' serializers and deserializers define in Confluent's schema registry 8.4.
+const CONFLUENT: &str = "schema.registry.url schema.registry.url.randomize max.schemas.per.subject normalize.schemas \
+    auto.register.schemas propagate.schema.tags use.schema.id use.schema.guid id.compatibility.strict use.latest.version \
+    use.latest.with.metadata latest.compatibility.strict latest.cache.size latest.cache.ttl.sec schema.format \
+    execution.environment rule.executors rule.actions rule.service.loader.enable rule.metrics.enable \
+    validation.rules.executor.class validation.rules.fail.fast validation.rules.execution context.name.strategy \
+    key.subject.name.strategy key.schema.id.serializer key.schema.id.deserializer value.subject.name.strategy \
+    value.schema.id.serializer value.schema.id.deserializer schema.reflection request.header.X \
+    subject.name.strategy.fallback.type subject.name.strategy.kafka.cluster.id \
+    basic.auth.credentials.source basic.auth.user.info schema.registry.basic.auth.user.info http.connect.timeout.ms \
+    http.read.timeout.ms max.retries retries.wait.ms retries.max.wait.ms bearer.auth.credentials.source bearer.auth.token \
+    proxy.host proxy.port missing.cache.size missing.id.cache.ttl.sec missing.version.cache.ttl.sec \
+    missing.schema.cache.ttl.sec use.apache.http.client bearer.auth.issuer.endpoint.url bearer.auth.client.id \
+    bearer.auth.client.secret bearer.auth.scope bearer.auth.scope.claim.name bearer.auth.sub.claim.name \
+    bearer.auth.logical.cluster bearer.auth.identity.pool.id bearer.auth.cache.expiry.buffer.seconds \
+    bearer.auth.custom.provider.class bearer.auth.uami.endpoint.url bearer.auth.uami.endpoint.query \
+    generalized.sum.type.support ignore.default.for.nullables schemas.cache.config enhanced.avro.schema.support \
+    scrub.invalid.names connect.meta.data allow.optional.map.keys flatten.singleton.unions discard.type.doc.default \
+    object.additional.properties use.optional.for.nonrequired ignore.modern.dialects decimal.format \
+    preserve.additional.properties enhanced.protobuf.schema.support int.for.enums optional.for.nullables optional.for.proto2 \
+    wrapper.for.nullables wrapper.for.raw.primitives generate.struct.for.nulls generate.index.for.unions flatten.unions \
+    specific.avro.reader specific.avro.key.type specific.avro.value.type avro.reflection.allow.null \
+    avro.use.logical.type.converters avro.fail.on.trailing.data avro.remove.java.properties json.fail.unknown.properties \
+    json.fail.invalid.schema json.validate.before.domain.rules json.key.type json.value.type type.property \
+    json.type.allowed.packages json.write.dates.iso8601 json.schema.spec.version json.schema.scan.packages \
+    json.envelope.detection json.oneof.for.nullables json.default.property.inclusion json.indent.output \
+    specific.protobuf.key.type specific.protobuf.value.type derive.type reference.lookup.only skip.known.types \
+    reference.subject.name.strategy schema.backup.enabled converter.type";
+
+#[test]
+fn every_option_of_confluents_converters_is_known() {
+    for name in CONFLUENT.split_ascii_whitespace() {
+        assert!(catalog::find(&format!("value.converter.{name}")).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn what_confluents_converters_would_do_otherwise_is_refused_by_name() {
+    let protobuf = "value.converter=io.confluent.connect.protobuf.ProtobufConverter\n";
+    for (line, what) in [
+        ("skip.known.types=false", "every reader has them; leave it out"),
+        ("validation.rules.execution=AFTER_DOMAIN_RULES", "rules of the registry are not carried out"),
+        ("execution.environment=CLIENT", "rules of the registry are not carried out"),
+        ("subject.name.strategy.fallback.type=RECORD", "write io.confluent.kafka.serializers.subject."),
+        ("schema.registry.basic.auth.user.info=hush", "leave schema.registry out of its name"),
+        ("schema.registry.bearer.auth.token=hush", "leave schema.registry out of its name"),
+    ] {
+        let problem = problem(&format!("{protobuf}{URL}value.converter.{line}"));
+        assert!(problem.contains(what) && !problem.contains("hush"), "{line}: {problem}");
+    }
+    let taken =
+        "value.converter.skip.known.types=true\nvalue.converter.validation.rules.execution=disabled\n";
+    assert_eq!(framed(&format!("{protobuf}{taken}")).language, SchemaType::Protobuf);
+    let told = notices(&format!("{AVRO}{URL}{taken}"));
+    assert!(
+        told.iter().any(|told| told.contains("skip.known.types") && told.contains("no such option")),
+        "{told:?}"
+    );
+}
