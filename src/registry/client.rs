@@ -1,5 +1,6 @@
 //! The registry's interface, request by request. Blocking; each URL is tried once, in their order, until one answers.
 
+use super::rules::{Broken, Version};
 use super::{
     Answer, Config, Draft, Error, Question, Reference, Referenced, Refused, Registered, SchemaType, What,
     rules, tls,
@@ -174,9 +175,12 @@ impl Client {
         let reply = self.request(&Method::POST, &path, Some(&body(draft)))?;
         match reply.status {
             200 if reply.body["is_compatible"] == false => {
-                let mut lines = self.broken(subject, draft)?;
+                let Broken { mut lines, stricter } = self.broken(subject, draft)?;
                 let messages = reply.body["messages"].as_array().into_iter().flatten();
                 lines.extend(messages.filter_map(|message| message.as_str().map(str::to_owned)));
+                if lines.is_empty() {
+                    lines = stricter;
+                }
                 if lines.is_empty() {
                     lines.push("the registry does not say why".to_owned());
                 }
@@ -187,11 +191,8 @@ impl Client {
         }
     }
 
-    /// The rules that an Avro schema breaks; of the other languages the registry says it itself.
-    fn broken(&self, subject: &str, draft: &Draft<'_>) -> Result<Vec<String>, Error> {
-        if draft.schema_type != SchemaType::Avro {
-            return Ok(Vec::new());
-        }
+    /// The rules that a schema breaks, in our own words.
+    fn broken(&self, subject: &str, draft: &Draft<'_>) -> Result<Broken, Error> {
         let mut references = Vec::new();
         self.references(draft.references, 0, &mut references)?;
         let (schema, schema_type) = (draft.schema.to_owned(), draft.schema_type);
@@ -200,7 +201,7 @@ impl Client {
     }
 
     /// The subject's schemas, from the oldest to the newest.
-    fn versions(&self, subject: &str) -> Result<Vec<rules::Version>, Error> {
+    fn versions(&self, subject: &str) -> Result<Vec<Version>, Error> {
         let path = format!("/subjects/{}/versions", escaped(subject));
         let reply = self.request(&Method::GET, &path, None)?;
         let (200, Some(numbers)) = (reply.status, reply.body.as_array()) else {

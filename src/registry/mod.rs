@@ -6,6 +6,7 @@
 
 mod client;
 mod known;
+mod proto;
 mod rules;
 mod subject;
 mod tls;
@@ -13,6 +14,7 @@ pub mod wire;
 
 pub use client::Client;
 pub use known::Known;
+pub use proto::compiled;
 pub use subject::Strategy;
 
 use crate::secret::Secret;
