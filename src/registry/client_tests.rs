@@ -101,6 +101,38 @@ fn a_new_schema_is_checked_and_then_registered() {
 }
 
 #[test]
+fn why_not_is_said_by_the_rules_then_by_the_registry_then_by_stricter_rules() {
+    const SILENT: &str = r#"{"is_compatible":false}"#;
+    const TELLING: &str = r#"{"is_compatible":false,"messages":["NO"]}"#;
+    const OLD: &str = r#"{"id":1,"version":3,"schemaType":"JSON","schema":"{\"type\":\"string\"}"}"#;
+    const LEVEL: (&str, u16, &str) = ("GET /config/s", 200, r#"{"compatibilityLevel":"BACKWARD"}"#);
+    const NUMBERS: (&str, u16, &str) = ("GET /subjects/s/versions ", 200, "[3]");
+    const VERSION: (&str, u16, &str) = ("GET /subjects/s/versions/3 ", 200, OLD);
+    static SAYS_NOTHING: [(&str, u16, &str); 4] = [("POST /compat", 200, SILENT), LEVEL, NUMBERS, VERSION];
+    static SAYS_NO: [(&str, u16, &str); 4] = [("POST /compat", 200, TELLING), LEVEL, NUMBERS, VERSION];
+    static HAS_NO_VERSIONS: [(&str, u16, &str); 1] = [("POST /compat", 200, SILENT)];
+    let broken = "what version 3 wrote could not be read by the schema: $ is string in version 3, and null in the schema";
+    let stricter = "not every registry lets the schema read what version 3 wrote: $ is string in version 3, and null or \
+                    string in the schema";
+    let silence = "the registry does not say why";
+    let (null, wider, same) = (r#"{"type":"null"}"#, r#"{"type":["string","null"]}"#, r#"{"type":"string"}"#);
+    let cases: [(&'static [_], &str, &[&str]); 7] = [
+        (&SAYS_NOTHING, null, &[broken]),
+        (&SAYS_NO, null, &[broken, "NO"]),
+        (&SAYS_NOTHING, wider, &[stricter]),
+        (&SAYS_NO, wider, &["NO"]),
+        (&SAYS_NOTHING, same, &[silence]),
+        (&SAYS_NO, same, &["NO"]),
+        (&HAS_NO_VERSIONS, null, &[silence]),
+    ];
+    for (answers, schema, expected) in cases {
+        let registry = scripted(answers);
+        let told = client(&[&registry.url]).check("s", &Draft::alone(schema, SchemaType::Json)).unwrap();
+        assert_eq!(told, expected, "{schema}");
+    }
+}
+
+#[test]
 fn what_is_not_compatible_is_refused_with_the_rule() {
     let registry = scripted(&[
         (

@@ -59,13 +59,13 @@ impl Walk<'_> {
                 None => {
                     let elsewhere =
                         read.first().and_then(|it| it.parent_pool().get_message_by_name(message.full_name()));
-                    let what = format!("message {} is in {writer}, and not in {reader}", local(message));
+                    let name = local(message);
                     match elsewhere {
                         Some(moved) => {
                             self.message(message, &moved);
-                            self.stricter(what);
+                            self.stricter(format!("message {name} is in another file in {reader}"));
                         }
-                        None => self.broken(what),
+                        None => self.broken(format!("message {name} is in {writer}, and not in {reader}")),
                     }
                 }
             }

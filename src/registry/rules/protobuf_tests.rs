@@ -202,14 +202,39 @@ fn of_a_oneof_there_is_only_one() {
 
 #[test]
 fn imported_messages_are_compared_as_well() {
-    let of = |ty: &str| {
-        let schema = format!("syntax = \"proto3\"; package money; message Money {{ {ty} cents = 1; }}");
+    for field in ["repeated money.Money m", "map<string, money.Money> m"] {
+        let of = |ty: &str| {
+            let schema = format!("syntax = \"proto3\"; package money; message Money {{ {ty} cents = 1; }}");
+            let references = vec![Referenced { name: "money.proto".to_owned(), schema }];
+            let own =
+                format!("syntax = \"proto3\"; import \"money.proto\"; message Order {{ {field} = 1; }}");
+            Registered { references, ..file(&own) }
+        };
+        unread(
+            &of("int32"),
+            &of("string"),
+            "Money.cents (number 1) is int32 in WRITER, and string in READER",
+        );
+    }
+}
+
+#[test]
+fn a_message_may_go_to_a_file_that_is_imported() {
+    let money = "message Money { int32 n = 1; }";
+    let alone = proto3(&format!("message Order {{ Money m = 1; }} {money}"));
+    let importing = |money: &str| {
+        let schema = format!("syntax = \"proto3\"; package acme; {money}");
         let references = vec![Referenced { name: "money.proto".to_owned(), schema }];
-        let own =
-            "syntax = \"proto3\"; import \"money.proto\"; message Order { repeated money.Money m = 1; }";
-        Registered { references, ..file(own) }
+        Registered { references, ..proto3("import \"money.proto\"; message Order { Money m = 1; }") }
     };
-    unread(&of("int32"), &of("string"), "Money.cents (number 1) is int32 in WRITER, and string in READER");
+    is_fine(&alone, &importing(money));
+    let told = broken("BACKWARD", &alone, &importing(money)).stricter;
+    assert_eq!(told, [format!("{STRICT}message Money is in another file in the schema")]);
+    unread(
+        &alone,
+        &importing("message Money { string n = 1; }"),
+        "Money.n (number 1) is int32 in WRITER, and string in READER",
+    );
 }
 
 #[test]

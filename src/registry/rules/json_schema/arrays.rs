@@ -7,10 +7,18 @@ use super::{Found, Walk, written_values};
 
 impl Walk<'_> {
     pub(super) fn arrays(&mut self, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
-        self.least("minItems", case, part, found);
-        self.most("maxItems", case, part, found);
+        let closed = |part: &Part<'_>| {
+            let (placed, others) = part.items();
+            others.is_some_and(Part::is_nothing).then_some(placed.len() as f64)
+        };
+        let written = case.iter().filter_map(closed).fold(f64::INFINITY, f64::min);
+        self.least("minItems", 0.0, case, part, found);
+        self.most("maxItems", written, case, part, found);
         let is_unique = |part: &Part<'_>| part.get("uniqueItems").is_some_and(|it| it == true);
-        if is_unique(&part) && !case.iter().any(is_unique) {
+        let is_short = |part: &Part<'_>| {
+            part.number("maxItems").is_some_and(|most| most < 2.0) || closed(part) == Some(1.0)
+        };
+        if is_unique(&part) && !case.iter().any(|part| is_unique(part) || is_short(part)) {
             let Sides { writer, reader } = self.sides;
             let what = format!(" has uniqueItems in {reader}, and not in {writer}");
             found.push(Difference::broken(what));
@@ -31,8 +39,10 @@ impl Walk<'_> {
                 .iter()
                 .filter_map(|(placed, others)| placed.get(place).copied().or(*others))
                 .collect();
-            let Some(read) = read.get(place).copied().or(others_read) else { continue };
-            if (place as f64) < most && !is_never(&here) {
+            if (place as f64) >= most || is_never(&here) {
+                return;
+            }
+            if let Some(read) = read.get(place).copied().or(others_read) {
                 self.within(&format!("[{place}]"), &here, read, found);
             }
         }
@@ -59,17 +69,18 @@ impl Walk<'_> {
         } else if written.iter().all(|written| !self.is_read(&[*written], read)) {
             let items: Vec<Part<'_>> = case.iter().filter_map(|part| part.items().1).collect();
             // Items that are all of the schema contain one as soon as there is one.
-            if !self.is_read(&items, read) {
+            let has_placed = case.iter().any(|part| !part.items().0.is_empty());
+            if !has_placed && !self.is_read(&items, read) {
                 let what = format!(" contains an item of another schema in {writer} than in {reader}");
                 found.push(Difference::broken(what));
             }
         }
         // One is what there is without the keyword, too.
         if part.number("minContains").is_some_and(|least| least > 1.0) {
-            self.least("minContains", case, part, found);
+            self.least("minContains", 0.0, case, part, found);
         }
         if !written.is_empty() {
-            self.most("maxContains", case, part, found);
+            self.most("maxContains", f64::INFINITY, case, part, found);
         }
     }
 }

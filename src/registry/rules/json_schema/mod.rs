@@ -4,8 +4,8 @@
 //! Confluent's `SchemaDiff` takes for incompatible when it is strict: objects are open unless they say otherwise, and a
 //! member that an open object may have already cannot become one of a type.
 //!
-//! Not compared, and never said to be broken: `if`, `propertyNames` of the writer against its other keywords, what a
-//! `not` takes away from other keywords, and whatever is not known here.
+//! Not compared: the reader's `if` and `propertyNames`, and whatever is not known here. What the writer's `if` or `not`
+//! takes away, or its patterns, is not known either: what they may have to do with is never said to be unreadable.
 
 mod arrays;
 mod objects;
@@ -44,7 +44,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Beyond these nothing more is looked at.
-    const MOST_STEPS: usize = 20_000;
+    const MOST_STEPS: usize = 5_000;
     const DEEPEST: usize = 100;
     /// More differences of one schema are no help.
     const MOST: usize = 20;
@@ -104,6 +104,17 @@ impl Walk<'_> {
 
     /// One of the writer's cases, and one of the reader's parts.
     fn compare(&mut self, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
+        let before = found.len();
+        self.keywords(case, part, found);
+        // What these take away may be just what would not be read.
+        let takes_away = ["if", "not", "propertyNames"];
+        if case.iter().any(|part| takes_away.iter().any(|keyword| part.get(keyword).is_some())) {
+            found[before..].iter_mut().for_each(|it| it.is_broken = false);
+        }
+        self.not(case, part, found);
+    }
+
+    fn keywords(&mut self, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
         let Sides { writer, reader } = self.sides;
         if part.is_nothing() {
             found.push(Difference::broken(format!(" may be there in {writer}, and not in {reader}")));
@@ -119,15 +130,14 @@ impl Walk<'_> {
         }
         let written = Types::of(case);
         if let Some(read) = Types::said(part) {
-            let has_not = case.iter().any(|part| part.get("not").is_some());
             let what = || format!(" is {written} in {writer}, and {read} in {reader}");
-            if !written.without(read).is_empty() && !has_not {
+            if !written.without(read).is_empty() {
                 found.push(Difference::broken(what()));
             } else if !read.without(written).without(Types::NUMBER).is_empty() && written != Types::ALL {
                 found.push(Difference::stricter(what()));
             }
         }
-        self.values(written, part, found);
+        self.values(written, case, part, found);
         let both = written.and(Types::said(part).unwrap_or(Types::ALL));
         self.scalars(both, case, part, found);
         if both.has(Types::ARRAY) {
@@ -142,23 +152,24 @@ impl Walk<'_> {
                 self.union(case, &branches, found);
             }
         }
-        self.not(case, part, found);
     }
 
     /// `enum` and `const` of the reader, where the writer has none.
-    fn values(&self, written: Types, part: Part<'_>, found: &mut Found) {
+    fn values(&self, written: Types, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
         let Some(read) = values(part) else { return };
         let all = [Value::Null, Value::Bool(false), Value::Bool(true)];
         let has = |value: &Value| read.iter().any(|known| is_same(known, value));
         // Of these types there are few enough values to have them all.
-        let is_whole = |types: &Types| {
-            all.iter().filter(|value| types.has(Types::of_value(value))).all(|value| has(value))
-        };
+        let is_whole = |types: &Types| all.iter().filter(|value| types.has(Types::of_value(value))).all(has);
         let countable = Types::of_value(&all[0]).with(Types::of_value(&all[1]));
         if !written.without(countable).is_empty() || !is_whole(&written) {
             let Sides { writer, reader } = self.sides;
             let what = format!(" may be any {written} in {writer}, and only {} in {reader}", list(&read));
-            found.push(Difference::broken(what));
+            // Bounds or a pattern may leave just these.
+            let has = |keyword: &str| case.iter().any(|part| part.get(keyword).is_some());
+            let is_bound =
+                ["pattern", "format", "maxLength", "maximum", "exclusiveMaximum"].iter().any(|it| has(it));
+            found.push(Difference { what, is_broken: !is_bound });
         }
     }
 
@@ -234,3 +245,5 @@ fn list(values: &[&Value]) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk_tests;

@@ -9,8 +9,15 @@ use std::collections::BTreeSet;
 
 impl Walk<'_> {
     pub(super) fn objects(&mut self, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
-        self.least("minProperties", case, part, found);
-        self.most("maxProperties", case, part, found);
+        let closed = |part: &Part<'_>| {
+            let is_closed =
+                part.others().is_some_and(Part::is_nothing) && part.get("patternProperties").is_none();
+            is_closed.then(|| part.map("properties").count() as f64)
+        };
+        let required: BTreeSet<&str> = case.iter().flat_map(|part| part.names("required")).collect();
+        let written = case.iter().filter_map(closed).fold(f64::INFINITY, f64::min);
+        self.least("minProperties", required.len() as f64, case, part, found);
+        self.most("maxProperties", written, case, part, found);
         self.required(case, part, found);
         self.named(case, part, found);
         self.others(case, part, found);
@@ -89,16 +96,18 @@ impl Walk<'_> {
             }
         }
         let Some(read) = part.others().filter(|_| !is_unsure(part)) else { return };
-        // What an object names not, its patterns may.
+        // What an object names not, its patterns may; but there need not be more of `^(a|b)$` than the reader names.
         let has_patterns = part.map("patternProperties").next().is_some();
-        let writes_patterns = patterns.iter().filter(|_| !has_patterns).map(|(_, schema)| vec![*schema]);
-        for written in writes_patterns.chain([others]).filter(|written| !is_never(written)) {
+        let of_patterns = patterns.iter().filter(|_| !has_patterns).map(|(_, schema)| (vec![*schema], false));
+        for (written, is_broken) in of_patterns.chain([(others, true)]).filter(|(it, _)| !is_never(it)) {
             if read.is_nothing() {
                 let what =
                     format!(" may have more members in {writer} than {reader} names, whose object is closed");
-                found.push(Difference::broken(what));
+                found.push(Difference { what, is_broken });
             } else {
+                let before = found.len();
                 self.within("{}", &written, read, found);
+                found[before..].iter_mut().for_each(|it| it.is_broken &= is_broken);
             }
         }
     }

@@ -4,6 +4,7 @@ use super::super::{Difference, Sides};
 use super::parts::Part;
 use super::types::Types;
 use super::{Found, Walk};
+use fancy_regex::Regex;
 use serde_json::Value;
 
 /// A bound, and what sets it: the keyword and its value as it is written.
@@ -37,11 +38,11 @@ impl Walk<'_> {
             self.multiple(is_whole, case, part, found);
         }
         if types.has(Types::STRING) {
-            self.least("minLength", case, part, found);
-            self.most("maxLength", case, part, found);
-            self.text("pattern", Difference::broken, case, part, found);
+            self.lengths(case, part, found);
+            let is_refused = |read: &str| is_refused(case, read);
+            self.text("pattern", is_refused, case, part, found);
             // Confluent's registry lets it change, and most validators do not look at it.
-            self.text("format", Difference::stricter, case, part, found);
+            self.text("format", |_| false, case, part, found);
         }
     }
 
@@ -69,14 +70,26 @@ impl Walk<'_> {
         }
         let Sides { writer, reader } = self.sides;
         let has = written.first().map_or_else(|| "no multipleOf".to_owned(), |of| format!("multipleOf {of}"));
-        found.push(Difference::broken(format!(" has {has} in {writer}, and multipleOf {read} in {reader}")));
+        // Of two it may be a multiple together.
+        let what = format!(" has {has} in {writer}, and multipleOf {read} in {reader}");
+        found.push(Difference { what, is_broken: written.len() < 2 });
     }
 
-    /// A keyword that is a text, which both sides must have alike.
+    fn lengths(&self, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
+        let before = found.len();
+        self.least("minLength", 0.0, case, part, found);
+        self.most("maxLength", f64::INFINITY, case, part, found);
+        // A pattern may say the same.
+        if case.iter().any(|part| part.get("pattern").or(part.get("format")).is_some()) {
+            found[before..].iter_mut().for_each(|it| it.is_broken = false);
+        }
+    }
+
+    /// A keyword that is a text, which both sides must have alike; or else `is_refused` says whether it is unreadable.
     fn text(
         &self,
         keyword: &str,
-        difference: fn(String) -> Difference,
+        is_refused: impl Fn(&str) -> bool,
         case: &[Part<'_>],
         part: Part<'_>,
         found: &mut Found,
@@ -89,19 +102,37 @@ impl Walk<'_> {
         }
         let Sides { writer, reader } = self.sides;
         let has = written.first().map_or_else(|| format!("no {keyword}"), |text| format!("{keyword} {text}"));
-        found.push(difference(format!(" has {has} in {writer}, and {keyword} {read} in {reader}")));
+        let is_broken = is_refused(&read);
+        let what = format!(" has {has} in {writer}, and {keyword} {read} in {reader}");
+        found.push(Difference { what, is_broken });
     }
 
-    /// `minLength` and its like.
-    pub(super) fn least(&self, keyword: &str, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
-        if part.number(keyword).is_some_and(|least| least > 0.0) {
+    /// `minLength` and its like. There are `implied` already, whatever the keyword says.
+    pub(super) fn least(
+        &self,
+        keyword: &str,
+        implied: f64,
+        case: &[Part<'_>],
+        part: Part<'_>,
+        found: &mut Found,
+    ) {
+        if part.number(keyword).is_some_and(|least| least > implied) {
             self.limit(keyword, f64::max, |written, read| written >= read, case, part, found);
         }
     }
 
-    /// `maxLength` and its like.
-    pub(super) fn most(&self, keyword: &str, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
-        self.limit(keyword, f64::min, |written, read| written <= read, case, part, found);
+    /// `maxLength` and its like. There are no more than `implied`, whatever the keyword says.
+    pub(super) fn most(
+        &self,
+        keyword: &str,
+        implied: f64,
+        case: &[Part<'_>],
+        part: Part<'_>,
+        found: &mut Found,
+    ) {
+        if part.number(keyword).is_some_and(|most| most < implied) {
+            self.limit(keyword, f64::min, |written, read| written <= read, case, part, found);
+        }
     }
 
     fn limit(
@@ -122,6 +153,33 @@ impl Walk<'_> {
         };
         found.push(Difference::broken(format!(" has {has} in {writer}, and {keyword} {read} in {reader}")));
     }
+}
+
+/// Whether there is a text that the writer may write, and that the reader's pattern refuses: one is looked for among a few.
+fn is_refused(case: &[Part<'_>], read: &str) -> bool {
+    let patterns = |part: &Part<'_>| part.get("pattern").and_then(Value::as_str).map(Regex::new);
+    let (Ok(written), Ok(read)) =
+        (case.iter().filter_map(patterns).collect::<Result<Vec<_>, _>>(), Regex::new(read))
+    else {
+        return false;
+    };
+    if case.iter().any(|part| part.get("format").is_some()) {
+        return false;
+    }
+    let limit = |keyword: &str| case.iter().filter_map(|part| part.number(keyword)).collect::<Vec<_>>();
+    let (least, most) = (limit("minLength"), limit("maxLength"));
+    let has_length = |text: &str| {
+        let length = text.chars().count() as f64;
+        least.iter().all(|least| length >= *least) && most.iter().all(|most| length <= *most)
+    };
+    let letters = (' '..='~').chain(['é', '\n']);
+    let mut texts =
+        letters.flat_map(|letter| [1, 2, 3, 8, 36, 300].map(|times| letter.to_string().repeat(times)));
+    let is_match = |pattern: &Regex, text: &str| pattern.is_match(text).ok();
+    texts.any(|text| {
+        let is_written = has_length(&text) && written.iter().all(|it| is_match(it, &text) == Some(true));
+        is_written && is_match(&read, &text) == Some(false)
+    })
 }
 
 impl End {

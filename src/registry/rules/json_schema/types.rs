@@ -130,7 +130,7 @@ impl std::fmt::Display for Types {
 
 /// Whether a schema takes a value, as far as its types, values and unions say. What is not known, it takes.
 pub(super) fn takes(schema: Part<'_>, value: &Value, depth: usize) -> bool {
-    const DEEPEST: usize = 8;
+    const DEEPEST: usize = 5;
     depth == DEEPEST
         || schema.parts(&ANYTHING).into_iter().all(|part| {
             let types = Types::said(part).is_none_or(|types| types.has(Types::of_value(value)));
