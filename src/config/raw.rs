@@ -79,13 +79,16 @@ impl Raw {
 }
 
 impl Entry {
-    /// The value, or a mask; a long one is cut.
+    /// The value, or a mask; a long one is cut, and who logs in by a URL is masked in it.
     pub fn shown(&self) -> String {
         const MOST: usize = 120;
-        match (self.secret, self.value.char_indices().nth(MOST)) {
-            (true, _) => MASK.to_owned(),
-            (false, None) => self.value.clone(),
-            (false, Some((at, _))) => format!("{}…", &self.value[..at]),
+        if self.secret {
+            return MASK.to_owned();
+        }
+        let value = without_credentials(&self.value);
+        match value.char_indices().nth(MOST) {
+            None => value,
+            Some((at, _)) => format!("{}…", &value[..at]),
         }
     }
 
@@ -93,6 +96,23 @@ impl Entry {
     pub fn is_blank(&self) -> bool {
         self.value.trim().is_empty()
     }
+}
+
+/// URLs, one or several between commas, with a mask for user and password.
+fn without_credentials(value: &str) -> String {
+    let mut shown = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let authority = after.find(['/', ',', '?', '#', ' ']).unwrap_or(after.len());
+        rest = after;
+        if let Some(at) = after[..authority].rfind('@') {
+            shown.push_str(MASK);
+            rest = &after[at..];
+        }
+    }
+    shown + rest
 }
 
 impl fmt::Debug for Entry {
@@ -276,4 +296,23 @@ pub(super) fn without_twins(written: Vec<Written>, faults: &mut Vec<Fault>) -> V
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_credentials;
+
+    #[test]
+    fn credentials_in_urls_are_not_shown() {
+        for (written, shown) in [
+            ("http://r:8081/a@b", "http://r:8081/a@b"),
+            (
+                "http://me:se@cret@r:8081, https://r2/p,x://you@",
+                "http://********@r:8081, https://r2/p,x://********@",
+            ),
+            ("no url, me@here", "no url, me@here"),
+        ] {
+            assert_eq!(without_credentials(written), shown);
+        }
+    }
 }
