@@ -29,6 +29,7 @@ impl Tail {
             .set("group.id", "read by position")
             .set("enable.auto.commit", "false")
             .set("fetch.wait.max.ms", "5")
+            .set("auto.offset.reset", "earliest")
             .create()
             .expect("a consumer");
         Tail { consumer, assigned: BTreeSet::new(), records: HashMap::new(), errors: HashMap::new(), read: 0 }
@@ -77,8 +78,9 @@ impl Tail {
         for topic in metadata.topics().iter().filter(|topic| !topic.name().starts_with("connect_")) {
             for partition in topic.partitions().iter().filter(|partition| partition.leader() >= 0) {
                 if self.assigned.insert((topic.name().to_owned(), partition.id())) {
-                    new.add_partition_offset(topic.name(), partition.id(), Offset::Beginning)
-                        .expect("an offset");
+                    // All are new. Where the beginning is would have to be asked of a leader that may not know it yet.
+                    let first = Offset::Offset(0);
+                    new.add_partition_offset(topic.name(), partition.id(), first).expect("an offset");
                 }
             }
         }
