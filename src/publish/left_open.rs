@@ -52,7 +52,7 @@ impl LeftOpen {
             .iter()
             .flat_map(|(topic, count)| (0..*count).map(move |number| (&**topic, number)))
             .collect();
-        self.look_into(&partitions)
+        self.look_into(&partitions, false)
     }
 
     /// Looks into the partition of positions, and into those to which an end had still to be told.
@@ -62,10 +62,11 @@ impl LeftOpen {
         let mut partitions: Vec<_> = named.chain([(position_topic, 0)]).collect();
         partitions.sort_unstable();
         partitions.dedup();
-        self.look_into(&partitions)
+        self.look_into(&partitions, true)
     }
 
-    fn look_into(&self, partitions: &[(&str, i32)]) -> Result<(), OutletError> {
+    /// `of_last`: the last transaction has written to all of these.
+    fn look_into(&self, partitions: &[(&str, i32)], of_last: bool) -> Result<(), OutletError> {
         let deadline = Instant::now() + PATIENCE;
         let mut inquiry = match Inquiry::new(&self.settings) {
             Ok(inquiry) => inquiry,
@@ -79,12 +80,14 @@ impl LeftOpen {
         let found = match self.find(&mut inquiry, partitions, deadline) {
             // One topic that this client may not read hides what is in the others.
             Err(error) if error.kind == ErrorKind::Denied && topics.clone().count() > 1 => {
-                return topics.try_for_each(|topic| self.look_into(topic));
+                return topics.try_for_each(|topic| self.look_into(topic, of_last));
             }
-            found => found.and_then(|open| self.end(&mut inquiry, open, deadline)),
+            found => found.and_then(|open| self.end(&mut inquiry, open, of_last, deadline)),
         };
         match found {
-            Ok(found) => found.first().map_or(Ok(()), |first| Err(self.left_open(first, found.len()))),
+            Ok(found) => {
+                found.first().map_or(Ok(()), |first| Err(self.left_open(first, found.len(), of_last)))
+            }
             Err(error) if error.kind == ErrorKind::Transient => {
                 let message = format!("looking for transactions that Kafka forgot to end: {error}");
                 Err(OutletError { class: Class::Retriable, message, topic: None, record: None })
@@ -124,10 +127,12 @@ impl LeftOpen {
         &self,
         inquiry: &mut Inquiry,
         mut open: Vec<OpenTransaction>,
+        of_last: bool,
         deadline: Instant,
     ) -> Result<Vec<OpenTransaction>, Error> {
         let Some(decided) = &self.decided else { return Ok(open) };
-        for forgotten in open.extract_if(.., |open| decided.is_of(open)).collect::<Vec<_>>() {
+        let known = |open: &mut OpenTransaction| self.is_known(open, of_last);
+        for forgotten in open.extract_if(.., known).collect::<Vec<_>>() {
             let OpenTransaction { topic, partition, start_offset, .. } = &forgotten;
             match patiently(deadline, |left| inquiry.end(&forgotten, decided, left)) {
                 Ok(()) => tracing::warn!(
@@ -155,10 +160,21 @@ impl LeftOpen {
         Ok(open)
     }
 
-    fn left_open(&self, first: &OpenTransaction, count: usize) -> OutletError {
+    /// Whether it is the last transaction. An abort may be one of version 1, whose epoch others before it had, too: it is
+    /// believed only of partitions that the last transaction has written to.
+    fn is_known(&self, open: &OpenTransaction, of_last: bool) -> bool {
+        let is_named = |decided: &Decided| {
+            let mut named = decided.partitions.iter();
+            named.any(|(topic, partition)| (topic, *partition) == (&open.topic, open.partition))
+        };
+        let of = |decided: &Decided| decided.is_of(open) && (decided.commits || of_last || is_named(decided));
+        self.decided.as_ref().is_some_and(of)
+    }
+
+    fn left_open(&self, first: &OpenTransaction, count: usize, of_last: bool) -> OutletError {
         let OpenTransaction { topic, partition, start_offset, .. } = first;
         let others = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
-        let known = self.decided.as_ref().filter(|decided| decided.is_of(first));
+        let known = self.decided.as_ref().filter(|_| self.is_known(first, of_last));
         let outcome = known.map_or("over", |decided| if decided.commits { "committed" } else { "aborted" });
         let message = format!(
             "a transaction of this connector is open in {topic}-{partition} from offset {start_offset}{others}, and Kafka \
@@ -178,5 +194,38 @@ fn patiently<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Er
         }
         thread::park_timeout(pause);
         pause = (2 * pause).min(LATER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abort_is_believed_only_where_the_last_transaction_has_written() {
+        let open = |partition| {
+            let topic = "t".to_owned();
+            OpenTransaction {
+                topic,
+                partition,
+                producer_id: 7,
+                epoch: 2,
+                coordinator_epoch: 0,
+                start_offset: 5,
+            }
+        };
+        for (commits, epoch, known) in
+            [(true, 3, [true, true, true]), (false, 3, [true, false, true]), (true, 4, [false, false, false])]
+        {
+            let decided = Decided { producer_id: 7, epoch, commits, partitions: vec![("t".to_owned(), 0)] };
+            let left_open = LeftOpen::new(&BTreeMap::new(), "id", Some(&decided));
+            let found = [(0, false), (1, false), (1, true)];
+            assert_eq!(
+                found.map(|(partition, of_last)| left_open.is_known(&open(partition), of_last)),
+                known
+            );
+        }
+        let nothing = LeftOpen::new(&BTreeMap::new(), "id", None);
+        assert!(!nothing.is_known(&open(0), true));
     }
 }

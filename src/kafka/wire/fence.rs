@@ -67,7 +67,8 @@ impl Producer {
         let answer: InitProducerIdResponse = loop {
             let answer_by = deadline.min(Instant::now() + self.settings.request_timeout);
             // An answer to an earlier attempt may have been lost, and the coordinator knows nothing any more.
-            self.decided = hear(connection, &id, answer_by).map_err(silent)?.or(self.decided.take());
+            let heard = hear(connection, &id, answer_by).map_err(silent)?;
+            self.decided = Decided::latest(self.decided.take(), heard);
             let answer: InitProducerIdResponse =
                 connection.ask(ApiKey::InitProducerId, version, &asked, answer_by).map_err(silent)?;
             match answer.error_code {

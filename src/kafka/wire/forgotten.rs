@@ -3,8 +3,9 @@
 //! How a transaction ends is decided when its coordinator has written so; the markers in the partitions only tell. So where
 //! a marker is missing, and the coordinator's word is known, the marker is written as an administrator would have it
 //! written (WriteTxnMarkers, KIP-664), with the outcome that was decided. In transactions of version 2 each has an epoch
-//! of its own, and its end the next one: from a state that is decided follows which records it is about, whoever
-//! wrote them. In version 1 it does not, and nothing is concluded.
+//! of its own, and its end the next one: from a state that is decided follows which records it is about. In version 1 a
+//! commit has the epoch of its records, and nothing is concluded; an abort by a fence has the next one, and may be of the
+//! last of several transactions with these.
 
 use super::inquiry::{Inquiry, OpenTransaction, TransactionFacts};
 use super::{errors, failure};
@@ -43,7 +44,20 @@ impl Decided {
         Some(Decided { producer_id, epoch, commits, partitions })
     }
 
-    /// Whether these records are of that transaction. One that has no epoch of its own never is.
+    /// What is known when this was heard after that. Once all are told, a coordinator names no partitions any more.
+    pub(super) fn latest(before: Option<Decided>, heard: Option<Decided>) -> Option<Decided> {
+        let is_same = |before: &Decided, heard: &Decided| {
+            (before.producer_id, before.epoch) == (heard.producer_id, heard.epoch)
+        };
+        match (before, heard) {
+            (Some(before), Some(heard)) if is_same(&before, &heard) && heard.partitions.is_empty() => {
+                Some(before)
+            }
+            (before, heard) => heard.or(before),
+        }
+    }
+
+    /// Whether these records may be of that transaction; if it was committed, whether they are.
     pub fn is_of(&self, open: &OpenTransaction) -> bool {
         open.producer_id == self.producer_id && open.epoch + 1 == i32::from(self.epoch)
     }
@@ -135,6 +149,17 @@ mod tests {
         for other in [open(7, 3), open(7, 1), open(8, 2)] {
             assert!(!decided.is_of(&other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn what_is_heard_later_counts_and_names_are_kept() {
+        let of = |state, epoch| Decided::of(facts(state, epoch));
+        let told = Decided::of(TransactionFacts { partitions: Vec::new(), ..facts("CompleteCommit", 3) });
+        let named = of("PrepareCommit", 3);
+        assert_eq!(Decided::latest(named.clone(), told.clone()), named);
+        assert_eq!(Decided::latest(of("CompleteCommit", 2), told.clone()), told);
+        assert_eq!(Decided::latest(None, told.clone()), told);
+        assert_eq!(Decided::latest(told.clone(), None), told);
     }
 
     #[test]
