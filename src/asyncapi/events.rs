@@ -18,6 +18,21 @@ struct Attribute {
     always: bool,
 }
 
+impl Attribute {
+    /// One that every event has.
+    fn fixed(name: &str, schema: Value) -> Attribute {
+        Attribute { name: name.to_owned(), schema, always: true }
+    }
+
+    /// Adds it to what an object has, and to what it always has.
+    fn add(self, members: &mut Map<String, Value>, always: &mut Vec<String>) {
+        if self.always {
+            always.push(self.name.clone());
+        }
+        members.insert(self.name, self.schema);
+    }
+}
+
 impl Wire<'_> {
     fn cloud(&self) -> Option<&CloudEvents> {
         self.config.encode.cloud.as_ref()
@@ -63,21 +78,16 @@ impl Wire<'_> {
     /// Adds the headers of events: of a value, for a tombstone is no message.
     pub(super) fn add_attributes(&self, headers: &mut Map<String, Value>, always: &mut Vec<String>) {
         let Some(cloud) = self.cloud() else { return };
-        let mut add = |name: String, schema: Value, is_always: bool| {
-            if is_always {
-                always.push(name.clone());
-            }
-            headers.insert(name, schema);
-        };
+        let mut add = |attribute: Attribute| attribute.add(headers, always);
         match cloud.mode {
             Mode::Debezium => {}
             Mode::Structured => {
-                add("content-type".to_owned(), json!({ "const": CloudEvents::STRUCTURED }), true);
+                add(Attribute::fixed("content-type", json!({ "const": CloudEvents::STRUCTURED })));
             }
             Mode::Binary => {
-                add("content-type".to_owned(), constant(self.media().as_deref()), true);
-                for Attribute { name, schema, always } in self.attributes(cloud) {
-                    add(format!("ce_{name}"), schema, always);
+                add(Attribute::fixed("content-type", constant(self.media().as_deref())));
+                for attribute in self.attributes(cloud) {
+                    add(Attribute { name: format!("ce_{}", attribute.name), ..attribute });
                 }
             }
         }
@@ -87,12 +97,7 @@ impl Wire<'_> {
     pub fn around(&self, seen: Option<Value>) -> Value {
         let Some(cloud) = self.cloud() else { return json!({}) };
         let (mut members, mut always) = (Map::new(), Vec::new());
-        let mut add = |Attribute { name, schema, always: is_always }| {
-            if is_always {
-                always.push(name.clone());
-            }
-            members.insert(name, schema);
-        };
+        let mut add = |attribute: Attribute| attribute.add(&mut members, &mut always);
         self.attributes(cloud).into_iter().for_each(&mut add);
         let has_data = self.has_data(cloud);
         let media = self.media();
@@ -139,12 +144,14 @@ impl Wire<'_> {
 
     /// All but those of the data; in the order in which they are written.
     fn attributes(&self, cloud: &CloudEvents) -> Vec<Attribute> {
-        let fixed = |name: &str, schema: Value| Attribute { name: name.to_owned(), schema, always: true };
         let source = match cloud.source.contains(CloudEvents::TABLE) {
             true => json!({ "type": "string", "format": "uri-reference" }),
             false => json!({ "const": cloud.source }),
         };
-        let mut all = vec![fixed("specversion", json!({ "const": "1.0" })), fixed("source", source)];
+        let mut all = vec![
+            Attribute::fixed("specversion", json!({ "const": "1.0" })),
+            Attribute::fixed("source", source),
+        ];
         let route = &self.config.route;
         for (name, column) in route.attributes.iter().flatten() {
             all.push(self.attribute(name, column, true));
@@ -153,7 +160,7 @@ impl Wire<'_> {
             all.push(self.attribute(&placed.alias, &placed.column, !route.ignore_missing));
         }
         if cloud.mode == Mode::Debezium {
-            all.push(fixed("time", json!({ "type": "string", "format": "date-time" })));
+            all.push(Attribute::fixed("time", json!({ "type": "string", "format": "date-time" })));
         } else if route.trace.is_some() {
             all.extend(["traceparent", "tracestate"].map(|name| Attribute {
                 name: name.to_owned(),

@@ -104,15 +104,14 @@ impl Prepared {
     ) -> Result<(), Refusal> {
         let [_, (_, source)] = &self.constant;
         let mut members = [&b"{\"id\":"[..], b",\"specversion\":\"1.0\",\"type\":"].into_iter();
-        for attribute in &self.attributes {
+        self.each_column(event, scratch, |name, text| {
             out.extend_from_slice(members.next().unwrap_or_default());
-            let write = |text: &mut Vec<u8>| attribute.write(&event.row, REASON, text);
-            kept_aside(scratch, write, |text| json::string_bytes(text, out))?;
-            if attribute.name == "id" {
+            json::string_bytes(text, out);
+            if name == "id" {
                 out.extend_from_slice(b",\"source\":");
                 json::string_bytes(source, out);
             }
-        }
+        })?;
         out.extend_from_slice(b",\"time\":\"");
         time(committed_ms, out);
         out.push(b'"');
@@ -129,14 +128,13 @@ impl Prepared {
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         let [(_, version), (_, source)] = &self.constant;
-        for attribute in &self.attributes {
-            let write = |text: &mut Vec<u8>| attribute.write(&event.row, REASON, text);
-            kept_aside(scratch, write, |text| binary::bytes(text, out))?;
-            if attribute.name == "id" {
+        self.each_column(event, scratch, |name, text| {
+            binary::bytes(text, out);
+            if name == "id" {
                 binary::bytes(source, out);
                 binary::bytes(version, out);
             }
-        }
+        })?;
         let write = |text: &mut Vec<u8>| {
             time(committed_ms, text);
             Ok(true)
@@ -144,6 +142,19 @@ impl Prepared {
         kept_aside(scratch, write, |text| binary::bytes(text, out))?;
         binary::bytes(&self.data_type, out);
         Ok(())
+    }
+
+    /// Hands over each attribute that a column is: its name, and its text.
+    fn each_column(
+        &self,
+        event: &Event<'_>,
+        scratch: &mut Vec<u8>,
+        mut use_it: impl FnMut(&str, &[u8]),
+    ) -> Result<(), Refusal> {
+        self.attributes.iter().try_for_each(|attribute| {
+            let write = |text: &mut Vec<u8>| attribute.write(&event.row, REASON, text);
+            kept_aside(scratch, write, |text| use_it(&attribute.name, text))
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 //! InitProducerId may be asked again and again: each answer is a newer epoch, and only the last one is used. One that
 //! arrives late fences this producer, as another instance would.
 
-use super::connection::Connection;
 use super::errors::{self, CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS};
 use super::forgotten::Decided;
 use super::inquiry;
@@ -11,9 +10,7 @@ use super::producer::{Producer, Protocol, State};
 use crate::kafka::classify::{Call, Class};
 use crate::kafka::producer::{Failure, kind};
 use crate::kafka::{Error, ErrorKind};
-use kafka_protocol::messages::{
-    ApiKey, DescribeTransactionsResponse, InitProducerIdRequest, InitProducerIdResponse, TransactionalId,
-};
+use kafka_protocol::messages::{ApiKey, InitProducerIdRequest, InitProducerIdResponse, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,8 +64,9 @@ impl Producer {
         let answer: InitProducerIdResponse = loop {
             let answer_by = deadline.min(Instant::now() + self.settings.request_timeout);
             // An answer to an earlier attempt may have been lost, and the coordinator knows nothing any more.
-            let heard = hear(connection, &id, answer_by).map_err(silent)?;
-            self.decided = Decided::latest(self.decided.take(), heard);
+            let heard = inquiry::ask(connection, &id, answer_by).map_err(silent)?;
+            let facts = heard.and_then(|heard| inquiry::facts(&heard, &id).ok().flatten());
+            self.decided = Decided::latest(self.decided.take(), facts.and_then(Decided::of));
             let answer: InitProducerIdResponse =
                 connection.ask(ApiKey::InitProducerId, version, &asked, answer_by).map_err(silent)?;
             match answer.error_code {
@@ -97,13 +95,4 @@ impl Producer {
         self.state = State::Idle;
         Ok(())
     }
-}
-
-/// How the transaction of this id ends, if the coordinator knows and tells.
-fn hear(connection: &mut Connection, id: &str, answer_by: Instant) -> Result<Option<Decided>, Failure> {
-    let Ok(version) = connection.version(ApiKey::DescribeTransactions, 0..=0) else { return Ok(None) };
-    let asked = inquiry::about(id);
-    let answer: DescribeTransactionsResponse =
-        connection.ask(ApiKey::DescribeTransactions, version, &asked, answer_by)?;
-    Ok(inquiry::facts(&answer, id).ok().flatten().and_then(Decided::of))
 }

@@ -6,6 +6,7 @@
 //! administrator ends it (KIP-664).
 
 use super::cluster::Cluster;
+use super::connection::Connection;
 use super::settings::Settings;
 use super::{errors, failure};
 use crate::kafka::Error;
@@ -152,8 +153,18 @@ impl Inquiry {
     }
 }
 
+/// What the coordinator answers about one transactional id; none from a broker that does not know the question.
+pub(super) fn ask(
+    connection: &mut Connection,
+    id: &str,
+    answer_by: Instant,
+) -> Result<Option<DescribeTransactionsResponse>, Failure> {
+    let Ok(version) = connection.version(ApiKey::DescribeTransactions, 0..=0) else { return Ok(None) };
+    connection.ask(ApiKey::DescribeTransactions, version, &about(id), answer_by).map(Some)
+}
+
 /// The question about one transactional id.
-pub(super) fn about(id: &str) -> DescribeTransactionsRequest {
+fn about(id: &str) -> DescribeTransactionsRequest {
     let ids = vec![TransactionalId(StrBytes::from_string(id.to_owned()))];
     DescribeTransactionsRequest::default().with_transactional_ids(ids)
 }

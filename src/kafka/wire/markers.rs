@@ -9,7 +9,6 @@
 use super::producer::Producer;
 use super::{errors, inquiry};
 use crate::kafka::producer::Failure;
-use kafka_protocol::messages::{ApiKey, DescribeTransactionsResponse};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -91,10 +90,8 @@ impl Producer {
     fn are_written(&mut self) -> Result<Option<bool>, Failure> {
         let answer_by = self.answer_by(self.terms.deadline);
         let connection = self.cluster.ready(self.coordinator, answer_by)?;
-        let Ok(version) = connection.version(ApiKey::DescribeTransactions, 0..=0) else { return Ok(None) };
-        let asked = inquiry::about(&self.terms.transactional_id);
-        let answer: DescribeTransactionsResponse =
-            connection.ask(ApiKey::DescribeTransactions, version, &asked, answer_by)?;
+        let answer = inquiry::ask(connection, &self.terms.transactional_id, answer_by)?;
+        let Some(answer) = answer else { return Ok(None) };
         connection.heed(answer.throttle_time_ms);
         let state = answer.transaction_states.first().filter(|state| state.error_code == errors::NONE);
         Ok(state.map(|state| !state.transaction_state.starts_with("Prepare")))

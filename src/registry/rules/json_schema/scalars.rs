@@ -6,6 +6,7 @@ use super::types::Types;
 use super::{Found, Walk};
 use fancy_regex::Regex;
 use serde_json::Value;
+use std::fmt::Display;
 
 /// A bound, and what sets it: the keyword and its value as it is written.
 #[derive(Clone, Copy)]
@@ -50,15 +51,12 @@ impl Walk<'_> {
         let Some(read) = end.last(part, is_whole) else { return };
         let written =
             case.iter().filter_map(|part| end.last(*part, is_whole)).reduce(|a, b| end.tighter(a, b));
-        let Sides { writer, reader } = self.sides;
         let has = match written {
             Some(written) if end.holds(written, read) => return,
-            Some(Bound { keyword, written, .. }) => format!("{keyword} {written}"),
-            None => format!("no {}", end.inclusive),
+            Some(Bound { keyword, written, .. }) => has(keyword, Some(written)),
+            None => has(end.inclusive, None::<f64>),
         };
-        let Bound { keyword, written, .. } = read;
-        let what = format!(" has {has} in {writer}, and {keyword} {written} in {reader}");
-        found.push(Difference::broken(what));
+        found.push(Difference::broken(self.unlike(&has, read.keyword, read.written)));
     }
 
     fn multiple(&self, is_whole: bool, case: &[Part<'_>], part: Part<'_>, found: &mut Found) {
@@ -68,10 +66,8 @@ impl Walk<'_> {
         if written.iter().any(|of| is_multiple(*of)) || (is_whole && is_multiple(1.0)) {
             return;
         }
-        let Sides { writer, reader } = self.sides;
-        let has = written.first().map_or_else(|| "no multipleOf".to_owned(), |of| format!("multipleOf {of}"));
         // Of two it may be a multiple together.
-        let what = format!(" has {has} in {writer}, and multipleOf {read} in {reader}");
+        let what = self.unlike(&has("multipleOf", written.first()), "multipleOf", read);
         found.push(Difference { what, is_broken: written.len() < 2 });
     }
 
@@ -100,11 +96,8 @@ impl Walk<'_> {
         if written.contains(&read) {
             return;
         }
-        let Sides { writer, reader } = self.sides;
-        let has = written.first().map_or_else(|| format!("no {keyword}"), |text| format!("{keyword} {text}"));
-        let is_broken = is_refused(&read);
-        let what = format!(" has {has} in {writer}, and {keyword} {read} in {reader}");
-        found.push(Difference { what, is_broken });
+        let what = self.unlike(&has(keyword, written.first()), keyword, &read);
+        found.push(Difference { what, is_broken: is_refused(&read) });
     }
 
     /// `minLength` and its like. There are `implied` already, whatever the keyword says.
@@ -145,14 +138,22 @@ impl Walk<'_> {
         found: &mut Found,
     ) {
         let Some(read) = part.number(keyword) else { return };
-        let Sides { writer, reader } = self.sides;
-        let has = match case.iter().filter_map(|part| part.number(keyword)).reduce(tighter) {
-            Some(written) if holds(written, read) => return,
-            Some(written) => format!("{keyword} {written}"),
-            None => format!("no {keyword}"),
-        };
-        found.push(Difference::broken(format!(" has {has} in {writer}, and {keyword} {read} in {reader}")));
+        let written = case.iter().filter_map(|part| part.number(keyword)).reduce(tighter);
+        if written.is_some_and(|written| holds(written, read)) {
+            return;
+        }
+        found.push(Difference::broken(self.unlike(&has(keyword, written), keyword, read)));
     }
+
+    /// What the writer has, and what the reader has of the keyword.
+    fn unlike(&self, has: &str, keyword: &str, read: impl Display) -> String {
+        let Sides { writer, reader } = self.sides;
+        format!(" has {has} in {writer}, and {keyword} {read} in {reader}")
+    }
+}
+
+fn has(keyword: &str, written: Option<impl Display>) -> String {
+    written.map_or_else(|| format!("no {keyword}"), |written| format!("{keyword} {written}"))
 }
 
 /// Whether there is a text that the writer may write, and that the reader's pattern refuses: one is looked for among a few.
