@@ -4,7 +4,8 @@
 //! ("500 5000"), BENCH_SECONDS and BENCH_WARM_UP are for the fixed rates. BENCH_ONLY narrows, by words for parts (drain,
 //! steady, start, recovery), for contenders and for cells ("1000x300x6": rows a transaction, bytes, partitions); a kind of
 //! which no word is named is measured whole. BENCH_PAD=noise takes payloads that hardly compress.
-//! BENCH_WALPOST_PRODUCER=same gives walpost Debezium's linger.ms and batch.size, too. BENCH_NAME names the report's files.
+//! KEEP=1 measures only what the report's JSON does not have yet, under the same conditions: so the whole may be measured
+//! in several runs. BENCH_WALPOST_PRODUCER=same gives walpost Debezium's linger.ms and batch.size, too. BENCH_NAME names the report's files.
 
 use crate::cells::{Cell, ONE_ROW, REFERENCE, star};
 use crate::contenders::Contender;
@@ -33,6 +34,8 @@ impl Part {
 #[derive(Debug)]
 pub struct Doses {
     pub quick: bool,
+    /// What an earlier run has measured stays.
+    pub keep: bool,
     pub rounds: u64,
     pub rows: u64,
     pub rates: Vec<u64>,
@@ -49,7 +52,8 @@ pub struct Doses {
 
 impl Doses {
     pub fn from_environment() -> Doses {
-        let quick = var("QUICK").is_ok_and(|word| !["", "0"].contains(&word.as_str()));
+        let is_set = |name: &str| var(name).is_ok_and(|word| !["", "0"].contains(&word.as_str()));
+        let quick = is_set("QUICK");
         let of = |name: &str, quickly: u64, usual: u64| {
             number(name).unwrap_or(if quick { quickly } else { usual })
         };
@@ -61,6 +65,7 @@ impl Doses {
         let usual_rates = if quick { vec![500, 5000] } else { vec![500, 5000, 20_000] };
         let doses = Doses {
             quick,
+            keep: is_set("KEEP"),
             rounds: of("ROUNDS", 3, 5),
             rows: of("ROWS", 200_000, 1_000_000),
             rates: if words("BENCH_RATES").is_empty() { usual_rates } else { rates },

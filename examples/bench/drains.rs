@@ -31,8 +31,7 @@ pub fn measure(servers: &Servers, doses: &Doses, cell: Cell, results: &mut Resul
             drains.push(drain);
         }
     }
-    let measured = contenders.into_iter().zip(drains);
-    results.drains.extend(measured.map(|(contender, drains)| (cell, contender, drains)));
+    results.set_drains(cell, contenders.into_iter().zip(drains));
 }
 
 fn one(

@@ -10,7 +10,7 @@
 //! - `steady`      each contender at fixed rates: from insert to visible
 //! - `restarts`    from start, and from kill -9, to an event
 //! - `writer`, `arrivals`, `process`, `statistics`   the load, the consumer, the counters
-//! - `results`     what was measured; `bars` what is expected of it; `report` how it is told
+//! - `results`     what was measured; `kept` what of it earlier; `bars` what is expected of it; `report` how it is told
 //!
 //! The cross product of rows a transaction, payloads and partitions would take days. So it is a star: the reference
 //! cell, and from there one of the three changed at a time. QUICK=1 is the reference and one row a transaction, in
@@ -26,6 +26,7 @@ mod cells;
 mod contenders;
 mod doses;
 mod drains;
+mod kept;
 mod process;
 mod report;
 mod restarts;
@@ -44,21 +45,27 @@ fn main() {
     let doses = Doses::from_environment();
     let servers = Servers::start();
     let report = Report::new(&doses, &servers);
-    let mut results = Results::default();
+    let mut results = if doses.keep { report.kept() } else { Results::default() };
     // Written after every step: a long run that is broken off has still measured something.
     for cell in doses.cells() {
-        drains::measure(&servers, &doses, cell, &mut results);
-        report.write(&results);
+        if !results.has_drained(cell, &doses) {
+            drains::measure(&servers, &doses, cell, &mut results);
+            report.add(cell.word(), &mut results);
+        }
     }
     for rate in doses.rates() {
-        steady::measure(&servers, &doses, rate, &mut results);
-        report.write(&results);
+        if !results.has_held(rate, &doses) {
+            steady::measure(&servers, &doses, rate, &mut results);
+            report.add(format!("{rate}/s"), &mut results);
+        }
     }
-    if doses.has(Part::Start) {
+    if doses.has(Part::Start) && !Results::has_times(&results.starts, &doses) {
         restarts::starts(&servers, &doses, &mut results);
+        report.add("start".to_owned(), &mut results);
     }
-    if doses.has(Part::Recovery) {
+    if doses.has(Part::Recovery) && !Results::has_times(&results.recoveries, &doses) {
         restarts::recoveries(&servers, &doses, &mut results);
+        report.add("recovery".to_owned(), &mut results);
     }
     println!("\n{}", report.bars(&results));
     println!("written: {}", report.write(&results).join(", "));

@@ -25,6 +25,7 @@ const CALM: f64 = 3.0;
 /// An event waits; the process starts.
 pub fn starts(servers: &Servers, doses: &Doses, results: &mut Results) {
     println!("\nfrom start to first event");
+    results.starts.clear();
     for contender in doses.connectors() {
         let name = format!("start_{}", contender.word());
         let times = with_connector(servers, contender, &name, |run| run.starts(doses.restarts_of(contender)));
@@ -36,6 +37,7 @@ pub fn starts(servers: &Servers, doses: &Doses, results: &mut Results) {
 /// Events are written all the time; the process is killed.
 pub fn recoveries(servers: &Servers, doses: &Doses, results: &mut Results) {
     println!("\nfrom kill -9 to first event");
+    results.recoveries.clear();
     for contender in doses.connectors() {
         let name = format!("kill_{}", contender.word());
         let times = with_connector(servers, contender, &name, |run| run.kills(doses.restarts_of(contender)));

@@ -2,6 +2,7 @@
 
 use crate::cells::Cell;
 use crate::contenders::Contender;
+use crate::doses::Doses;
 use crate::process::Reading;
 use crate::statistics::{Percentiles, median, rounded};
 use serde_json::{Value, json};
@@ -26,13 +27,27 @@ pub struct Spell {
     pub latency: Percentiles,
 }
 
+/// Seconds, of each.
+pub type Times = Vec<(Contender, Vec<f64>)>;
+
+/// When something was measured, and which walpost.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// A cell, a rate, "start" or "recovery".
+    pub measured: String,
+    pub date: String,
+    pub walpost: String,
+}
+
 #[derive(Default)]
 pub struct Results {
     pub drains: Vec<(Cell, Contender, Vec<Drain>)>,
     pub spells: Vec<(u64, Contender, Vec<Spell>)>,
-    /// From start, and from kill -9, to an event: seconds.
-    pub starts: Vec<(Contender, Vec<f64>)>,
-    pub recoveries: Vec<(Contender, Vec<f64>)>,
+    /// From start, and from kill -9, to an event.
+    pub starts: Times,
+    pub recoveries: Times,
+    /// In which order all this came about.
+    pub runs: Vec<Run>,
 }
 
 impl Drain {
@@ -67,6 +82,12 @@ impl Drain {
     }
 }
 
+impl Run {
+    fn json(&self) -> Value {
+        json!({"measured": self.measured, "date": self.date, "walpost": self.walpost})
+    }
+}
+
 impl Spell {
     pub fn rate(&self) -> f64 {
         self.events as f64 / self.reading.seconds
@@ -88,6 +109,38 @@ impl Spell {
 }
 
 impl Results {
+    /// All that is to be measured of this cell is there.
+    pub fn has_drained(&self, cell: Cell, doses: &Doses) -> bool {
+        let whole = |contender| self.drains_of(cell, contender).len() as u64 == doses.rounds;
+        doses.drains(cell).into_iter().all(whole)
+    }
+
+    pub fn has_held(&self, rate: u64, doses: &Doses) -> bool {
+        doses
+            .steady()
+            .into_iter()
+            .all(|contender| self.spells_of(rate, contender).len() as u64 == doses.spells)
+    }
+
+    /// The same of starts or of recoveries.
+    pub fn has_times(times: &Times, doses: &Doses) -> bool {
+        let of =
+            |contender| times.iter().find(|(of, _)| *of == contender).map_or(0, |(_, times)| times.len());
+        doses.connectors().into_iter().all(|contender| of(contender) as u64 == doses.restarts_of(contender))
+    }
+
+    /// Instead of what there may be of this cell.
+    pub fn set_drains(&mut self, cell: Cell, measured: impl IntoIterator<Item = (Contender, Vec<Drain>)>) {
+        self.drains.retain(|(at, ..)| *at != cell);
+        self.drains.extend(measured.into_iter().map(|(contender, drains)| (cell, contender, drains)));
+    }
+
+    pub fn set_spells(&mut self, rate: u64, measured: impl IntoIterator<Item = (Contender, Vec<Spell>)>) {
+        self.spells.retain(|(at, ..)| *at != rate);
+        self.spells.extend(measured.into_iter().map(|(contender, spells)| (rate, contender, spells)));
+        self.spells.sort_by_key(|(rate, ..)| *rate);
+    }
+
     pub fn drains_of(&self, cell: Cell, contender: Contender) -> &[Drain] {
         let found = self.drains.iter().find(|(at, of, _)| (*at, *of) == (cell, contender));
         found.map_or(&[], |(_, _, drains)| drains)
@@ -152,12 +205,13 @@ impl Results {
         });
         json!({
             "drains": drains.collect::<Vec<_>>(), "steady": spells.collect::<Vec<_>>(),
+            "runs": self.runs.iter().map(Run::json).collect::<Vec<_>>(),
             "start_to_first_event_seconds": times(&self.starts), "kill_to_first_event_seconds": times(&self.recoveries),
         })
     }
 }
 
-fn times(of: &[(Contender, Vec<f64>)]) -> Value {
+fn times(of: &Times) -> Value {
     let each = of.iter().map(|(contender, times)| {
         let times: Vec<f64> = times.iter().copied().map(rounded).collect();
         (contender.word().to_owned(), json!(times))

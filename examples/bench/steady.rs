@@ -39,8 +39,7 @@ pub fn measure(servers: &Servers, doses: &Doses, rate: u64, results: &mut Result
             spells.push(spell);
         }
     }
-    let measured = contenders.into_iter().zip(spells);
-    results.spells.extend(measured.map(|(contender, spells)| (rate, contender, spells)));
+    results.set_spells(rate, contenders.into_iter().zip(spells));
 }
 
 fn one(servers: &Servers, workers: &Workers<'_>, contender: Contender, load: Load, number: u64) -> Spell {

@@ -27,6 +27,11 @@ impl Facts {
         }
     }
 
+    /// Its version, commit and build.
+    pub fn walpost(&self) -> &str {
+        self.versions.iter().find(|(name, _)| *name == "walpost").map_or("", |(_, version)| version)
+    }
+
     pub fn json(&self) -> Value {
         let object = |pairs: &[(&'static str, String)]| -> Value {
             pairs.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect()

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use crate::bars::Bar;
 use crate::cells::{Axis, Cell, REFERENCE};
 use crate::contenders::Contender;
-use crate::results::{Drain, Results, Spell};
+use crate::results::{Drain, Results, Run, Spell};
 use crate::statistics::{Percentiles, median};
 use std::fmt::Write as _;
 
@@ -27,13 +27,14 @@ pub fn text(name: &str, facts: &Facts, results: &Results, bars: &[Bar]) -> Strin
     if results.drains.iter().any(|(cell, ..)| *cell != REFERENCE) {
         let _ = writeln!(text, "\n![events a second by rows, payload and partitions]({name}.axes.svg)");
     }
-    conditions(&mut text, facts);
+    conditions(&mut text, facts, results);
     text
 }
 
 /// A line for each connector.
 fn summary(text: &mut String, name: &str, facts: &Facts, results: &Results) {
-    let Facts { machine, date, doses, .. } = facts;
+    let Facts { machine, doses, .. } = facts;
+    let date = dates(facts, results);
     let _ = writeln!(text, "Measured {date} on {machine}; {doses}. {}.\n", capital(&REFERENCE.label()));
     *text += "| | drain, events/s | CPU, µs/event | peak memory | p50 / p99 at 500/s | p50 / p99 at 5,000/s | start | after kill -9 |\n\
               |---|---:|---:|---:|---:|---:|---:|---:|\n";
@@ -73,6 +74,18 @@ fn summary(text: &mut String, name: &str, facts: &Facts, results: &Results) {
         let _ = writeln!(text, "\n![from insert to visible]({name}.latencies.svg)");
     }
     let _ = writeln!(text, "\nEvery figure, and the conditions: [{name}.md]({name}.md).");
+}
+
+/// From the first run to the last.
+fn dates(facts: &Facts, results: &Results) -> String {
+    let (mut dates, now) = (results.runs.iter().map(|run| run.date.as_str()), facts.date.as_str());
+    let first = dates.clone().min().unwrap_or(now);
+    match dates.any(|date| date != first) {
+        true => {
+            format!("{first} to {}", results.runs.iter().map(|run| run.date.as_str()).max().unwrap_or(now))
+        }
+        false => first.to_owned(),
+    }
 }
 
 fn the_bars(text: &mut String, bars: &[Bar]) {
@@ -174,10 +187,16 @@ fn restarts(text: &mut String, results: &Results) {
     }
 }
 
-fn conditions(text: &mut String, facts: &Facts) {
+fn conditions(text: &mut String, facts: &Facts, results: &Results) {
     *text += "\n## With what\n\n";
     for (name, what) in facts.versions.iter().chain(&facts.configuration) {
         let _ = writeln!(text, "- {name}: {what}");
+    }
+    // Where several runs made this, what stands side by side in one cell or rate is still of one.
+    if results.runs.iter().any(|run| run.date != facts.date || run.walpost != facts.walpost()) {
+        for Run { measured, date, walpost } in &results.runs {
+            let _ = writeln!(text, "- {measured}: measured {date}, walpost {walpost}");
+        }
     }
 }
 

@@ -9,10 +9,12 @@ mod rates;
 
 use crate::bars::{self, Bar};
 use crate::doses::Doses;
-use crate::results::Results;
+use crate::kept;
+use crate::results::{Results, Run};
 use crate::servers::Servers;
 use facts::Facts;
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub struct Report {
@@ -23,6 +25,24 @@ pub struct Report {
 impl Report {
     pub fn new(doses: &Doses, servers: &Servers) -> Report {
         Report { name: doses.name(), facts: Facts::gather(doses, servers) }
+    }
+
+    /// What the file of this name has from earlier runs.
+    pub fn kept(&self) -> Results {
+        let file = folder().join(format!("{}.json", self.name));
+        match std::fs::read_to_string(&file) {
+            Ok(text) => kept::results(&text, &self.facts.json()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Results::default(),
+            Err(error) => panic!("{}: {error}", file.display()),
+        }
+    }
+
+    /// Notes what has just been measured, and writes.
+    pub fn add(&self, measured: String, results: &mut Results) {
+        let (date, walpost) = (self.facts.date.clone(), self.facts.walpost().to_owned());
+        results.runs.retain(|run| run.measured != measured);
+        results.runs.push(Run { measured, date, walpost });
+        self.write(results);
     }
 
     /// Writes everything that can be told by now; the files' names.
