@@ -4,7 +4,7 @@ use crate::cells::{ONE_ROW, REFERENCE};
 use crate::contenders::Contender::{
     self, DebeziumAtLeastOnce, DebeziumExactlyOnce, PgRecvlogical, Walpost, WalpostAvro,
 };
-use crate::results::{Drain, Results, Spell};
+use crate::results::{Drain, Results, Spell, Times, times_of};
 use crate::statistics::{Percentiles, median, rounded};
 use Limit::{AtLeast, AtMost};
 use serde_json::{Value, json};
@@ -29,10 +29,7 @@ pub fn all(results: &Results) -> Vec<Bar> {
     drains(results, &bar, &mut bars);
     resources(results, &bar, &mut bars);
     latencies(results, &bar, &mut bars);
-    let of_walpost = |times: &[(Contender, Vec<f64>)]| {
-        let found = times.iter().find(|(contender, _)| *contender == Walpost);
-        found.and_then(|(_, times)| median(times.iter().copied()))
-    };
+    let of_walpost = |times: &Times| median(times_of(times, Walpost).iter().copied());
     bars.push(bar("start to first event", of_walpost(&results.starts), AtMost(0.5), "s"));
     bars.push(bar("kill -9 to first event", of_walpost(&results.recoveries), AtMost(2.0), "s"));
     bars

@@ -5,7 +5,8 @@
 //! steady, start, recovery), for contenders and for cells ("1000x300x6": rows a transaction, bytes, partitions); a kind of
 //! which no word is named is measured whole. BENCH_PAD=noise takes payloads that hardly compress.
 //! KEEP=1 measures only what the report's JSON does not have yet, under the same conditions: so the whole may be measured
-//! in several runs. BENCH_WALPOST_PRODUCER=same gives walpost Debezium's linger.ms and batch.size, too. BENCH_NAME names the report's files.
+//! in several runs. BENCH_WALPOST_PRODUCER=same gives walpost Debezium's linger.ms and batch.size, too. BENCH_NAME names
+//! the report's files.
 
 use crate::cells::{Cell, ONE_ROW, REFERENCE, star};
 use crate::contenders::Contender;

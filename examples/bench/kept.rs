@@ -10,7 +10,7 @@ use crate::results::{Drain, Results, Run, Spell, Times};
 use crate::statistics::Percentiles;
 use serde_json::Value;
 
-/// What the file has; nothing where there is none. `now` is what a file of this run would say of its conditions.
+/// What the text of a report has. `now` is what a file of this run would say of its conditions.
 pub fn results(text: &str, now: &Value) -> Results {
     let before: Value = serde_json::from_str(text).expect("the JSON of a report");
     for what in ["machine", "doses", "configuration", "versions"] {

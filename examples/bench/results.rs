@@ -124,9 +124,8 @@ impl Results {
 
     /// The same of starts or of recoveries.
     pub fn has_times(times: &Times, doses: &Doses) -> bool {
-        let of =
-            |contender| times.iter().find(|(of, _)| *of == contender).map_or(0, |(_, times)| times.len());
-        doses.connectors().into_iter().all(|contender| of(contender) as u64 == doses.restarts_of(contender))
+        let is_whole = |contender| times_of(times, contender).len() as u64 == doses.restarts_of(contender);
+        doses.connectors().into_iter().all(is_whole)
     }
 
     /// Instead of what there may be of this cell.
@@ -209,6 +208,11 @@ impl Results {
             "start_to_first_event_seconds": times(&self.starts), "kill_to_first_event_seconds": times(&self.recoveries),
         })
     }
+}
+
+pub fn times_of(times: &Times, contender: Contender) -> &[f64] {
+    let found = times.iter().find(|(of, _)| *of == contender);
+    found.map_or(&[], |(_, times)| times)
 }
 
 fn times(of: &Times) -> Value {

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use crate::bars::Bar;
 use crate::cells::{Axis, Cell, REFERENCE};
 use crate::contenders::Contender;
-use crate::results::{Drain, Results, Run, Spell};
+use crate::results::{Drain, Results, Run, Spell, Times, times_of};
 use crate::statistics::{Percentiles, median};
 use std::fmt::Write as _;
 
@@ -78,13 +78,10 @@ fn summary(text: &mut String, name: &str, facts: &Facts, results: &Results) {
 
 /// From the first run to the last.
 fn dates(facts: &Facts, results: &Results) -> String {
-    let (mut dates, now) = (results.runs.iter().map(|run| run.date.as_str()), facts.date.as_str());
-    let first = dates.clone().min().unwrap_or(now);
-    match dates.any(|date| date != first) {
-        true => {
-            format!("{first} to {}", results.runs.iter().map(|run| run.date.as_str()).max().unwrap_or(now))
-        }
-        false => first.to_owned(),
+    let dates = results.runs.iter().map(|run| run.date.as_str());
+    match (dates.clone().min(), dates.max()) {
+        (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
+        (first, _) => first.unwrap_or(&facts.date).to_owned(),
     }
 }
 
@@ -200,9 +197,8 @@ fn conditions(text: &mut String, facts: &Facts, results: &Results) {
     }
 }
 
-fn time(times: &[(Contender, Vec<f64>)], contender: Contender) -> Option<f64> {
-    let found = times.iter().find(|(of, _)| *of == contender);
-    found.and_then(|(_, times)| median(times.iter().copied()))
+fn time(times: &Times, contender: Contender) -> Option<f64> {
+    median(times_of(times, contender).iter().copied())
 }
 
 fn row(text: &mut String, cells: &[String]) {
