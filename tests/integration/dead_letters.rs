@@ -1,6 +1,8 @@
 //! Events that cannot be published: where each goes, once and in its place, and what stops all the same.
 
-use crate::kit::{Router, connector, last_position, outbox, positions, run, wait_confirmed, wait_events};
+use crate::kit::{
+    Router, connector, last_position, outbox, positions, run, wait_confirmed_last, wait_events,
+};
 use crate::support::{
     Broker, Connector, ConnectorBuilder, Database, DatabaseHandle, PATIENCE, Record, wait_until,
 };
@@ -157,7 +159,7 @@ fn an_event_of_every_reason_is_a_dead_letter_in_its_place_and_nothing_stops() {
     assert_eq!((&*settings["cleanup.policy"], &*settings["retention.ms"]), ("delete", "2592000000"));
 
     // What was received is published, a letter, or passed over; and Postgres hears of all of it.
-    wait_confirmed(&db, last_position(kafka, &db).end_lsn);
+    wait_confirmed_last(kafka, &db);
     let by_reason = counted(&mut connector, "walpost_dead_letters_total");
     let mut of_reason = BTreeMap::new();
     poisons().iter().for_each(|(reason, _)| *of_reason.entry((*reason).to_owned()).or_default() += 1.0);
@@ -330,7 +332,7 @@ fn policies_by_table_and_reason_decide_and_what_is_passed_over_is_counted() {
     let (exit, log) = connector.wait_exit(PATIENCE);
     assert_eq!(exit.code(), Some(10), "{log}");
     assert!(log.contains("public.strict") && log.contains("topic_illegal"), "{log}");
-    wait_confirmed(&db, last_position(kafka, &db).end_lsn);
+    wait_confirmed_last(kafka, &db);
 }
 
 #[test]

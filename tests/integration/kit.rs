@@ -3,6 +3,7 @@
 use crate::support::{
     Broker, Connector, ConnectorBuilder, Database, DatabaseHandle, PATIENCE, Record, wait_until,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use walpost::lsn::Lsn;
 use walpost::position::Position;
@@ -69,11 +70,28 @@ pub fn wait_confirmed(db: &DatabaseHandle, lsn: Lsn) {
     });
 }
 
+/// Until it has the last stored position, whichever that is by then: an idle connector stores one too, for what others write.
+pub fn wait_confirmed_last(kafka: &Broker, db: &DatabaseHandle) -> Lsn {
+    wait_until("the slot is confirmed up to the last stored position", PATIENCE, || {
+        let stored = last_position(kafka, db).end_lsn;
+        (confirmed(db) == stored).then_some(stored)
+    })
+}
+
 /// Until `n` records of these aggregates are there.
 pub fn wait_events(kafka: &Broker, db: &DatabaseHandle, aggregates: &[&str], n: usize) -> Vec<Record> {
     let topics: Vec<_> = aggregates.iter().map(|aggregate| db.topic(aggregate)).collect();
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     kafka.wait_records(&topics, n, PATIENCE)
+}
+
+/// Tells a test's other threads to end when it does, a failing one too: a scope waits for them.
+pub struct Stopping<'a>(pub &'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A broker that may be halted and crashed; the tests that do so take turns.

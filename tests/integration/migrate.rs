@@ -3,7 +3,7 @@
 //! Once in good order, over the worker's REST interface; once by kill -9, each time in the middle of a transaction of many
 //! rows. At the end every row is in its topic once, and each key's rows are in the order in which they were committed.
 
-use crate::kit::{connector, outbox, positions};
+use crate::kit::{Stopping, connector, outbox, positions};
 use crate::support::{
     Broker, ConnectOptions, ConnectWorker, Connector, ConnectorBuilder, DatabaseHandle, PATIENCE, Reader,
     Record, Scratch, for_connect, wait_until,
@@ -180,15 +180,6 @@ fn a_live_workload_moves_to_walpost_and_back_with_every_event_once_and_in_order(
     });
     let rows: usize = db.query_one_text("select count(*)::text from outbox").parse().expect("a number");
     assert_exact(&db, &kafka.wait_records(&topics, rows, 2 * PATIENCE));
-}
-
-/// Stops the writing when a test fails, too.
-struct Stopping<'a>(&'a AtomicBool);
-
-impl Drop for Stopping<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Asked to stop, each of the two does so; Debezium wherever it is.

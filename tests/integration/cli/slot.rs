@@ -2,7 +2,7 @@
 
 use super::{ask, ask_json, refused};
 use crate::kit::{
-    confirmed, connector, last_position, outbox, position_topic, run, wait_confirmed, wait_events,
+    confirmed, connector, last_position, outbox, position_topic, run, wait_confirmed_last, wait_events,
 };
 use crate::support::{ConnectorBuilder, DatabaseHandle, PATIENCE};
 use walpost::lsn::Lsn;
@@ -58,7 +58,7 @@ fn slot_list_and_show_tell_who_has_a_slot_and_what_it_holds() {
     let connector = run(builder.clone());
     db.insert("order", "1", "placed", "{}");
     wait_events(kafka, &db, &["order"], 1);
-    wait_confirmed(&db, last_position(kafka, &db).end_lsn);
+    wait_confirmed_last(kafka, &db);
 
     let told = ask_json(&builder, "slot list", 0);
     let slots = told["slots"].as_array().expect("a list");

@@ -1,6 +1,7 @@
 //! Parked keys: after a dead letter, nothing of its key overtakes it, across restarts and replays under load.
 
 use super::*;
+use crate::kit::Stopping;
 use crate::support::wait_until;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -132,6 +133,7 @@ fn every_key_keeps_its_order_across_replays_and_crashes_under_load() {
     let over = AtomicBool::new(false);
     let written = thread::scope(|scope| {
         let writer = scope.spawn(|| write(&db, KEYS, &over));
+        let _stopping = Stopping(&over);
         for round in 0..4 {
             letters(&db, kafka, 1 + round);
             if round == 1 {

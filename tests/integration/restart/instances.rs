@@ -1,7 +1,8 @@
 //! Stops by signal, a second instance, a crash while the slot is made.
 
 use crate::kit::{
-    confirmed, connector, last_position, outbox, pausable, positions, run, wait_confirmed, wait_events,
+    Stopping, confirmed, connector, last_position, outbox, pausable, positions, run, wait_confirmed_last,
+    wait_events,
 };
 use crate::support::{Broker, Database, DatabaseHandle, DatabaseOptions, PATIENCE, wait_until};
 use std::collections::BTreeSet;
@@ -74,6 +75,7 @@ fn sigterm_drains_leaves_with_0_and_the_slot_stands_exactly_at_the_position() {
                 db.execute("insert into outbox select gen_random_uuid(), 'order', n, 't', '{}' from generate_series(1, 50) n");
             }
         });
+        let _stopping = Stopping(&done);
         for _ in 0..3 {
             let seen = kafka.records(&[&db.topic("order")]).len();
             wait_events(kafka, &db, &["order"], seen + 500);
@@ -87,11 +89,9 @@ fn sigterm_drains_leaves_with_0_and_the_slot_stands_exactly_at_the_position() {
             connector.start_again();
             connector.wait_ready();
         }
-        done.store(true, Ordering::Relaxed);
     });
     all_once(kafka, &db);
-    let position = last_position(kafka, &db);
-    wait_confirmed(&db, position.end_lsn);
+    wait_confirmed_last(kafka, &db);
 }
 
 #[test]

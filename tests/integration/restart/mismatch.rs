@@ -3,7 +3,8 @@
 
 use super::stopped::Stopped;
 use crate::kit::{
-    confirmed, connector, last_position, outbox, position_topic, positions, run, wait_confirmed, wait_events,
+    confirmed, connector, last_position, outbox, position_topic, positions, run, wait_confirmed_last,
+    wait_events,
 };
 use crate::support::{Broker, Database, DatabaseOptions, PATIENCE};
 use rdkafka::admin::AdminOptions;
@@ -127,8 +128,7 @@ fn a_publication_that_is_dropped_under_a_running_connector_stops_it() {
     let mut connector = run(connector(&db, kafka));
     db.insert("order", "k", "published", "{}");
     wait_events(kafka, &db, &["order"], 1);
-    let before = last_position(kafka, &db).end_lsn;
-    wait_confirmed(&db, before);
+    wait_confirmed_last(kafka, &db);
     db.execute("drop publication walpost");
     db.insert("order", "k", "cannot be decoded", "{}");
     let (exit, log) = connector.wait_exit(PATIENCE);

@@ -1,6 +1,6 @@
 //! Postgres and Kafka restart under load, and the connector stays up: every event once and in order.
 
-use crate::kit::{connector, run};
+use crate::kit::{Stopping, connector, run};
 use crate::support::{Broker, Connector, Database, DatabaseHandle, PATIENCE, Record, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -64,17 +64,10 @@ fn survives(server: &Database, kafka: &Broker, trouble: impl FnOnce(&Load<'_>, &
             let load = &load;
             scope.spawn(move || load.write(writer));
         }
-        // Whatever fails, the writers must end.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            load.more(50);
-            trouble(&load, &mut connector);
-            load.more(50);
-        }));
-        load.done.store(true, Ordering::Relaxed);
-        if let Err(panic) = outcome {
-            eprintln!("the connector's log:\n{}", connector.log());
-            std::panic::resume_unwind(panic);
-        }
+        let _stopping = Stopping(&load.done);
+        load.more(50);
+        trouble(&load, &mut connector);
+        load.more(50);
     });
     connector.wait_ready();
     assert_eq!(connector.pid(), pid);

@@ -2,8 +2,8 @@
 //! on nothing is published or confirmed. What was there before is not lost once the operator has dealt with it.
 
 use crate::kit::{
-    confirmed, connector, last_position, outbox, pausable, position_topic, positions, run, wait_confirmed,
-    wait_events,
+    confirmed, connector, last_position, outbox, pausable, position_topic, positions, run,
+    wait_confirmed_last, wait_events,
 };
 use crate::support::{
     Broker, Connector, ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, PATIENCE,
@@ -205,7 +205,7 @@ fn what_was_read_before_the_notice_is_not_drained_and_is_published_once_the_chan
     let mut connector = run(builder.clone());
     db.insert("order", "A", "t", "{}");
     wait_events(&kafka, &db, &["order"], 1);
-    wait_confirmed(&db, last_position(&kafka, &db).end_lsn);
+    wait_confirmed_last(&kafka, &db);
     kafka.pause();
     let before = confirmed(&db);
     db.insert("order", "B", "t", "{}");
@@ -353,8 +353,7 @@ fn behind_its_back(watched: &mut Watched, tampering: &[&str]) {
 #[test]
 fn a_slot_that_is_dropped_under_a_running_connector_stops_it_and_is_not_made_again() {
     let mut watched = Watched::new(PUBLICATION);
-    let stored = last_position(watched.kafka, &watched.db).end_lsn;
-    wait_confirmed(&watched.db, stored);
+    let stored = wait_confirmed_last(watched.kafka, &watched.db);
     behind_its_back(&mut watched, &["select pg_drop_replication_slot('SLOT')"]);
     let (exit, log) = watched.connector.wait_exit(NOTICE);
     assert_eq!(exit.code(), Some(25), "{log}");
@@ -374,8 +373,7 @@ fn a_slot_that_is_advanced_or_made_anew_under_a_running_connector_stops_it_namin
     ];
     for tampering in [advanced, made_anew] {
         let mut watched = Watched::new(PUBLICATION);
-        let stored = last_position(watched.kafka, &watched.db).end_lsn;
-        wait_confirmed(&watched.db, stored);
+        let stored = wait_confirmed_last(watched.kafka, &watched.db);
         behind_its_back(&mut watched, &tampering);
         let (exit, log) = watched.connector.wait_exit(NOTICE);
         let at = confirmed(&watched.db);
@@ -394,8 +392,7 @@ fn a_slot_that_the_server_invalidates_under_a_running_connector_stops_it() {
     let mut connector = run(connector(&db, kafka));
     db.insert("order", "A", "t", "{}");
     wait_events(kafka, &db, &["order"], 1);
-    let stored = last_position(kafka, &db).end_lsn;
-    wait_confirmed(&db, stored);
+    wait_confirmed_last(kafka, &db);
     connector.sigstop();
     for _ in 0..4 {
         db.execute("create table t (); drop table t; select pg_switch_wal()");

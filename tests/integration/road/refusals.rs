@@ -1,6 +1,6 @@
 //! Events and topics that stop the connector, each by its name, and how it goes on once that is mended.
 
-use crate::kit::{Router, connector, last_position, outbox, run, wait_confirmed, wait_events};
+use crate::kit::{Router, connector, last_position, outbox, run, wait_confirmed_last, wait_events};
 use crate::support::PATIENCE;
 
 const SECRET: &str = "a-payload-that-nobody-may-read";
@@ -29,7 +29,7 @@ fn an_event_that_cannot_be_routed_stops_the_connector_by_its_id_and_waits_for_a_
         20,
         "all before its transaction, and nothing of it or after"
     );
-    wait_confirmed(&db, last_position(kafka, &db).end_lsn);
+    wait_confirmed_last(kafka, &db);
 
     // It does not go away by itself.
     connector.start_again();

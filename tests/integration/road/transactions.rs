@@ -1,6 +1,6 @@
 //! COPY, savepoints, rollbacks, and a transaction that is too large for a batch.
 
-use crate::kit::{connector, outbox, positions, run, wait_confirmed, wait_events};
+use crate::kit::{connector, outbox, positions, run, wait_confirmed_last, wait_events};
 use crate::support::{Connector, Record};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -120,7 +120,7 @@ fn a_transaction_of_200_000_rows_is_split_over_several_kafka_transactions_and_se
     }
     let positions = positions(kafka, &db);
     is_split(&positions);
-    wait_confirmed(&db, positions.last().expect("a position").end_lsn);
+    wait_confirmed_last(kafka, &db);
     if !cfg!(debug_assertions) {
         assert!(peak_kb <= 64 * 1024, "peak RSS {peak_kb} KiB");
     }

@@ -1,7 +1,7 @@
 //! Killed in the middle, again and again, while others write: every row is published once.
 
 use super::{assert_chain, wait_once, with_mode};
-use crate::kit::{last_position, outbox, positions, run};
+use crate::kit::{Stopping, last_position, outbox, positions, run};
 use crate::support::{
     ConnectorBuilder, Database, DatabaseHandle, DatabaseOptions, PATIENCE, random, wait_until,
 };
@@ -85,6 +85,7 @@ fn killed_at_random(
                 }
             });
         }
+        let _stopping = Stopping(&done);
         let published = || {
             let position = positions(kafka, db).pop()?;
             position.snapshot.map(|snapshot| if snapshot.is_pending() { snapshot.rows } else { rows })
@@ -102,7 +103,6 @@ fn killed_at_random(
             connector.start_again();
         }
         connector.wait_ready();
-        done.store(true, Ordering::Relaxed);
         kills
     });
     assert!(kills >= 3, "{kills}");
