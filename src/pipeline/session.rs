@@ -99,9 +99,16 @@ pub async fn live(common: &Common, lessons: &mut Lessons) -> Result<(), Trouble>
     tracing::info!(slot = %config.source.slot, "streaming");
 
     let acknowledger = &ways_out.acknowledger;
-    let holds = Holds::Stream;
-    let watch =
-        Watch { config, session: &session, metrics, acknowledger, server: &server, seen: &seen, holds };
+    let watch = Watch {
+        config,
+        session: &session,
+        metrics,
+        acknowledger,
+        server: &server,
+        seen: &seen,
+        holds: Holds::Stream,
+        leave: &ways_out.leave,
+    };
     let watched = async {
         match &config.heartbeat_action_query {
             Some(statement) if !config.heartbeat_interval.is_zero() => tokio::select! {

@@ -19,6 +19,7 @@ use crate::postgres::fingerprint::{self, Beyond};
 use crate::postgres::session::Session;
 use crate::postgres::slot::{self, SlotFacts};
 use crate::postgres::{Error, facts as server_facts};
+use crate::shutdown::Shutdown;
 use crate::source::Acknowledger;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Watch<'a> {
     pub seen: &'a LastSeen,
     /// How the slot is held meanwhile.
     pub holds: Holds,
+    /// The session's word to leave: after it the stream says goodbye, and the slot is nobody's.
+    pub leave: &'a Shutdown,
 }
 
 /// How a session holds its slot.
@@ -60,6 +63,13 @@ pub enum Holds {
     Slot,
     /// There is none.
     NoSlot,
+}
+
+impl Holds {
+    /// A stream that was told to leave lets go of the slot when it will.
+    fn unless_leaving(self, leave: &Shutdown) -> Holds {
+        if self == Holds::Stream && leave.is_asked() { Holds::Slot } else { self }
+    }
 }
 
 impl Watch<'_> {
@@ -96,7 +106,8 @@ impl Watch<'_> {
             return Ok(Some(freeze(refusal::slot_missing(name, confirmed, flushed))));
         };
         self.metrics.slot(&sample(&slot, flushed));
-        if let Some(alarm) = is_ours(&slot, confirmed, flushed, holder, self.holds) {
+        let holds = self.holds.unless_leaving(self.leave);
+        if let Some(alarm) = is_ours(&slot, confirmed, flushed, holder, holds) {
             return Ok(Some(alarm));
         }
         self.what_it_sends(flushed).await
@@ -259,6 +270,19 @@ mod tests {
         let look = |slot: &SlotFacts| is_ours(slot, Lsn::new(200), Lsn::new(300), &mut None, Holds::Slot);
         assert!(look(&slot(100, None)).is_none());
         assert_eq!(code(look(&slot(201, None))), Exit::SlotAhead);
+    }
+
+    #[test]
+    fn a_stream_that_leaves_lets_go_of_its_slot_and_that_is_no_alarm() {
+        let leave = Shutdown::default();
+        let look = |confirmed| {
+            let holds = Holds::Stream.unless_leaving(&leave);
+            is_ours(&slot(confirmed, None), Lsn::new(200), Lsn::new(300), &mut Some(7), holds)
+        };
+        assert!(matches!(look(200), Some(Alarm::Freeze(Trouble::Retry(..)))));
+        leave.ask();
+        assert!(look(200).is_none());
+        assert_eq!(code(look(201)), Exit::SlotAhead);
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub async fn publish(
         server: &server,
         seen: &seen,
         holds,
+        leave: &leave,
     };
     let ended = async {
         let (road, publishing) = tokio::join!(road, publishing);
