@@ -58,7 +58,7 @@ pub(super) struct Wire {
 impl Connection {
     /// Connects and logs in with `replication=database`.
     pub async fn connect(config: &Config) -> Result<Connection, Error> {
-        socket::open(config, |socket| log_in(config, socket)).await
+        socket::open(config, socket::Use::Stream, |socket| log_in(config, socket)).await
     }
 
     /// How the server let us in.

@@ -40,7 +40,7 @@ pub async fn connect(config: &Config) -> Result<Session, Error> {
         settings.password(password.reveal());
     }
     let address = socket::address(config);
-    let (client, connection) = socket::open(config, |socket| {
+    let (client, connection) = socket::open(config, socket::Use::Queries, |socket| {
         let settings = settings.clone();
         let address = address.clone();
         async move { settings.connect_raw(socket, Established).await.map_err(|e| translate(e, &address)) }

@@ -77,6 +77,7 @@ impl Reader {
         let queue_bytes = u32::try_from(config.queue_bytes).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
         let pace = Pace::new(config.status_interval, streaming.wal_sender_timeout, config.silence_timeout);
         Reader {
+            gather: Gather::new(streaming.socket.is_loopback(), Instant::now()),
             socket: streaming.socket,
             buffer: BytesMut::with_capacity(BLOCK),
             whole: 0,
@@ -89,7 +90,6 @@ impl Reader {
             received: streaming.start_lsn.max(acknowledger.confirmed()),
             acknowledger,
             feedback: Feedback::new(pace, Instant::now()),
-            gather: Gather::new(Instant::now()),
             last_read: None,
             silence: config.silence_timeout,
         }
