@@ -44,7 +44,7 @@ use servers::Servers;
 fn main() {
     let doses = Doses::from_environment();
     let servers = Servers::start();
-    let report = Report::new(&doses, &servers);
+    let mut report = Report::new(&doses, &servers);
     let mut results = if doses.keep { report.kept() } else { Results::default() };
     // Written after every step: a long run that is broken off has still measured something.
     for cell in doses.cells() {
@@ -68,5 +68,8 @@ fn main() {
         report.add("recovery".to_owned(), &mut results);
     }
     println!("\n{}", report.bars(&results));
-    println!("written: {}", report.write(&results).join(", "));
+    match report.written() {
+        [] => println!("nothing is left to measure, and nothing was written"),
+        files => println!("written: {}", files.join(", ")),
+    }
 }

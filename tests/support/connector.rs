@@ -347,7 +347,7 @@ impl Drop for Connector {
 }
 
 /// Cargo tells tests where it is; others find it beside themselves, or where WALPOST_BIN says.
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(binary) = std::env::var_os("WALPOST_BIN") {
         return binary.into();
     }

@@ -33,7 +33,7 @@ pub use asyncapi::parsed;
 pub use broker::{Broker, BrokerOptions};
 pub use certificates::Certificates;
 pub use connect::{ConnectOptions, ConnectWorker, for_connect};
-pub use connector::{Connector, ConnectorBuilder, Running};
+pub use connector::{Connector, ConnectorBuilder, Running, binary};
 pub use database::{Database, DatabaseOptions};
 pub use disk::Disk;
 pub use fresh::DatabaseHandle;

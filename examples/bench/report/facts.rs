@@ -2,8 +2,10 @@
 
 use crate::doses::{self, Doses};
 use crate::servers::Servers;
-use crate::support::{DEBEZIUM_VERSION, KAFKA_VERSION};
+use crate::support::{DEBEZIUM_VERSION, KAFKA_VERSION, binary};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 
 pub struct Facts {
@@ -58,16 +60,30 @@ fn machine() -> String {
 
 fn versions(servers: &Servers) -> Vec<(&'static str, String)> {
     let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
-    let build = if cfg!(debug_assertions) { "a DEVELOPMENT build" } else { "release" };
-    let commit = said("git", &["rev-parse", "--short", "HEAD"], "");
     vec![
-        ("walpost", format!("{} {commit} ({build})", env!("CARGO_PKG_VERSION"))),
+        ("walpost", walpost()),
         ("Debezium", DEBEZIUM_VERSION.to_owned()),
         ("Kafka, Kafka Connect", KAFKA_VERSION.to_owned()),
         ("PostgreSQL", servers.postgres.query_one_text("show server_version")),
         ("librdkafka", librdkafka),
         ("Java", said("java", &["-version"], "version")),
     ]
+}
+
+/// Its version, the last commit that changed it (those of results do not), and how it was built.
+fn walpost() -> String {
+    const SOURCES: [&str; 4] = ["--", "src", "Cargo.toml", "Cargo.lock"];
+    let git = |words: &[&str]| said("git", &[words, &SOURCES].concat(), "");
+    let commit = git(&["log", "-1", "--format=%h"]);
+    let changed = if git(&["status", "--porcelain"]).is_empty() { "" } else { ", changed" };
+    // Cargo names the folder by the profile.
+    let path = binary();
+    let build = match path.parent().and_then(Path::file_name).and_then(OsStr::to_str) {
+        Some("debug") => "a DEVELOPMENT build",
+        Some(profile @ ("release" | "dist")) => profile,
+        _ => "built elsewhere",
+    };
+    format!("{} {commit}{changed} ({build})", env!("CARGO_PKG_VERSION"))
 }
 
 fn configuration() -> Vec<(&'static str, String)> {

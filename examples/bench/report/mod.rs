@@ -20,11 +20,13 @@ use std::path::{Path, PathBuf};
 pub struct Report {
     name: String,
     facts: Facts,
+    /// The files, once anything was measured.
+    written: Vec<String>,
 }
 
 impl Report {
     pub fn new(doses: &Doses, servers: &Servers) -> Report {
-        Report { name: doses.name(), facts: Facts::gather(doses, servers) }
+        Report { name: doses.name(), facts: Facts::gather(doses, servers), written: Vec::new() }
     }
 
     /// What the file of this name has from earlier runs.
@@ -38,15 +40,20 @@ impl Report {
     }
 
     /// Notes what has just been measured, and writes.
-    pub fn add(&self, measured: String, results: &mut Results) {
+    pub fn add(&mut self, measured: String, results: &mut Results) {
         let (date, walpost) = (self.facts.date.clone(), self.facts.walpost().to_owned());
         results.runs.retain(|run| run.measured != measured);
         results.runs.push(Run { measured, date, walpost });
-        self.write(results);
+        self.written = self.write(results);
+    }
+
+    /// What was written.
+    pub fn written(&self) -> &[String] {
+        &self.written
     }
 
     /// Writes everything that can be told by now; the files' names.
-    pub fn write(&self, results: &Results) -> Vec<String> {
+    fn write(&self, results: &Results) -> Vec<String> {
         let bars = bars::all(results);
         let mut files = vec![
             ("json", format!("{:#}\n", self.json(results, &bars))),
