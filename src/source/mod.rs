@@ -4,6 +4,7 @@
 //! bounded by bytes. Promised: feedback keeps its own time, however slow the consumer is; nothing is confirmed that
 //! was not handed to [`Acknowledger::confirm`]. Not done here: decoding, retrying.
 
+mod blocks;
 mod feedback;
 mod frame;
 mod gather;

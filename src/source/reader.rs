@@ -2,6 +2,7 @@
 //!
 //! A large message is read into a buffer of its own, and only when there is room for it on the whole road.
 
+use super::blocks::{BLOCK, Blocks};
 use super::feedback::{Due, Feedback, Pace};
 use super::frame::{HEADER, change_lsn, message_length, progress};
 use super::gather::Gather;
@@ -27,8 +28,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep_until, timeout};
 
-/// What one read may bring.
-const BLOCK: usize = 256 * 1024;
 /// With less room than this, the rest of the block is left alone and a new one begun.
 const LEAST_ROOM: usize = 32 * 1024;
 /// How long the goodbye may take.
@@ -37,6 +36,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Reader {
     socket: Socket,
     buffer: BytesMut,
+    blocks: Blocks,
     /// This much of the buffer is whole CopyData messages.
     whole: usize,
     /// The buffer was made for a message larger than a block.
@@ -80,6 +80,7 @@ impl Reader {
             gather: Gather::new(streaming.socket.is_loopback(), Instant::now()),
             socket: streaming.socket,
             buffer: BytesMut::with_capacity(BLOCK),
+            blocks: Blocks::default(),
             whole: 0,
             oversized: false,
             items,
@@ -227,7 +228,7 @@ impl Reader {
         let share = self.share.take();
         let bytes = match share {
             // All of the buffer, so that its memory goes when the chunk does.
-            Some(_) => std::mem::replace(&mut self.buffer, BytesMut::with_capacity(BLOCK)),
+            Some(_) => std::mem::replace(&mut self.buffer, self.blocks.take()),
             None => self.buffer.split_to(self.whole),
         };
         (self.whole, self.oversized) = (0, self.oversized && share.is_none());
@@ -277,9 +278,15 @@ impl Reader {
         }
         let capacity = begun.max(BLOCK);
         if shrink || !self.buffer.try_reclaim(capacity - self.buffer.len()) {
-            let mut fresh = BytesMut::with_capacity(capacity);
+            let mut fresh = match capacity {
+                ..=BLOCK => self.blocks.take(),
+                _ => BytesMut::with_capacity(capacity),
+            };
             fresh.extend_from_slice(&self.buffer);
-            self.buffer = fresh;
+            let used = std::mem::replace(&mut self.buffer, fresh);
+            if !self.oversized {
+                self.blocks.give_back(used);
+            }
             self.oversized = capacity > BLOCK;
         }
         Ok(())

@@ -57,16 +57,18 @@ const LZ4_PLAIN: u32 = 1 << 31;
 /// Shorter ones are not worth the frame.
 const LEAST: usize = 64;
 
-/// Compresses one batch after another, each right to where it is sent from.
+/// Compresses one batch after another, each to where it is sent from.
 pub(super) struct Compressor {
     codec: Codec,
     zstd: Option<zstd_safe::CCtx<'static>>,
     snappy: snap::raw::Encoder,
+    /// Where a block is compressed to: room among what is sent would have to be cleared before.
+    block: Vec<u8>,
 }
 
 impl Compressor {
     pub(super) fn new(codec: Codec) -> Compressor {
-        Compressor { codec, zstd: None, snappy: snap::raw::Encoder::new() }
+        Compressor { codec, zstd: None, snappy: snap::raw::Encoder::new(), block: Vec::new() }
     }
 
     /// Appends the records as they are to be sent; returns the attributes that say how to read them.
@@ -103,11 +105,12 @@ impl Compressor {
                     let most = snap::raw::max_compress_len(block.len());
                     let compress =
                         |room: &mut [u8]| self.snappy.compress(block, room).map_err(io::Error::other);
-                    let (length, at) = framed(out, most, compress)?;
-                    out[at..at + 4].copy_from_slice(&(length as u32).to_be_bytes());
+                    let compressed = compressed(&mut self.block, most, compress)?;
+                    out.extend_from_slice(&(compressed.len() as u32).to_be_bytes());
+                    out.extend_from_slice(compressed);
                 }
             }
-            Codec::Lz4 => lz4(records, out)?,
+            Codec::Lz4 => lz4(records, &mut self.block, out)?,
             Codec::Zstd(level) => {
                 let encoder = self.zstd.get_or_insert_with(zstd_safe::CCtx::create);
                 let start = out.len();
@@ -122,36 +125,35 @@ impl Compressor {
     }
 }
 
-fn lz4(records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+fn lz4(records: &[u8], room: &mut Vec<u8>, out: &mut Vec<u8>) -> io::Result<()> {
     out.extend_from_slice(LZ4_HEAD);
     for block in records.chunks(LZ4_BLOCK) {
         let most = lz4_flex::block::get_maximum_output_size(block.len());
         let compress =
             |room: &mut [u8]| lz4_flex::block::compress_into(block, room).map_err(io::Error::other);
-        let (length, at) = framed(out, most, compress)?;
-        let mut head = length as u32;
-        if length >= block.len() {
-            out.truncate(at + 4);
-            out.extend_from_slice(block);
-            head = LZ4_PLAIN | block.len() as u32;
-        }
-        out[at..at + 4].copy_from_slice(&head.to_le_bytes());
+        let compressed = compressed(room, most, compress)?;
+        let (mark, bytes) = match compressed.len() < block.len() {
+            true => (0, compressed),
+            false => (LZ4_PLAIN, block),
+        };
+        out.extend_from_slice(&(mark | bytes.len() as u32).to_le_bytes());
+        out.extend_from_slice(bytes);
     }
     out.extend_from_slice(&[0; 4]);
     Ok(())
 }
 
-/// Appends a block behind room for its length; returns that length, and where the room is.
-fn framed(
-    out: &mut Vec<u8>,
+/// A block of at most so many bytes.
+fn compressed(
+    room: &mut Vec<u8>,
     most: usize,
     compress: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-) -> io::Result<(usize, usize)> {
-    let at = out.len();
-    out.resize(at + 4 + most, 0);
-    let length = compress(&mut out[at + 4..])?;
-    out.truncate(at + 4 + length);
-    Ok((length, at))
+) -> io::Result<&[u8]> {
+    if room.len() < most {
+        room.resize(most, 0);
+    }
+    let length = compress(room)?;
+    Ok(&room[..length])
 }
 
 #[cfg(test)]
