@@ -6,6 +6,7 @@ use std::sync::Arc;
 #[derive(Default, Debug)]
 pub(super) struct Interned {
     strings: Vec<Arc<str>>,
+    longest: usize,
 }
 
 impl Interned {
@@ -20,6 +21,7 @@ impl Interned {
             Some(offset) => first + offset,
             None => {
                 self.strings.push(Arc::clone(string));
+                self.longest = self.longest.max(string.len());
                 self.strings.len() - 1
             }
         };
@@ -31,8 +33,14 @@ impl Interned {
         &self.strings[index as usize]
     }
 
+    /// Bytes of the longest.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.strings.clear();
+        self.longest = 0;
     }
 }

@@ -9,6 +9,9 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What Java's client takes a batch's head and the framing of its record to be, bytes.
+const FRAMING: usize = 61 + 21;
+
 /// Encoded records in the order they are to be sent. Cleared and filled again, batch after batch.
 #[derive(Default, Debug)]
 pub struct Outgoing {
@@ -30,8 +33,8 @@ pub struct SharedHeaders {
     headers: Vec<(String, Option<Vec<u8>>)>,
     /// Bytes of the values.
     bytes: usize,
-    /// Bytes of names and values in a record.
-    framed: usize,
+    /// Names and values as they are in a record, each with its length before it.
+    framed: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -88,6 +91,20 @@ impl<'a> RecordRef<'a> {
         })
     }
 
+    /// The first headers, as [`SharedHeaders::framed`] has them.
+    pub fn framed_headers(&self) -> (usize, &'a [u8]) {
+        let shared = self.outgoing.shared_of(self.record.shared);
+        shared.map_or((0, &[]), |shared| (shared.headers.len(), shared.framed()))
+    }
+
+    /// The headers behind those.
+    pub fn own_headers(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + Clone + use<'a> {
+        let outgoing = self.outgoing;
+        outgoing.headers[self.record.headers.clone()].iter().map(|span| outgoing.header_of(span))
+    }
+
     /// As [`Outgoing::size`] says of its draft.
     pub fn size(&self) -> usize {
         let Record { shared, key, value, headers, .. } = self.record;
@@ -116,10 +133,18 @@ impl Draft {
 impl SharedHeaders {
     /// These headers, in this order.
     pub fn new(headers: Vec<(String, Option<Vec<u8>>)>) -> SharedHeaders {
-        let lengths = || headers.iter().map(|(name, value)| (name.len(), value.as_ref().map(Vec::len)));
-        let bytes = lengths().filter_map(|(_, value)| value).sum();
-        let framed = lengths().map(|(name, value)| framed_header(name, value)).sum();
+        let bytes = headers.iter().filter_map(|(_, value)| value.as_ref().map(Vec::len)).sum();
+        let mut framed = Vec::new();
+        for (name, value) in &headers {
+            frame(Some(name.as_bytes()), &mut framed);
+            frame(value.as_deref(), &mut framed);
+        }
         SharedHeaders { headers, bytes, framed }
+    }
+
+    /// As Kafka's records have headers (KIP-98, format 2): name and value, each with its length before it.
+    pub fn framed(&self) -> &[u8] {
+        &self.framed
     }
 
     /// Names and values.
@@ -243,6 +268,16 @@ impl Outgoing {
         draft.value.clone().map(|range| &self.bytes[range])
     }
 
+    /// What [`Outgoing::size`] is at most, without a look at each header.
+    pub fn size_at_most(&self, draft: &Draft) -> usize {
+        // Of the lengths of key, value, headers, and of a header's two parts.
+        const LENGTH: usize = 5;
+        let own = self.headers.len() - draft.headers;
+        let shared = self.shared_of(draft.shared).map_or(0, |shared| shared.framed.len());
+        let written = self.bytes.len() - draft.bytes;
+        FRAMING + 3 * LENGTH + written + shared + own * (self.names.longest() + 2 * LENGTH)
+    }
+
     /// What Kafka's producer takes the record to be at most, uncompressed and in a batch of its own: what it compares
     /// with `max.request.size` (`AbstractRecords.estimateSizeInBytesUpperBound`).
     pub fn size(&self, draft: &Draft) -> usize {
@@ -256,14 +291,12 @@ impl Outgoing {
         value: &Option<Range<usize>>,
         own: &[HeaderSpan],
     ) -> usize {
-        const BATCH_OVERHEAD: usize = 61;
-        const RECORD_OVERHEAD: usize = 21;
         let shared = self.shared_of(shared);
         let count = own.len() + shared.map_or(0, |shared| shared.headers.len());
         let own: usize =
             own.iter().map(|span| framed_header(self.names.get(span.name).len(), length(&span.value))).sum();
-        let headers = varint(count) + own + shared.map_or(0, |shared| shared.framed);
-        BATCH_OVERHEAD + RECORD_OVERHEAD + framed(length(key)) + framed(length(value)) + headers
+        let headers = varint(count) + own + shared.map_or(0, |shared| shared.framed.len());
+        FRAMING + framed(length(key)) + framed(length(value)) + headers
     }
 
     /// The last record.
@@ -311,6 +344,11 @@ impl Outgoing {
     /// The records in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> {
         self.records.iter().map(|record| self.shown(record))
+    }
+
+    /// Where each is to go: its topic, and its partition, if not the producer's partitioner decides.
+    pub fn places(&self) -> impl Iterator<Item = (&Arc<str>, Option<i32>)> {
+        self.records.iter().map(|record| (self.topics.get(record.topic), record.partition))
     }
 
     fn shown<'a>(&'a self, record: &'a Record) -> RecordRef<'a> {
@@ -361,6 +399,18 @@ fn framed(length: Option<usize>) -> usize {
     length.map_or(1, |length| varint(length) + length)
 }
 
+/// Appends a name or value with its length before it; of none, the length alone.
+fn frame(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
+    // -1 is none; the lengths are zigzag varints.
+    let mut rest = bytes.map_or(1, |bytes| (bytes.len() as u64) << 1);
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+    out.extend_from_slice(bytes.unwrap_or_default());
+}
+
 /// Bytes of a header.
 fn framed_header(name: usize, value: Option<usize>) -> usize {
     varint(name) + name + framed(value)
@@ -393,6 +443,8 @@ mod tests {
         let Ok(()) = out.header(&name, |_| Ok::<bool, Infallible>(false));
         let Ok(()) = out.key(&mut draft, put(key));
         let size = out.size(&draft);
+        let at_most = out.size_at_most(&draft);
+        assert!(size <= at_most && at_most < size + 50, "{size} and {at_most}");
         out.finish(draft, topic, Some(3), 7);
         size
     }
@@ -416,6 +468,23 @@ mod tests {
         assert_eq!(records[1].headers().len(), 2);
         assert_eq!(records[1].size(), record(&mut Outgoing::default(), None, &topic, "k2"));
         assert_eq!(out.bytes(), 4 + 2 + 4);
+    }
+
+    #[test]
+    fn shared_headers_are_framed_once_and_the_others_follow() {
+        let value = vec![b'v'; 64];
+        let headers =
+            [("a", Some(b"xy".to_vec())), ("b", None), ("empty", Some(vec![])), ("long", Some(value))];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let (mut out, topic, shared) =
+            (Outgoing::default(), Arc::from("t"), Arc::new(SharedHeaders::new(headers)));
+        record(&mut out, Some(&shared), &topic, "k1");
+        let record = out.last().unwrap();
+        let expected = [&b"\x02a\x04xy\x02b\x01\x0aempty\x00\x08long\x80\x01"[..], &[b'v'; 64]].concat();
+        assert_eq!(record.framed_headers(), (4, &expected[..]));
+        let own: Vec<_> = record.own_headers().collect();
+        assert_eq!(own, record.headers().skip(4).collect::<Vec<_>>());
+        assert_eq!(own, [("id", Some(&b"k1"[..])), ("id", None)]);
     }
 
     #[test]

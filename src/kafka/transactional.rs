@@ -1,7 +1,7 @@
 //! One of two transactional producers: librdkafka's, or walpost's own. Whoever publishes need not know which.
 
 use super::Error;
-use super::producer::{self, Failure, Record};
+use super::producer::{self, Failure, Headers, Record};
 use super::wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -73,11 +73,15 @@ impl Transactional {
     pub fn send<'h>(
         &mut self,
         record: Record<'_>,
-        headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
+        headers: Headers<
+            'h,
+            impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
+            impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
+        >,
     ) -> Result<(), Failure> {
         match self {
-            Transactional::Librdkafka(producer) => producer.send(record, headers),
-            Transactional::Native(producer) => producer.send(record, headers),
+            Transactional::Librdkafka(producer) => producer.send(record, headers.all),
+            Transactional::Native(producer) => producer.send_framed(record, headers.framed, headers.own),
         }
     }
 

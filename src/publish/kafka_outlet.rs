@@ -7,7 +7,7 @@ use super::left_open::LeftOpen;
 use super::{Class, Outlet, OutletError, dead_letters};
 use crate::encode::{Outgoing, RecordRef};
 use crate::kafka::admin::{Admin, TopicCreation};
-use crate::kafka::producer::{Failure, Record};
+use crate::kafka::producer::{Failure, Framed, Headers, Record};
 use crate::kafka::transactional::Transactional;
 use crate::kafka::{self, ErrorKind};
 use crate::rejection::Reason;
@@ -89,27 +89,24 @@ impl Outlet for KafkaOutlet {
     fn prepare(&mut self, outgoing: &Outgoing) -> Result<(), OutletError> {
         // Neighbours mostly share a topic, and then its very allocation.
         let mut last: Option<(&Arc<str>, i32)> = None;
-        for (number, record) in outgoing.iter().enumerate() {
-            let needed = record.partition.map_or(1, |partition| partition.saturating_add(1));
+        for (number, (topic, partition)) in outgoing.places().enumerate() {
+            let needed = partition.map_or(1, |partition| partition.saturating_add(1));
             let partitions = match last {
-                Some((topic, partitions)) if Arc::ptr_eq(topic, record.topic) && partitions >= needed => {
-                    partitions
-                }
-                _ => self.partitions(record.topic, needed)?,
+                Some((last, partitions)) if Arc::ptr_eq(last, topic) && partitions >= needed => partitions,
+                _ => self.partitions(topic, needed)?,
             };
-            if needed > partitions || record.partition.is_some_and(|partition| partition < 0) {
+            if needed > partitions || partition.is_some_and(|partition| partition < 0) {
                 return Err(OutletError {
                     class: Class::RecordRefused(Reason::PartitionIllegal),
                     message: format!(
-                        "partition {} of topic {}, which has {partitions}",
-                        needed.saturating_sub(1),
-                        record.topic
+                        "partition {} of topic {topic}, which has {partitions}",
+                        needed.saturating_sub(1)
                     ),
-                    topic: Some(record.topic.to_string()),
+                    topic: Some(topic.to_string()),
                     record: Some(number),
                 });
             }
-            last = Some((record.topic, partitions));
+            last = Some((topic, partitions));
         }
         if !self.new.is_empty() {
             self.producer.prepare(self.new.iter().map(|(topic, _)| &**topic))?;
@@ -131,7 +128,10 @@ impl Outlet for KafkaOutlet {
             key: record.key,
             value: record.value,
         };
-        Ok(self.producer.send(to_send, record.headers())?)
+        let (count, bytes) = record.framed_headers();
+        let framed = Framed { count, bytes };
+        let headers = Headers { all: record.headers(), framed, own: record.own_headers() };
+        Ok(self.producer.send(to_send, headers)?)
     }
 
     fn send_position(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), OutletError> {
@@ -142,7 +142,9 @@ impl Outlet for KafkaOutlet {
             key: Some(key),
             value,
         };
-        Ok(self.producer.send(position, std::iter::empty())?)
+        let none = std::iter::empty;
+        let headers = Headers { all: none(), framed: Framed::default(), own: none() };
+        Ok(self.producer.send(position, headers)?)
     }
 
     fn settle(&mut self) -> Result<(), OutletError> {

@@ -45,6 +45,26 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+/// The first headers of a record, put together before: in record batches (KIP-98, format 2) they all look like this.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Framed<'a> {
+    /// How many.
+    pub count: usize,
+    /// Names and values, each with its length before it.
+    pub bytes: &'a [u8],
+}
+
+/// The headers of a record, twice: librdkafka wants each of them by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'a, All, Own> {
+    /// All, in order.
+    pub all: All,
+    /// The first of them, framed.
+    pub framed: Framed<'a>,
+    /// The others.
+    pub own: Own,
+}
+
 /// A call was not done, or nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

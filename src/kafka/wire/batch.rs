@@ -5,6 +5,7 @@
 
 use super::compress::Compressor;
 use super::varint;
+use crate::kafka::producer::Framed;
 use crate::memory::{APART, LARGE};
 use bytes::BufMut as _;
 
@@ -15,12 +16,13 @@ const RECORD_OVERHEAD: usize = 21;
 /// Among the attributes.
 const TRANSACTIONAL: i16 = 1 << 4;
 
-/// What a record holds, without its headers.
+/// What a record holds, without the headers that are its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Content<'a> {
     pub timestamp_ms: i64,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
+    pub framed: Framed<'a>,
 }
 
 /// What an idempotent producer signs a batch with.
@@ -60,21 +62,22 @@ impl Batch {
         HEAD + self.records.len()
     }
 
-    /// Forgets the records and keeps their memory, if it is not more than so many bytes.
+    /// Forgets the records and keeps so many bytes of their memory: what is given back has to be cleared by the kernel
+    /// and filled by doubling again.
     pub(super) fn clear(&mut self, keep: usize) {
         self.records.clear();
+        self.records.shrink_to(keep);
         self.numbers.clear();
-        if self.records.capacity() > keep {
-            *self = Batch::default();
-        }
+        self.numbers.shrink_to(keep / RECORD_OVERHEAD);
     }
 
-    /// Appends a record of which `parts` tells what its headers take; the numbers of a batch ascend.
+    /// Appends a record of which `parts` tells what its headers take, with these after the framed ones; the numbers of a
+    /// batch ascend.
     pub(super) fn append<'h>(
         &mut self,
         content: &Content<'_>,
         parts: Parts,
-        headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
+        own: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
         number: usize,
     ) {
         if self.is_empty() {
@@ -94,7 +97,8 @@ impl Batch {
         put_bytes(out, content.key);
         put_bytes(out, content.value);
         varint::put(out, parts.headers as i64);
-        for (name, value) in headers {
+        out.extend_from_slice(content.framed.bytes);
+        for (name, value) in own {
             put_bytes(out, Some(name.as_bytes()));
             put_bytes(out, value);
         }
@@ -141,13 +145,14 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn of<'h>(
         content: &Content<'_>,
-        headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
+        own: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) -> Parts {
-        let count = headers.len();
-        let each = headers.map(|(name, value)| framed(Some(name.len())) + framed(value.map(<[u8]>::len)));
+        let count = content.framed.count + own.len();
+        let each = own.map(|(name, value)| framed(Some(name.len())) + framed(value.map(<[u8]>::len)));
         let body = framed(content.key.map(<[u8]>::len))
             + framed(content.value.map(<[u8]>::len))
             + varint::length(count as i64)
+            + content.framed.bytes.len()
             + each.sum::<usize>();
         Parts { body, headers: count }
     }

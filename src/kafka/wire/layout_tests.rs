@@ -3,6 +3,8 @@
 use super::batch::{Batch, Content, Parts, Stamp};
 use super::compress::{Codec, Compressor};
 use super::produce::{Head, Writer};
+use super::varint;
+use crate::kafka::producer::Framed;
 use bytes::{Buf as _, Bytes};
 use kafka_protocol::messages::{ApiKey, ProduceRequest, RequestHeader};
 use kafka_protocol::protocol::Decodable as _;
@@ -14,6 +16,17 @@ fn borrowed(
     headers: &[(String, Option<Vec<u8>>)],
 ) -> impl ExactSizeIterator<Item = (&str, Option<&[u8]>)> + Clone {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+}
+
+fn framed(headers: &[(String, Option<Vec<u8>>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in headers {
+        for bytes in [Some(name.as_bytes()), value.as_deref()] {
+            varint::put(&mut out, bytes.map_or(-1, |bytes| bytes.len() as i64));
+            out.extend_from_slice(bytes.unwrap_or_default());
+        }
+    }
+    out
 }
 
 type Written = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
@@ -31,10 +44,15 @@ proptest! {
     fn batches_are_read_back_as_they_were_written(records in proptest::collection::vec(written(), 1..20)) {
         let mut batch = Batch::default();
         for (number, (timestamp_ms, key, value, headers)) in records.iter().enumerate() {
-            let content = Content { timestamp_ms: *timestamp_ms, key: key.as_deref(), value: value.as_deref() };
-            let parts = Parts::of(&content, borrowed(headers));
+            // Some have their first headers framed, others all or none of them.
+            let (first, own) = headers.split_at(number % (headers.len() + 1));
+            let bytes = &framed(first);
+            let framed = Framed { count: first.len(), bytes };
+            let (key, value) = (key.as_deref(), value.as_deref());
+            let content = Content { timestamp_ms: *timestamp_ms, key, value, framed };
+            let parts = Parts::of(&content, borrowed(own));
             let before = batch.bytes();
-            batch.append(&content, parts, borrowed(headers), number);
+            batch.append(&content, parts, borrowed(own), number);
             prop_assert!(batch.bytes() - before <= parts.size_at_most());
         }
         let mut out = Vec::new();

@@ -7,7 +7,7 @@ use super::topics::Slot;
 use super::{errors, failure, murmur2};
 use crate::clock::unix_ms;
 use crate::kafka::classify::{Call, Class};
-use crate::kafka::producer::{Failure, Record};
+use crate::kafka::producer::{Failure, Framed, Record};
 use crate::rejection::Reason;
 use std::collections::BTreeSet;
 use std::thread;
@@ -26,14 +26,16 @@ impl Producer {
     pub(super) fn place<'h>(
         &mut self,
         record: &Record<'_>,
-        headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
+        framed: Framed<'_>,
+        own: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
     ) -> Result<(), Failure> {
         let content = Content {
             timestamp_ms: record.timestamp_ms.unwrap_or_else(unix_ms),
             key: record.key,
             value: record.value,
+            framed,
         };
-        let parts = Parts::of(&content, headers.clone());
+        let parts = Parts::of(&content, own.clone());
         if parts.size_alone() > self.settings.request_bytes {
             let what = format!(
                 "{} bytes, and max.request.size is {}",
@@ -54,7 +56,7 @@ impl Producer {
         }
         let filling = &mut self.topics.at_mut(slot).filling;
         let (is_first, before) = (filling.is_empty(), filling.bytes());
-        filling.append(&content, parts, headers, self.sent);
+        filling.append(&content, parts, own, self.sent);
         let framing = if is_first { before + FRAMING + record.topic.len() } else { 0 };
         let added = self.topics.at(slot).filling.bytes() - before + framing;
         self.flights.wait(broker, slot, added, is_first);

@@ -19,7 +19,7 @@ use super::topics::Topics;
 use super::{errors, failure};
 use crate::kafka::Error;
 use crate::kafka::classify::{Call, Class};
-use crate::kafka::producer::{Failure, Record};
+use crate::kafka::producer::{Failure, Framed, Record};
 use kafka_protocol::messages::{ApiKey, EndTxnRequest, EndTxnResponse, ProducerId, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
@@ -159,8 +159,18 @@ impl Producer {
         record: Record<'_>,
         headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
     ) -> Result<(), Failure> {
+        self.send_framed(record, Framed::default(), headers)
+    }
+
+    /// The same of a record whose first headers are framed.
+    pub fn send_framed<'h>(
+        &mut self,
+        record: Record<'_>,
+        framed: Framed<'_>,
+        own: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
+    ) -> Result<(), Failure> {
         self.expect_open("sending a record")?;
-        match self.place(&record, headers) {
+        match self.place(&record, framed, own) {
             Ok(()) => {
                 self.sent += 1;
                 Ok(())
