@@ -2,7 +2,7 @@
 //! it, or taken apart.
 
 use super::converter::Converter;
-use super::encoder::{Refusal, convert, describe, too_large, with_value};
+use super::encoder::{Refusal, convert, describe, too_large, verbatim, with_value};
 use super::expand::{Expander, Reading, Root, TooMuch};
 use super::first::{First, FirstSchemas};
 use super::prepared::{Prepared, members};
@@ -75,6 +75,9 @@ pub(super) fn write(
 ) -> Result<bool, Refusal> {
     let plan = event.plan;
     if let (None, None) = (&kept, &plan.envelope) {
+        if config.value.is_plain() && verbatim(&plan.payload, &event.row, out) {
+            return Ok(true);
+        }
         return convert(REASON, &plan.payload, &event.row, |value| {
             config.value.write(&plan.payload.kind, value, &prepared.payload, out)
         });
@@ -269,7 +272,7 @@ fn java_struct(
     out.extend_from_slice(b"Struct{");
     let mut separator: &[u8] = b"";
     let mut write = |name: &str, kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>| {
-        if *value != Value::Null {
+        if !value.is_null() {
             out.extend_from_slice(std::mem::replace(&mut separator, b","));
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');

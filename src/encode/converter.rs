@@ -85,7 +85,7 @@ impl Converter {
         out: &mut Vec<u8>,
     ) -> Result<bool, Unsuited> {
         match self {
-            Converter::String if *value == Value::Null => return Ok(false),
+            Converter::String if value.is_null() => return Ok(false),
             Converter::String => java::write(kind, value, out),
             Converter::Json { decimal, .. } => {
                 out.extend_from_slice(head);
@@ -115,6 +115,11 @@ impl Converter {
             },
         }
         Ok(true)
+    }
+
+    /// It writes a text as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Converter::String)
     }
 
     /// The format of decimals, when each value is preceded by its schema: `{"schema":…,"payload":`.
@@ -193,12 +198,20 @@ impl HeaderConverter {
         out: &mut Vec<u8>,
     ) -> Result<bool, Unsuited> {
         match self {
-            HeaderConverter::Simple if *value == Value::Null => Ok(false),
+            HeaderConverter::Simple if value.is_null() => Ok(false),
             HeaderConverter::Simple => {
                 simple::write(kind, value, out);
                 Ok(true)
             }
             HeaderConverter::As(converter) => converter.write(kind, value, head, out),
+        }
+    }
+
+    /// As [`Converter::is_plain`].
+    pub(super) fn is_plain(&self) -> bool {
+        match self {
+            HeaderConverter::Simple => true,
+            HeaderConverter::As(converter) => converter.is_plain(),
         }
     }
 

@@ -248,6 +248,10 @@ impl Encoder {
             cloud.write_headers(event, id, has_value, out)?;
         }
         sides.write_headers(parts, out)?;
+        // Most are far from it.
+        if out.size_at_most(draft) <= self.config.max_record_bytes {
+            return Ok(());
+        }
         match out.size(draft) {
             size if size > self.config.max_record_bytes => {
                 Err(too_large(size, self.config.max_record_bytes).into())
@@ -266,6 +270,9 @@ impl Encoder {
     ) -> Result<bool, NotWritten> {
         let key = &event.plan.key;
         let Some(side) = &mut sides.key else {
+            if self.config.key.is_plain() && verbatim(key, &event.row, bytes) {
+                return Ok(true);
+            }
             let converted = convert(Reason::KeyNotEncodable, key, &event.row, |value| {
                 self.config.key.write(&key.kind, value, &prepared.key, bytes)
             });
@@ -321,6 +328,9 @@ impl Encoder {
         let placed = placed.map(|((alias, field), head)| (alias, field, head));
         for (name, field, head) in id.into_iter().chain(placed) {
             out.header(name, |bytes| {
+                if self.config.header.is_plain() && verbatim(field, &event.row, bytes) {
+                    return Ok(true);
+                }
                 convert(Reason::HeaderNotEncodable, field, &event.row, |value| {
                     self.config.header.write(&field.kind, value, head, bytes)
                 })
@@ -376,6 +386,17 @@ fn length(event: &Event<'_>, field: &Field) -> usize {
 
 const BYTES_HINT: &str = "configure StringConverter or JsonConverter, or BinaryDataConverter with one of them as \
      delegate.converter.type; or make the column bytea";
+
+/// Appends a text as it came, which is all that plain converters do; whether it is one.
+pub(super) fn verbatim(field: &Field, row: &Tuple<'_>, out: &mut Vec<u8>) -> bool {
+    match row.get(field.index) {
+        Some(Cell::Text(text)) if value::is_text(&field.kind, text) => {
+            out.extend_from_slice(text);
+            true
+        }
+        _ => false,
+    }
+}
 
 /// Reads the field's cell and hands its value to `write`. NULL is the column's default, where it has one.
 pub(super) fn convert(

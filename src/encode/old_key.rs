@@ -5,7 +5,6 @@ use super::encoder::{Refusal, convert, with_value};
 use super::prepared::Prepared;
 use super::{java, json, simple};
 use crate::decode::Tuple;
-use crate::decode::value::Value;
 use crate::rejection::Reason;
 use crate::route::Plan;
 
@@ -70,7 +69,7 @@ fn java_struct(plan: &Plan, old: &Tuple<'_>, out: &mut Vec<u8>) -> Result<(), Re
     let mut separator: &[u8] = b"Struct{";
     for field in &plan.old_key {
         with_value(REASON, field, old, |value| {
-            if *value != Value::Null {
+            if !value.is_null() {
                 out.extend_from_slice(std::mem::replace(&mut separator, b","));
                 out.extend_from_slice(field.name.as_bytes());
                 out.push(b'=');

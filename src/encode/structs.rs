@@ -242,7 +242,7 @@ impl<'o> Writer<'o> {
                 self.name(name);
                 json::write(kind, value, decimals, self.out);
             }
-            Form::Java if *value == Value::Null => {}
+            Form::Java if value.is_null() => {}
             Form::Java => {
                 self.name(name);
                 java::write(kind, value, self.out);
@@ -251,19 +251,19 @@ impl<'o> Writer<'o> {
                 self.name(name);
                 simple::embedded(
                     kind,
-                    if *value == Value::Null { default.unwrap_or(value) } else { value },
+                    if value.is_null() { default.unwrap_or(value) } else { value },
                     self.out,
                 );
             }
             Form::Protobuf(_) => {
-                let value = if *value == Value::Null { default.unwrap_or(value) } else { value };
+                let value = if value.is_null() { default.unwrap_or(value) } else { value };
                 let written = place.map(|place| place.value(kind, value, self.out));
                 self.unfit |= matches!(written, Some(Err(Unfit)));
             }
             Form::Avro => {
                 let optional = std::mem::take(&mut self.optional);
                 let place = binary::Place { optional, default: default.is_some() };
-                let value = if *value == Value::Null { default.unwrap_or(value) } else { value };
+                let value = if value.is_null() { default.unwrap_or(value) } else { value };
                 self.unfit |= binary::value(kind, value, place, self.out).is_err();
             }
         }

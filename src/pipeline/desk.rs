@@ -112,12 +112,12 @@ impl Desk<'_> {
             Routed::Event(event) if is_parked(self.treatment.parking.as_ref(), &event) => {
                 (event.rejected(Reason::Parked, PARKED.to_owned(), REPLAY), Some(Arc::clone(event.topic)))
             }
-            Routed::Event(event) => {
+            Routed::Event(mut event) => {
                 let commit_us = match self.at.commit_us {
                     0 => self.batcher.commit_us(),
                     known => known,
                 };
-                let event = Event { committed_ms: Some(commit_us.div_euclid(1000)), ..event };
+                event.committed_ms = Some(commit_us.div_euclid(1000));
                 let out = self.batcher.outgoing();
                 if share.is_some() {
                     out.reserve(bytes, APART);

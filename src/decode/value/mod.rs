@@ -66,6 +66,11 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// It is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
     /// The same value, owning its text and bytes.
     pub fn into_owned(self) -> Value<'static> {
         match self {
@@ -103,6 +108,17 @@ pub struct ValueError {
 /// `Value::Null` where Debezium has no value either: a numeric NaN or infinity, nanoseconds beyond 64 bits.
 pub fn parse<'a>(kind: &Kind, text: &'a [u8]) -> Result<Value<'a>, ValueError> {
     read(kind, text).map_err(|what| ValueError { type_name: kind.type_name(), what })
+}
+
+/// Whether `parse` would make a text of this cell, and the very same: of most cells nobody needs a [`Value`].
+pub fn is_text(kind: &Kind, text: &[u8]) -> bool {
+    let is_verbatim = matches!(
+        kind,
+        Kind::String | Kind::Uuid | Kind::Json | Kind::Xml | Kind::Ltree | Kind::TsVector | Kind::Enum(_)
+    );
+    // Byte by byte otherwise.
+    let is_short = text.len() < 64;
+    is_verbatim && (is_short && text.is_ascii() || utf8(text).is_ok())
 }
 
 /// A cell's moment in ms since 1970-01-01 UTC, for `Timestamp`, `MicroTimestamp`, `NanoTimestamp` and `ZonedTimestamp`;

@@ -428,6 +428,12 @@ fn an_error_names_the_type_and_never_the_value() {
 
 fn kinds() -> Vec<Kind> {
     vec![
+        Kind::Uuid,
+        Kind::Json,
+        Kind::Xml,
+        Kind::Ltree,
+        Kind::TsVector,
+        Kind::Enum(vec!["a".into()]),
         Kind::Boolean,
         Kind::Int16,
         Kind::Int64,
@@ -484,6 +490,22 @@ proptest! {
     fn no_bytes_make_reading_panic(cell in proptest::collection::vec(any::<u8>(), 0..40)) {
         for kind in kinds() {
             let _ = parse(&kind, &cell);
+        }
+    }
+
+    #[test]
+    fn what_is_written_as_it_came_is_what_reading_would_make_of_it(
+        text in ".{0,100}", bytes in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
+        for kind in kinds() {
+            for cell in [text.as_bytes(), &bytes] {
+                let is_the_same = matches!(parse(&kind, cell), Ok(Value::Text(Cow::Borrowed(read))) if read.as_bytes() == cell);
+                // Some others happen to be, too.
+                prop_assert!(is_the_same || !is_text(&kind, cell));
+            }
+            let is_verbatim = matches!(kind, Kind::String | Kind::Uuid | Kind::Enum(_));
+            prop_assert!(!is_verbatim || is_text(&kind, text.as_bytes()));
+            prop_assert!(!is_verbatim || is_text(&kind, &bytes) == std::str::from_utf8(&bytes).is_ok());
         }
     }
 

@@ -54,10 +54,10 @@ pub(in crate::encode) fn value(
     place: Place,
     out: &mut Vec<u8>,
 ) -> Result<(), Unfit> {
-    if *value == Value::Null && !place.optional {
+    if value.is_null() && !place.optional {
         return Err(Unfit);
     }
-    place.branch(*value == Value::Null, out);
+    place.branch(value.is_null(), out);
     match value {
         Value::Null => {}
         Value::Boolean(is) => out.push(u8::from(*is)),

@@ -33,7 +33,7 @@ impl Side {
         out: &mut Vec<u8>,
     ) -> Result<bool, NotWritten> {
         // A NULL that may be is JSON's own; there is no such message.
-        if *value == Value::Null && !(field.optional && self.language() == SchemaType::Json) {
+        if value.is_null() && !(field.optional && self.language() == SchemaType::Json) {
             return Ok(false);
         }
         let (decimals, reason, form) = (self.decimals(), self.reason(), self.form());

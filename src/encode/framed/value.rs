@@ -47,7 +47,7 @@ impl Side {
         if self.language() != SchemaType::Avro {
             return self.column_of(event, field, value, now_ms, out);
         }
-        if *value == Value::Null {
+        if value.is_null() {
             return Ok(false);
         }
         let (reason, in_header) = (self.reason(), self.framed.in_header);
