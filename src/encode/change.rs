@@ -5,7 +5,7 @@
 
 use super::blocks::{source, transaction};
 use super::cloudevents::Mode;
-use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, too_large};
+use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, fits};
 use super::framed::{Side, unfit};
 use super::outgoing::Draft;
 use super::prepared::schema;
@@ -200,12 +200,8 @@ impl Encoder {
                 sides.of_value(written)?;
             }
             sides.write_headers([keyed.is_some(), !is_tombstone], out)?;
-            match out.size(&draft) {
-                size if size > config.max_record_bytes => {
-                    return Err(too_large(size, config.max_record_bytes).into());
-                }
-                _ => out.finish(draft, &plan.topic, None, now_ms),
-            }
+            fits(out, &draft, config)?;
+            out.finish(draft, &plan.topic, None, now_ms);
         }
         Ok(())
     }

@@ -161,7 +161,7 @@ impl DeadLetters {
         let Ok(()) = out.key(&mut draft, |bytes| Ok::<_, Infallible>(kept.key && parts.key.write(bytes)));
         let Ok(()) =
             out.value(&mut draft, |bytes| Ok::<_, Infallible>(kept.payload && parts.payload.write(bytes)));
-        if out.size(&draft) > most {
+        if out.oversize(&draft, most).is_some() {
             out.abandon(draft);
             return false;
         }

@@ -248,16 +248,7 @@ impl Encoder {
             cloud.write_headers(event, id, has_value, out)?;
         }
         sides.write_headers(parts, out)?;
-        // Most are far from it.
-        if out.size_at_most(draft) <= self.config.max_record_bytes {
-            return Ok(());
-        }
-        match out.size(draft) {
-            size if size > self.config.max_record_bytes => {
-                Err(too_large(size, self.config.max_record_bytes).into())
-            }
-            _ => Ok(()),
-        }
+        Ok(fits(out, draft, &self.config)?)
     }
 
     fn key(
@@ -488,6 +479,12 @@ fn string_head(converter: &HeaderConverter) -> Vec<u8> {
         head.extend_from_slice(br#","payload":"#);
     }
     head
+}
+
+/// Whether Kafka's producer takes the record.
+pub(super) fn fits(out: &Outgoing, draft: &Draft, config: &Config) -> Result<(), Refusal> {
+    let most = config.max_record_bytes;
+    out.oversize(draft, most).map_or(Ok(()), |size| Err(too_large(size, most)))
 }
 
 pub(super) fn too_large(size: usize, most: usize) -> Refusal {

@@ -5,7 +5,7 @@
 
 use super::blocks::{source, transaction};
 use super::change::{At, Part, close_head, fields};
-use super::encoder::{Encoder, NotWritten, too_large};
+use super::encoder::{Encoder, NotWritten, fits, too_large};
 use super::schema::BLOCKS_SCHEMA;
 use super::sides::Sides;
 use super::structs::{Form, Writer};
@@ -61,13 +61,9 @@ impl Encoder {
         });
         sides.of_value(written)?;
         sides.write_headers([true, true], out)?;
-        match out.size(&draft) {
-            size if size > config.max_record_bytes => Err(too_large(size, config.max_record_bytes).into()),
-            _ => {
-                out.finish(draft, &plan.topic, None, now_ms);
-                Ok(())
-            }
-        }
+        fits(out, &draft, config)?;
+        out.finish(draft, &plan.topic, None, now_ms);
+        Ok(())
     }
 }
 

@@ -268,8 +268,13 @@ impl Outgoing {
         draft.value.clone().map(|range| &self.bytes[range])
     }
 
-    /// What [`Outgoing::size`] is at most, without a look at each header.
-    pub fn size_at_most(&self, draft: &Draft) -> usize {
+    /// The draft's size, if that is more than `most`; far from it, nobody looks at each header.
+    pub fn oversize(&self, draft: &Draft, most: usize) -> Option<usize> {
+        let may_exceed = self.size_at_most(draft) > most;
+        may_exceed.then(|| self.size(draft)).filter(|size| *size > most)
+    }
+
+    fn size_at_most(&self, draft: &Draft) -> usize {
         // Of the lengths of key, value, headers, and of a header's two parts.
         const LENGTH: usize = 5;
         let own = self.headers.len() - draft.headers;
@@ -401,13 +406,8 @@ fn framed(length: Option<usize>) -> usize {
 
 /// Appends a name or value with its length before it; of none, the length alone.
 fn frame(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
-    // -1 is none; the lengths are zigzag varints.
-    let mut rest = bytes.map_or(1, |bytes| (bytes.len() as u64) << 1);
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
+    // In zigzag; none is -1.
+    super::protobuf::varint(bytes.map_or(1, |bytes| (bytes.len() as u64) << 1), out);
     out.extend_from_slice(bytes.unwrap_or_default());
 }
 
@@ -445,6 +445,8 @@ mod tests {
         let size = out.size(&draft);
         let at_most = out.size_at_most(&draft);
         assert!(size <= at_most && at_most < size + 50, "{size} and {at_most}");
+        let oversize = [size - 1, size].map(|most| out.oversize(&draft, most));
+        assert_eq!(oversize, [Some(size), None]);
         out.finish(draft, topic, Some(3), 7);
         size
     }

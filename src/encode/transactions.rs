@@ -2,7 +2,7 @@
 //! it ends that counts its events by table.
 
 use super::blocks::transaction_id;
-use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, too_large};
+use super::encoder::{Encoder, NotEncoded, NotWritten, Refusal, fits};
 use super::framed::Side;
 use super::sides::Sides;
 use super::structs::{Form, Writer};
@@ -76,13 +76,9 @@ impl Encoder {
         });
         sides.of_value(written)?;
         sides.write_headers([true, true], out)?;
-        match out.size(&draft) {
-            size if size > config.max_record_bytes => Err(too_large(size, config.max_record_bytes).into()),
-            _ => {
-                out.finish(draft, boundary.topic, None, boundary.now_ms);
-                Ok(())
-            }
-        }
+        fits(out, &draft, config)?;
+        out.finish(draft, boundary.topic, None, boundary.now_ms);
+        Ok(())
     }
 }
 
