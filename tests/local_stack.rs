@@ -92,6 +92,27 @@ fn a_killed_broker_started_again_keeps_its_records() {
 }
 
 #[test]
+fn records_are_kept_however_old_their_timestamps_say_they_are() {
+    let options = BrokerOptions::new()
+        .setting("log.retention.check.interval.ms", 50)
+        .setting("log.initial.task.delay.ms", 50);
+    let kafka = Broker::with(options);
+    kafka.create_topic("taken", 1, &[("retention.ms", "1000")]);
+    kafka.create_topic("kept", 1, &[]);
+    let producer: BaseProducer = kafka.client().create().expect("a producer");
+    for topic in ["kept", "taken"] {
+        let record = BaseRecord::to(topic).key("key").payload("old").timestamp(1_700_000_000_000);
+        producer.send(record).map_err(|(why, _)| why).expect("queued");
+        producer.flush(SOON).expect("sent");
+    }
+    wait_until("retention has been through the topics", SOON, || {
+        let (low, _) = producer.client().fetch_watermarks("taken", 0, SOON).ok()?;
+        (low == 1).then_some(())
+    });
+    assert_eq!(values(&kafka.records(&["kept"])), ["old"]);
+}
+
+#[test]
 fn read_committed_hides_aborted_and_open_transactions() {
     let kafka = Broker::shared();
     let topic = unique_name("transactions");

@@ -3,23 +3,17 @@
 use super::debezium::SOURCE;
 use crate::support::{Broker, ConnectWorker, PATIENCE, Record, wait_until};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 /// What one question may take.
 const ONE_ANSWER: Duration = Duration::from_secs(5);
-/// After so long without a record, the broker is asked whether there are any.
-const SILENCE: Duration = Duration::from_secs(3);
 
 /// Reads on, from all topics.
 pub struct Tail {
-    client: ClientConfig,
     consumer: BaseConsumer,
-    /// The next offset of each partition.
-    reached: BTreeMap<(String, i32), i64>,
-    heard: Instant,
+    assigned: BTreeSet<(String, i32)>,
     /// By the row's LSN, without the header that tells it.
     pub records: HashMap<u64, Vec<Record>>,
     /// What stopped a row on its way, by its LSN.
@@ -30,21 +24,15 @@ pub struct Tail {
 
 impl Tail {
     pub fn new(broker: &Broker) -> Tail {
-        let mut client = broker.client();
-        client
+        let consumer = broker
+            .client()
             .set("group.id", "read by position")
             .set("enable.auto.commit", "false")
             .set("fetch.wait.max.ms", "5")
-            .set("auto.offset.reset", "earliest");
-        Tail {
-            consumer: client.create().expect("a consumer"),
-            client,
-            reached: BTreeMap::new(),
-            heard: Instant::now(),
-            records: HashMap::new(),
-            errors: HashMap::new(),
-            read: 0,
-        }
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .expect("a consumer");
+        Tail { consumer, assigned: BTreeSet::new(), records: HashMap::new(), errors: HashMap::new(), read: 0 }
     }
 
     /// What has come since.
@@ -55,8 +43,6 @@ impl Tail {
             patience = Duration::from_millis(10);
             let Ok(message) = message else { continue }; // the client tries again by itself
             let mut record = Record::read(&message);
-            self.heard = Instant::now();
-            self.reached.insert((record.topic.clone(), record.partition), record.offset + 1);
             let Some(at) = record.headers.iter().position(|(name, _)| name == SOURCE) else { continue };
             let (_, source) = record.headers.remove(at);
             let source = String::from_utf8(source.unwrap_or_default()).expect("a text");
@@ -64,46 +50,26 @@ impl Tail {
             let lsn = lsn.unwrap_or_else(|| panic!("no LSN in {source}"));
             self.records.entry(lsn).or_default().push(record);
         }
-        if self.heard.elapsed() > SILENCE && self.has_read_all() == Some(false) {
-            self.begin_again();
-        }
         self.read_log(&worker.log());
     }
 
-    /// All that is there.
+    /// All that is there. A busy broker may keep the reader of a new topic waiting for longer than anybody waits who reads on.
     pub fn read_all(&mut self, worker: &ConnectWorker) {
         wait_until("all topics are read", PATIENCE, || {
             self.read_on(worker);
-            self.has_read_all()?.then_some(())
+            let mut asked = TopicPartitionList::new();
+            for (topic, partition) in &self.assigned {
+                asked.add_partition_offset(topic, *partition, Offset::End).expect("an offset");
+            }
+            let ends = self.consumer.offsets_for_times(asked, ONE_ANSWER).ok()?;
+            let at = self.consumer.position().expect("positions");
+            let is_read = |topic: &str, partition, end: Offset| {
+                let at = at.find_partition(topic, partition).and_then(|at| at.offset().to_raw());
+                end.to_raw().is_none_or(|end| at.is_some_and(|at| at >= end) || end <= 0)
+            };
+            let all = ends.elements().iter().all(|of| is_read(of.topic(), of.partition(), of.offset()));
+            all.then_some(())
         });
-    }
-
-    /// None if the broker does not say.
-    fn has_read_all(&self) -> Option<bool> {
-        let mut asked = TopicPartitionList::new();
-        for (topic, partition) in self.reached.keys() {
-            asked.add_partition_offset(topic, *partition, Offset::End).expect("an offset");
-        }
-        let ends = self.consumer.offsets_for_times(asked, ONE_ANSWER).ok()?;
-        let is_read = |(partition, next): (&(String, i32), &i64)| {
-            let end = ends.find_partition(&partition.0, partition.1)?;
-            end.error().ok()?;
-            Some(*next >= end.offset().to_raw()?)
-        };
-        self.reached.iter().map(is_read).try_fold(true, |all, one| Some(all & one?))
-    }
-
-    /// With a client that has not known the topics while they were being made: librdkafka 2.12 now and then fetches nothing
-    /// of a partition that was assigned just then, and says nothing.
-    fn begin_again(&mut self) {
-        println!("a reader that fetches nothing makes room for a new one");
-        self.consumer = self.client.create().expect("a consumer");
-        let mut all = TopicPartitionList::new();
-        for ((topic, partition), next) in &self.reached {
-            all.add_partition_offset(topic, *partition, Offset::Offset(*next)).expect("an offset");
-        }
-        self.consumer.assign(&all).expect("an assignment");
-        self.heard = Instant::now();
     }
 
     fn look_for_topics(&mut self) {
@@ -111,13 +77,11 @@ impl Tail {
         let mut new = TopicPartitionList::new();
         for topic in metadata.topics().iter().filter(|topic| !topic.name().starts_with("connect_")) {
             for partition in topic.partitions().iter().filter(|partition| partition.leader() >= 0) {
-                let Entry::Vacant(unknown) = self.reached.entry((topic.name().to_owned(), partition.id()))
-                else {
-                    continue;
-                };
-                // All are new. Where the beginning is would have to be asked of a leader that may not know it yet.
-                let first = Offset::Offset(*unknown.insert(0));
-                new.add_partition_offset(topic.name(), partition.id(), first).expect("an offset");
+                if self.assigned.insert((topic.name().to_owned(), partition.id())) {
+                    // All are new. Where the beginning is would have to be asked of a leader that may not know it yet.
+                    let first = Offset::Offset(0);
+                    new.add_partition_offset(topic.name(), partition.id(), first).expect("an offset");
+                }
             }
         }
         if new.count() > 0 {

@@ -45,6 +45,7 @@ share.coordinator.state.topic.num.partitions=1
 controlled.shutdown.enable=false
 broker.heartbeat.interval.ms=200
 broker.session.timeout.ms=2000
+log.retention.ms=-1
 {tls}",
         scratch.path().display()
     );
