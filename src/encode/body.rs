@@ -1,8 +1,8 @@
 //! A record's value: the payload alone, or a struct of it and of what is placed beside it; the payload as the column has
 //! it, or taken apart.
 
-use super::converter::Converter;
-use super::encoder::{Refusal, convert, describe, too_large, verbatim, with_value};
+use super::converter::{Converter, Writes};
+use super::encoder::{Refusal, convert, describe, too_large, with_value};
 use super::expand::{Expander, Reading, Root, TooMuch};
 use super::first::{First, FirstSchemas};
 use super::prepared::{Prepared, members};
@@ -75,12 +75,7 @@ pub(super) fn write(
 ) -> Result<bool, Refusal> {
     let plan = event.plan;
     if let (None, None) = (&kept, &plan.envelope) {
-        if config.value.is_plain() && verbatim(&plan.payload, &event.row, out) {
-            return Ok(true);
-        }
-        return convert(REASON, &plan.payload, &event.row, |value| {
-            config.value.write(&plan.payload.kind, value, &prepared.payload, out)
-        });
+        return convert(REASON, &plan.payload, &event.row, &config.value, &prepared.payload, out);
     }
     let is_tree = plan.payload.kind == Kind::Tree;
     let (expander, first) = kept.map_or((None, None), |kept| kept.parts(is_tree));
@@ -242,7 +237,7 @@ fn envelope(
                 written.map_err(|unsuited| unsuited.refusal(REASON, &describe(field)))?;
             }
             Some(Payload::Bare(_)) | None => {
-                convert(REASON, field, &event.row, |value| converter.write(&field.kind, value, b"", out))?;
+                convert(REASON, field, &event.row, converter, b"", out)?;
             }
         }
     }

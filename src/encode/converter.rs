@@ -75,9 +75,18 @@ pub(super) struct Unsuited {
     pub(super) takes: &'static str,
 }
 
-impl Converter {
+/// How a converter writes one value.
+pub(super) trait Writes {
     /// Appends `value`; `Ok(false)` when there are no bytes at all. `head` is what [`Converter::heads`] says.
-    pub(super) fn write(
+    fn write(&self, kind: &Kind, value: &Value<'_>, head: &[u8], out: &mut Vec<u8>)
+    -> Result<bool, Unsuited>;
+
+    /// It writes a text as it is.
+    fn is_plain(&self) -> bool;
+}
+
+impl Writes for Converter {
+    fn write(
         &self,
         kind: &Kind,
         value: &Value<'_>,
@@ -117,11 +126,38 @@ impl Converter {
         Ok(true)
     }
 
-    /// It writes a text as it is.
-    pub(super) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         matches!(self, Converter::String)
     }
+}
 
+impl Writes for HeaderConverter {
+    fn write(
+        &self,
+        kind: &Kind,
+        value: &Value<'_>,
+        head: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Unsuited> {
+        match self {
+            HeaderConverter::Simple if value.is_null() => Ok(false),
+            HeaderConverter::Simple => {
+                simple::write(kind, value, out);
+                Ok(true)
+            }
+            HeaderConverter::As(converter) => converter.write(kind, value, head, out),
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        match self {
+            HeaderConverter::Simple => true,
+            HeaderConverter::As(converter) => converter.is_plain(),
+        }
+    }
+}
+
+impl Converter {
     /// The format of decimals, when each value is preceded by its schema: `{"schema":…,"payload":`.
     pub(super) fn heads(&self) -> Option<DecimalFormat> {
         match self {
@@ -189,32 +225,6 @@ impl Number {
 }
 
 impl HeaderConverter {
-    /// Appends `value`, as [`Converter::write`] does.
-    pub(super) fn write(
-        &self,
-        kind: &Kind,
-        value: &Value<'_>,
-        head: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<bool, Unsuited> {
-        match self {
-            HeaderConverter::Simple if value.is_null() => Ok(false),
-            HeaderConverter::Simple => {
-                simple::write(kind, value, out);
-                Ok(true)
-            }
-            HeaderConverter::As(converter) => converter.write(kind, value, head, out),
-        }
-    }
-
-    /// As [`Converter::is_plain`].
-    pub(super) fn is_plain(&self) -> bool {
-        match self {
-            HeaderConverter::Simple => true,
-            HeaderConverter::As(converter) => converter.is_plain(),
-        }
-    }
-
     /// As [`Converter::heads`].
     pub(super) fn heads(&self) -> Option<DecimalFormat> {
         match self {

@@ -2,7 +2,7 @@
 
 use super::body::{self, Kept};
 use super::cloudevents::Outer;
-use super::converter::Unsuited;
+use super::converter::{Unsuited, Writes};
 use super::framed::Around;
 use super::outgoing::Draft;
 use super::prepared::Prepared;
@@ -261,13 +261,8 @@ impl Encoder {
     ) -> Result<bool, NotWritten> {
         let key = &event.plan.key;
         let Some(side) = &mut sides.key else {
-            if self.config.key.is_plain() && verbatim(key, &event.row, bytes) {
-                return Ok(true);
-            }
-            let converted = convert(Reason::KeyNotEncodable, key, &event.row, |value| {
-                self.config.key.write(&key.kind, value, &prepared.key, bytes)
-            });
-            return Ok(converted?);
+            let (converter, head) = (&self.config.key, &prepared.key);
+            return Ok(convert(Reason::KeyNotEncodable, key, &event.row, converter, head, bytes)?);
         };
         let mut written = Ok(false);
         with_value(Reason::KeyNotEncodable, key, &event.row, |value| {
@@ -319,12 +314,7 @@ impl Encoder {
         let placed = placed.map(|((alias, field), head)| (alias, field, head));
         for (name, field, head) in id.into_iter().chain(placed) {
             out.header(name, |bytes| {
-                if self.config.header.is_plain() && verbatim(field, &event.row, bytes) {
-                    return Ok(true);
-                }
-                convert(Reason::HeaderNotEncodable, field, &event.row, |value| {
-                    self.config.header.write(&field.kind, value, head, bytes)
-                })
+                convert(Reason::HeaderNotEncodable, field, &event.row, &self.config.header, head, bytes)
             })?;
         }
         Ok(())
@@ -378,26 +368,26 @@ fn length(event: &Event<'_>, field: &Field) -> usize {
 const BYTES_HINT: &str = "configure StringConverter or JsonConverter, or BinaryDataConverter with one of them as \
      delegate.converter.type; or make the column bytea";
 
-/// Appends a text as it came, which is all that plain converters do; whether it is one.
-pub(super) fn verbatim(field: &Field, row: &Tuple<'_>, out: &mut Vec<u8>) -> bool {
-    match row.get(field.index) {
-        Some(Cell::Text(text)) if value::is_text(&field.kind, text) => {
-            out.extend_from_slice(text);
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Reads the field's cell and hands its value to `write`. NULL is the column's default, where it has one.
+/// Appends what the converter makes of the field's cell; `head` is what it says of itself ([`Writes::heads`]).
+/// NULL is the column's default, where it has one.
 pub(super) fn convert(
     reason: Reason,
     field: &Field,
     row: &Tuple<'_>,
-    write: impl FnOnce(&Value<'_>) -> Result<bool, Unsuited>,
+    converter: &impl Writes,
+    head: &[u8],
+    out: &mut Vec<u8>,
 ) -> Result<bool, Refusal> {
+    if let Some(Cell::Text(text)) = row.get(field.index)
+        && converter.is_plain()
+        && value::is_text(&field.kind, text)
+    {
+        out.extend_from_slice(text);
+        return Ok(true);
+    }
     with_value(reason, field, row, |value| {
-        write(value).map_err(|unsuited| unsuited.refusal(reason, &describe(field)))
+        let written = converter.write(&field.kind, value, head, out);
+        written.map_err(|unsuited| unsuited.refusal(reason, &describe(field)))
     })
 }
 

@@ -56,7 +56,7 @@ fn json_struct(
         out.push(if index == 0 { b'{' } else { b',' });
         json::string(&field.name, out);
         out.push(b':');
-        convert(REASON, field, old, |value| converter.write(&field.kind, value, b"", out))?;
+        convert(REASON, field, old, converter, b"", out)?;
     }
     out.push(b'}');
     if !head.is_empty() {

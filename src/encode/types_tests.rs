@@ -1,6 +1,6 @@
 //! One row of every column type: as a header, and as a member of an envelope. What Debezium 3.6.3 publishes.
 
-use super::converter::HeaderConverter;
+use super::converter::{HeaderConverter, Writes};
 use super::{Converter, DecimalFormat};
 use crate::decode::value::{Kind, parse};
 
