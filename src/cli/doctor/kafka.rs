@@ -153,6 +153,7 @@ fn target(admin: &Admin, topic: &str, config: &Config) -> Vec<Check> {
             Ok(settings) => vec![
                 durability(name, topic, facts, &settings),
                 record_size(topic, &settings, config.encode.max_record_bytes),
+                retention(topic, &settings, config.route.timestamp.as_deref()),
             ],
             Err(error) => vec![unseen(name, &error)],
         },
@@ -228,6 +229,25 @@ fn record_size(topic: &str, settings: &Settings, most: usize) -> Check {
             ),
         ),
         _ => Check::ok(name, format!("{topic} takes what max.request.size lets pass")),
+    }
+}
+
+/// Kafka counts retention from the records' own timestamps, and those may be a column's.
+fn retention(topic: &str, settings: &Settings, column: Option<&str>) -> Check {
+    let name = "kafka.retention";
+    let setting = |key: &str| settings.get(key).map_or("", String::as_str);
+    let hours = setting("retention.ms").parse::<i64>().ok().filter(|ms| *ms >= 0).map(|ms| ms / 3_600_000);
+    let Some(hours) = hours.filter(|_| setting("cleanup.policy").contains("delete")) else {
+        return Check::ok(name, format!("no record of {topic} is taken for its age"));
+    };
+    match column.filter(|_| setting("message.timestamp.type") != "LogAppendTime") {
+        None => Check::ok(name, format!("{topic} keeps a record for {hours} h")),
+        Some(column) => Check::ok(
+            name,
+            format!(
+                "{topic} keeps a record for {hours} h from the time in column {column}: of an older row there is soon none"
+            ),
+        ),
     }
 }
 

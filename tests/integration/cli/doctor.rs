@@ -187,6 +187,32 @@ fn a_topic_that_is_missing_and_may_not_be_made_is_found() {
 }
 
 #[test]
+fn how_long_a_topic_keeps_rows_whose_own_time_is_the_records_is_told() {
+    let (db, kafka) = outbox();
+    db.execute("alter table outbox add column at timestamp not null default now()");
+    db.insert("order", "1", "placed", "{}");
+    let topic = db.topic("order");
+    kafka.create_topic(&topic, 1, &[("retention.ms", "7200000")]);
+    let builder = connector(&db, kafka);
+    let timed = builder.clone().set("transforms.outbox.table.field.event.timestamp", "at");
+    let told = |builder: &ConnectorBuilder| {
+        let told = ask_json(builder, "doctor", 0);
+        let check =
+            checks(&told).iter().find(|check| check["name"] == "kafka.retention").expect("it is told");
+        check["detail"].as_str().expect("a text").to_owned()
+    };
+    assert_eq!(told(&builder), format!("{topic} keeps a record for 2 h"));
+    let from_column = format!("{topic} keeps a record for 2 h from the time in column at");
+    assert!(told(&timed).starts_with(&from_column), "{}", told(&timed));
+    for (setting, value) in [("retention.ms", "-1"), ("cleanup.policy", "compact")] {
+        kafka.alter_topic(&topic, &[(setting, value)]);
+        assert_eq!(told(&timed), format!("no record of {topic} is taken for its age"));
+    }
+    kafka.alter_topic(&topic, &[("message.timestamp.type", "LogAppendTime"), ("retention.ms", "7200000")]);
+    assert_eq!(told(&timed), format!("{topic} keeps a record for 2 h"));
+}
+
+#[test]
 fn a_kafka_that_is_not_there_is_found_and_postgres_is_looked_at_all_the_same() {
     let (db, kafka) = outbox();
     let builder = connector(&db, kafka).set("bootstrap.servers", "127.0.0.1:1");
