@@ -245,7 +245,7 @@ fn retention(topic: &str, settings: &Settings, column: Option<&str>) -> Check {
         Some(column) => Check::ok(
             name,
             format!(
-                "{topic} keeps a record for {hours} h from the time in column {column}: of an older row there is soon none"
+                "{topic} keeps a record for {hours} h from the time in column {column}: an older row may soon be gone from it"
             ),
         ),
     }

@@ -52,7 +52,7 @@ named! {
     EVENT_ID = "transforms.<name>.table.field.event.id", Text, Value("id"), "Column for the header `id`.";
     EVENT_KEY = "transforms.<name>.table.field.event.key", Text, Value("aggregateid"), "Column for the record key.";
     EVENT_PAYLOAD = "transforms.<name>.table.field.event.payload", Text, Value("payload"), "Column for the value.";
-    EVENT_TIMESTAMP = "transforms.<name>.table.field.event.timestamp", Text, Unset, "Column for the record timestamp; the connector's clock when unset. Kafka's retention goes by it: a record that is older than its topic's `retention.ms` is taken soon after it was published.";
+    EVENT_TIMESTAMP = "transforms.<name>.table.field.event.timestamp", Text, Unset, "Column for the record timestamp; the connector's clock when unset. Kafka's retention goes by it: a record that is older than its topic's `retention.ms` may be gone soon after it was published.";
     EVENT_SCHEMA_VERSION = "transforms.<name>.table.field.event.schema.version", Text, Unset, "Column for the value schema's version.";
     ADDITIONAL_PLACEMENT = "transforms.<name>.table.fields.additional.placement", List, Unset, "Further columns: `column:header|envelope|partition|ce[:alias]`, between commas; `ce` is an extension attribute of the CloudEvent, named by lowercase letters and digits.";
     ADDITIONAL_MISSING = "transforms.<name>.table.field.additional.missing", OneOf(MISSING), Value("error"), "A column named there that a table does not have: an error, or passed over.";
