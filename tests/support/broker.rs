@@ -9,7 +9,7 @@ use super::java::{Jvm, java};
 use super::paths::{self, Scratch};
 use super::process::{Process, free_port};
 use super::records::{Reader, Record};
-use super::{PATIENCE, block, wait_until};
+use super::{PATIENCE, block, pause, wait_until};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -332,7 +332,7 @@ impl Broker {
                 waited.as_secs_f32()
             );
             if records.len() < n {
-                std::thread::sleep(Duration::from_millis(5));
+                pause(began);
             }
         }
         records.extend(reader.read_on());

@@ -62,8 +62,14 @@ pub fn wait_until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Op
             return answer;
         }
         assert!(began.elapsed() < patience, "{what}: not after {:.1} s", patience.as_secs_f32());
-        std::thread::sleep(Duration::from_millis(5));
+        pause(began);
     }
+}
+
+/// Before the next of many questions: a twentieth of what has been waited, for who asks takes the time of who works.
+pub(crate) fn pause(began: Instant) {
+    let (least, most) = (Duration::from_millis(2), Duration::from_millis(25));
+    std::thread::sleep((began.elapsed() / 20).clamp(least, most));
 }
 
 /// A name that no other test, process or run uses: letters, digits and underscores, at most 40 characters.
