@@ -368,7 +368,7 @@ fn length(event: &Event<'_>, field: &Field) -> usize {
 const BYTES_HINT: &str = "configure StringConverter or JsonConverter, or BinaryDataConverter with one of them as \
      delegate.converter.type; or make the column bytea";
 
-/// Appends what the converter makes of the field's cell; `head` is what it says of itself ([`Writes::heads`]).
+/// Appends what the converter makes of the field's cell; `head` is what it says of itself ([`Converter::heads`]).
 /// NULL is the column's default, where it has one.
 pub(super) fn convert(
     reason: Reason,
