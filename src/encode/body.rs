@@ -1,8 +1,8 @@
 //! A record's value: the payload alone, or a struct of it and of what is placed beside it; the payload as the column has
 //! it, or taken apart.
 
-use super::converter::{Converter, Writes};
-use super::encoder::{Refusal, convert, describe, too_large, with_value};
+use super::converter::Converter;
+use super::encoder::{self, Refusal, convert, too_large, with_value};
 use super::expand::{Expander, Reading, Root, TooMuch};
 use super::first::{First, FirstSchemas};
 use super::prepared::{Prepared, members};
@@ -153,8 +153,7 @@ fn alone(
     };
     let head: &[u8] = match (&payload, config.value.heads()) {
         (Payload::Column(value), _) => {
-            let written = config.value.write(&field.kind, value, &prepared.payload, out);
-            return written.map_err(|unsuited| unsuited.refusal(REASON, &describe(field)));
+            return encoder::write(REASON, field, value, &config.value, &prepared.payload, out);
         }
         (_, None) => b"",
         (Payload::Bare(_), Some(_)) => br#"{"schema":null,"payload":"#,
@@ -233,8 +232,7 @@ fn envelope(
                 expanded(config, converter, expander, text, root, out)?;
             }
             Some(Payload::Column(value)) => {
-                let written = converter.write(&field.kind, value, b"", out);
-                written.map_err(|unsuited| unsuited.refusal(REASON, &describe(field)))?;
+                encoder::write(REASON, field, value, converter, b"", out)?;
             }
             Some(Payload::Bare(_)) | None => {
                 convert(REASON, field, &event.row, converter, b"", out)?;

@@ -378,17 +378,27 @@ pub(super) fn convert(
     head: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<bool, Refusal> {
-    if let Some(Cell::Text(text)) = row.get(field.index)
-        && converter.is_plain()
+    if converter.is_plain()
+        && let Some(Cell::Text(text)) = row.get(field.index)
         && value::is_text(&field.kind, text)
     {
         out.extend_from_slice(text);
         return Ok(true);
     }
-    with_value(reason, field, row, |value| {
-        let written = converter.write(&field.kind, value, head, out);
-        written.map_err(|unsuited| unsuited.refusal(reason, &describe(field)))
-    })
+    with_value(reason, field, row, |value| write(reason, field, value, converter, head, out))
+}
+
+/// As [`convert`], of the field's value.
+pub(super) fn write(
+    reason: Reason,
+    field: &Field,
+    value: &Value<'_>,
+    converter: &impl Writes,
+    head: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<bool, Refusal> {
+    let written = converter.write(&field.kind, value, head, out);
+    written.map_err(|unsuited| unsuited.refusal(reason, &describe(field)))
 }
 
 /// Reads the field's cell and hands its value to `use_it`. NULL is the column's default, where it has one.

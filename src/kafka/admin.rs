@@ -71,6 +71,12 @@ pub struct TopicFacts {
     pub replication: i32,
 }
 
+/// The `cleanup.policy` among a topic's settings, if `how` is in it: `compact` or `delete`.
+pub fn cleaned_by<'a>(settings: &'a BTreeMap<String, String>, how: &str) -> Option<&'a str> {
+    let policy = settings.get("cleanup.policy").map_or("delete", String::as_str);
+    policy.split(',').any(|policy| policy.trim() == how).then_some(policy)
+}
+
 /// A connection for questions.
 pub struct Admin {
     /// Answers what metadata can answer, and hears why a connection fails.

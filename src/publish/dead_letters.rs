@@ -2,7 +2,7 @@
 //!
 //! One partition keeps them in the order of their transactions; they are deleted in time, and by nothing else.
 
-use crate::kafka::admin::{Admin, TopicCreation};
+use crate::kafka::admin::{self, Admin, TopicCreation};
 use crate::kafka::{self, ErrorKind};
 use std::collections::BTreeMap;
 
@@ -52,8 +52,7 @@ pub fn ensure_topic(
 
 /// A `cleanup.policy` that would lose letters, among a topic's settings.
 pub fn compacts(settings: &BTreeMap<String, String>) -> Option<&str> {
-    let policy = settings.get("cleanup.policy").map_or("delete", String::as_str);
-    policy.split(',').any(|policy| policy.trim() == "compact").then_some(policy)
+    admin::cleaned_by(settings, "compact")
 }
 
 /// How the topic is made: like the others, but for what letters need.

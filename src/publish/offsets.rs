@@ -4,7 +4,7 @@
 //! numbers itself and names the end of the one before it, so that a record which does not belong is noticed.
 
 use super::Config;
-use crate::kafka::admin::{Admin, TopicCreation};
+use crate::kafka::admin::{self, Admin, TopicCreation};
 use crate::kafka::tail::{self, Entry};
 use crate::kafka::{self, ErrorKind};
 use crate::mutant::{self, Mutant};
@@ -62,8 +62,7 @@ pub fn ensure_topic(
         }
         Err(error) => return Err(error),
     };
-    let policy = settings.get("cleanup.policy").map_or("delete", String::as_str);
-    if policy.split(',').any(|policy| policy.trim() == "delete") {
+    if let Some(policy) = admin::cleaned_by(&settings, "delete") {
         return Err(unfit(format!(
             "position topic {topic} has cleanup.policy={policy}, which deletes positions in time; mend it with \
              kafka-configs.sh --bootstrap-server HOST:9092 --alter --entity-type topics --entity-name {topic} \

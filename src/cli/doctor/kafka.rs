@@ -6,7 +6,7 @@ use crate::cli::context::KAFKA_PATIENCE;
 use crate::cli::offsets::stored_position;
 use crate::config::Config;
 use crate::error::Failure;
-use crate::kafka::admin::{Admin, TopicFacts};
+use crate::kafka::admin::{Admin, TopicFacts, cleaned_by};
 use crate::kafka::transactional::Transactional;
 use crate::kafka::{Error, ErrorKind};
 use crate::position::Position;
@@ -121,8 +121,7 @@ fn position_keeping(topic: &str, facts: TopicFacts, settings: &Settings) -> Chec
             "name another one with walpost.position.topic, or delete it while it holds no position",
         );
     }
-    let policy = settings.get("cleanup.policy").map_or("delete", String::as_str);
-    if policy.split(',').any(|policy| policy.trim() == "delete") {
+    if let Some(policy) = cleaned_by(settings, "delete") {
         return Check::fail(
             name,
             format!("{topic} has cleanup.policy={policy}: the position would be deleted in time"),
@@ -235,20 +234,15 @@ fn record_size(topic: &str, settings: &Settings, most: usize) -> Check {
 /// Kafka counts retention from the records' own timestamps, and those may be a column's.
 fn retention(topic: &str, settings: &Settings, column: Option<&str>) -> Check {
     let name = "kafka.retention";
-    let setting = |key: &str| settings.get(key).map_or("", String::as_str);
-    let hours = setting("retention.ms").parse::<i64>().ok().filter(|ms| *ms >= 0).map(|ms| ms / 3_600_000);
-    let Some(hours) = hours.filter(|_| setting("cleanup.policy").contains("delete")) else {
+    let kept_ms = settings.get("retention.ms").and_then(|ms| ms.parse::<i64>().ok()).filter(|ms| *ms >= 0);
+    let Some(kept_ms) = kept_ms.filter(|_| cleaned_by(settings, "delete").is_some()) else {
         return Check::ok(name, format!("no record of {topic} is taken for its age"));
     };
-    match column.filter(|_| setting("message.timestamp.type") != "LogAppendTime") {
-        None => Check::ok(name, format!("{topic} keeps a record for {hours} h")),
-        Some(column) => Check::ok(
-            name,
-            format!(
-                "{topic} keeps a record for {hours} h from the time in column {column}: an older row may soon be gone from it"
-            ),
-        ),
-    }
+    let by_append = settings.get("message.timestamp.type").is_some_and(|kind| kind == "LogAppendTime");
+    let from = column.filter(|_| !by_append).map_or_else(String::new, |column| {
+        format!(" from the time in column {column}: an older row may soon be gone from it")
+    });
+    Check::ok(name, format!("{topic} keeps a record for {} h{from}", kept_ms / 3_600_000))
 }
 
 /// Fences a transactional id of its own: the connector's would throw a running connector out.

@@ -70,9 +70,9 @@ fn initial_only_publishes_the_rows_leaves_and_needs_no_slot() {
     assert_eq!(exit.code(), Some(0), "{log}");
     wait_once(&db, kafka, "outbox");
     assert_eq!(db.server().slot_confirmed(db.name()), None, "no slot is left behind");
-    db.wait_for(
-        "select count(*) = 0 from pg_replication_slots where temporary and database = current_database()",
-    );
+    let temporary =
+        "select count(*) from pg_replication_slots where temporary and database = current_database()";
+    assert_eq!(db.query_one_text(temporary), "0");
     insert(&db, 6);
     connector.start_again();
     let (exit, log) = connector.wait_exit(PATIENCE);
